@@ -1,0 +1,1 @@
+"""robustmix: train robust image classifiers, attack them, and say what the numbers are worth."""

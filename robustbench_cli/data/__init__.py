@@ -1,0 +1,1 @@
+"""Labelled images, held on one device as one tensor."""

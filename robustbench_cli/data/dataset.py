@@ -1,0 +1,218 @@
+"""The contract of a data set, its splits, and batches made on the device.
+
+A whole set is one uint8 tensor on the device: no worker processes, no per-sample decoding, and the
+same code on CPU and GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import RunError, UsageError
+from ..spec import Plugin
+
+SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
+
+
+@dataclass(frozen=True)
+class Images:
+    """A labelled set on one device.
+
+    pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | Tensor) -> Self:
+        return replace(self, pixels=self.pixels[index], labels=self.labels[index])
+
+    @property
+    def x(self) -> Tensor:
+        """(N, C, H, W), float32 in [0, 1]."""
+        return scale(self.pixels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+    def digest(self) -> str:
+        """16 hexadecimal digits that change whenever a pixel or a label does."""
+        state = hashlib.sha256(str(tuple(self.pixels.shape)).encode())
+        for tensor in (self.pixels, self.labels):
+            state.update(tensor.cpu().contiguous().numpy().tobytes())
+        return state.hexdigest()[:16]
+
+
+@dataclass(kw_only=True)
+class Dataset(Plugin):
+    """Where images come from, and what is usual to do with them."""
+
+    room: ClassVar[str] = "datasets"
+    epochs: ClassVar[int] = 10
+    batch_size: ClassVar[int] = 128
+    crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
+    flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
+    eps: ClassVar[dict[str, str]] = {"linf": "0.1", "l2": "1"}  # by norm: usual for `attack`
+    ranges: ClassVar[dict[str, str]] = {"linf": "0:0.5:0.025", "l2": "0:5:0.25"}  # ... for sweeps
+
+    def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+        """Training images, test images, and the names of the classes.
+
+        `root` is the folder that holds all data sets. What the network offers is downloaded.
+
+        Raises:
+            RunError: absent and not to be downloaded; says which file belongs where.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Data:
+    """One data set, split and on its device."""
+
+    dataset: Dataset
+    train: Images
+    validation: Images
+    test: Images
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]  # per channel, of the training pixels in [0, 1]
+    std: tuple[float, ...]
+
+
+def open_data(
+    dataset: Dataset,
+    root: Path,
+    device: torch.device | None = None,
+    *,
+    validation: float = 0.1,
+    train_fraction: float = 1.0,
+    label_noise: float = 0.0,
+    seed: int = 0,
+) -> Data:
+    """Load and split.
+
+    The validation part is held out of the training images, stratified, and the same for every
+    seed; at most 5,000 images. `train_fraction` of the rest is kept, stratified. Of the labels
+    that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last two
+    depend on `seed`; validation and test labels are never touched.
+    """
+    train, test, classes = dataset.load(root)
+    shares = {"train-fraction": train_fraction, "label-noise": label_noise}
+    for name, share in {"validation": validation, **shares}.items():
+        if not 0 <= share <= 1 or (name == "train-fraction" and share == 0):
+            raise UsageError(f"--{name} {share} is no share; expected a number from 0 to 1")
+    mean, std = statistics(train)
+    held = stratified(train.labels, min(validation, 5000 / len(train)), SPLIT_SEED)
+    rest = torch.ones(len(train), dtype=torch.bool)
+    rest[held] = False
+    validation_images, train = train[held], train[rest.nonzero()[:, 0]]
+    if train_fraction < 1:
+        train = train[stratified(train.labels, train_fraction, seed)]
+    if label_noise:
+        train = replace(train, labels=noisy(train.labels, len(classes), label_noise, seed))
+    if not len(train):
+        raise RunError("no training image is left; choose a larger --train-fraction")
+    device = device or torch.device("cpu")
+    parts = (part.to(device) for part in (train, validation_images, test))
+    return Data(dataset, *parts, classes, mean, std)
+
+
+def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over all pixels, in [0, 1]."""
+    channels = images.pixels.transpose(0, 1).flatten(1)
+    if channels.dtype == torch.uint8:  # exact from a histogram, without a float copy of the set
+        counts = torch.stack([torch.bincount(c.long(), minlength=256) for c in channels]).double()
+        values = torch.arange(256, dtype=torch.double) / 255
+        mean = counts @ values / counts.sum(1)
+        square = counts @ values**2 / counts.sum(1)
+        std = (square - mean**2).clamp(min=0).sqrt()
+    else:
+        mean, std = channels.double().mean(1), channels.double().std(1, correction=0)
+    return tuple(mean.tolist()), tuple(std.clamp(min=1e-3).tolist())
+
+
+def stratified(labels: Tensor, share: float, seed: int) -> Tensor:
+    """Sorted indices of about `share` of the samples, the same share of every class.
+
+    A class keeps at least one sample while `share` > 0.
+    """
+    if not share:
+        return torch.empty(0, dtype=torch.long)
+    rng = np.random.default_rng(seed)
+    values = labels.cpu().numpy()
+    kept = []
+    for value in np.unique(values):
+        members = rng.permutation(np.flatnonzero(values == value))
+        kept.append(members[: max(1, round(share * len(members)))])
+    return torch.from_numpy(np.sort(np.concatenate(kept)))
+
+
+def noisy(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
+    """Labels of which exactly a rounded `share` moved to another class, drawn uniformly."""
+    rng = np.random.default_rng([seed, 1])
+    moved = labels.cpu().numpy().copy()
+    chosen = rng.permutation(len(moved))[: round(share * len(moved))]
+    moved[chosen] = (moved[chosen] + rng.integers(1, classes, len(chosen))) % classes
+    return torch.from_numpy(moved).to(labels.device)
+
+
+def scale(pixels: Tensor) -> Tensor:
+    """uint8 pixels as float32 in [0, 1]; float pixels as they are."""
+    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
+
+
+def batches(
+    images: Images, size: int, *, crop: int = 0, flip: bool = False, shuffle: bool = True
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch: x (n, C, H, W) float32 in [0, 1] and labels (n,), drawn from torch's generator.
+
+    A last batch of one sample is left out when shuffling: batch norm cannot train on it.
+    """
+    device = images.pixels.device
+    # drawn on the CPU, so that the order does not depend on the device
+    order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
+    for index in order.to(device).split(size):
+        if shuffle and len(index) == 1 and len(images) > 1:
+            continue
+        pixels = images.pixels[index]
+        if crop:
+            pixels = random_crop(pixels, crop)
+        if flip:
+            pixels = random_flip(pixels)
+        yield scale(pixels), images.labels[index]
+
+
+def random_crop(pixels: Tensor, padding: int) -> Tensor:
+    """Pad with zeros and cut each image at a place of its own; (N, C, H, W) stays that shape."""
+    n, channels, height, width = pixels.shape
+    padded = F.pad(pixels, (padding,) * 4)
+    rows, columns = (torch.randint(2 * padding + 1, (n, 1)).to(pixels.device) for _ in range(2))
+    rows = rows + torch.arange(height, device=pixels.device)
+    columns = columns + torch.arange(width, device=pixels.device)
+    sample = torch.arange(n, device=pixels.device)[:, None, None]
+    cut = padded.permute(0, 2, 3, 1)[sample, rows[:, :, None], columns[:, None, :]]
+    return cut.permute(0, 3, 1, 2).contiguous()
+
+
+def random_flip(pixels: Tensor) -> Tensor:
+    """Mirror each image left to right with probability one half."""
+    mirrored = torch.rand(len(pixels), 1, 1, 1).to(pixels.device) < 0.5
+    return torch.where(mirrored, pixels.flip(3), pixels)

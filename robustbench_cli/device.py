@@ -1,0 +1,69 @@
+"""Where and how torch computes: device, seeds, determinism, precision, threads."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import numpy as np
+import torch
+
+from .errors import UsageError
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device called `name`; ``auto`` is cuda, else mps, else cpu.
+
+    Raises:
+        UsageError: no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as e:
+        raise UsageError(f"no device {name!r} here; type --device auto, cpu, cuda or mps") from e
+    return device
+
+
+def describe(device: torch.device) -> str:
+    """The device as a result should name it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads"
+
+
+def seed_everything(*seeds: int) -> None:
+    """Make every generator a function of `seeds`, so that no random state need be stored."""
+    mixed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+    random.seed(mixed)
+    np.random.seed(mixed)
+    torch.manual_seed(mixed)
+
+
+def deterministic() -> None:
+    """Prefer kernels that add up in the same order each time."""
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
+    """Mixed precision for training: bfloat16 where ``auto`` finds a GPU that has it, else float32.
+
+    Raises:
+        UsageError: a precision that the device cannot compute in.
+    """
+    if precision == "auto":
+        fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if fast else "float32"
+    if precision == "float32":
+        return nullcontext()
+    if precision == "float16" and device.type == "cpu":
+        raise UsageError("float16 needs a GPU; type --precision bfloat16 or float32")
+    return torch.autocast(device.type, getattr(torch, precision))

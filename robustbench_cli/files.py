@@ -1,0 +1,81 @@
+"""Files that are whole or absent: written beside their place, then renamed; and names for them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .errors import RunError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder that becomes `path` when the block ends well."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{path.suffix}", dir=path.parent)
+        os.close(handle)
+    except OSError as e:
+        raise RunError(f"cannot write {path}: {e.strerror or e}") from e
+    beside = Path(name)
+    try:
+        yield beside
+        beside.chmod(0o666 & ~_umask())
+        beside.replace(path)
+    except OSError as e:
+        raise RunError(f"cannot write {path}: {e.strerror or e}") from e
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write(path: Path, text: str) -> None:
+    with replacing(path) as beside:
+        beside.write_text(text, "utf-8")
+
+
+def write_json(path: Path, document: Any) -> None:
+    write(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        RunError: absent, unreadable, or no JSON object.
+    """
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except OSError as e:
+        raise RunError(f"cannot read {path}: {e.strerror or e}") from e
+    except (ValueError, RecursionError) as e:
+        raise RunError(f"{path} is no JSON: {e}; it was changed by hand or damaged") from e
+    if not isinstance(document, dict):
+        raise RunError(f"{path}: expected a JSON object, found a {type(document).__name__}")
+    return document
+
+
+def slug(text: str) -> str:
+    """A readable file name: ``pgd-at:eps=8/255`` -> ``pgd-at-eps=8_255``; long ones are cut."""
+    name = re.sub(r"[^A-Za-z0-9=+._-]", "-", text.replace("/", "_"))
+    if len(name) > 120:
+        name = f"{name[:110]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return name
+
+
+def digest(path: Path) -> str:
+    """The first 16 hexadecimal digits of the file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Networks: normalisation inside, pixels in [0, 1] outside."""
