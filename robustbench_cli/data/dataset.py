@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import RunError, UsageError
-from ..spec import Plugin
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.spec import Plugin
 
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
@@ -123,7 +123,7 @@ def open_data(
     held = stratified(train.labels, min(validation, 5000 / len(train)), SPLIT_SEED)
     rest = torch.ones(len(train), dtype=torch.bool)
     rest[held] = False
-    validation_images, train = train[held], train[rest.nonzero()[:, 0]]
+    held_out, train = train[held], train[rest.nonzero()[:, 0]]
     if train_fraction < 1:
         train = train[stratified(train.labels, train_fraction, seed)]
     if label_noise:
@@ -131,8 +131,8 @@ def open_data(
     if not len(train):
         raise RunError("no training image is left; choose a larger --train-fraction")
     device = device or torch.device("cpu")
-    parts = (part.to(device) for part in (train, validation_images, test))
-    return Data(dataset, *parts, classes, mean, std)
+    train, held_out, test = (part.to(device) for part in (train, held_out, test))
+    return Data(dataset, train, held_out, test, classes, mean, std)
 
 
 def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -189,7 +189,7 @@ def batches(
     device = images.pixels.device
     # drawn on the CPU, so that the order does not depend on the device
     order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
-    for index in order.to(device).split(size):
+    for index in torch.split(order.to(device), size):
         if shuffle and len(index) == 1 and len(images) > 1:
             continue
         pixels = images.pixels[index]
@@ -202,7 +202,7 @@ def batches(
 
 def random_crop(pixels: Tensor, padding: int) -> Tensor:
     """Pad with zeros and cut each image at a place of its own; (N, C, H, W) stays that shape."""
-    n, channels, height, width = pixels.shape
+    n, _, height, width = pixels.shape
     padded = F.pad(pixels, (padding,) * 4)
     rows, columns = (torch.randint(2 * padding + 1, (n, 1)).to(pixels.device) for _ in range(2))
     rows = rows + torch.arange(height, device=pixels.device)

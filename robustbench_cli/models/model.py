@@ -14,8 +14,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import UsageError
-from ..spec import Plugin
+from robustbench_cli.errors import UsageError
+from robustbench_cli.spec import Plugin
 
 
 class Normalise(nn.Module):

@@ -1,0 +1,5 @@
+"""One thread: on small networks several threads are many times slower."""
+
+import torch
+
+torch.set_num_threads(1)
