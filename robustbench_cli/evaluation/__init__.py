@@ -1,0 +1,1 @@
+"""Attacks, schedules, verification and transfer."""

@@ -1,0 +1,1 @@
+"""Methods, the objective they compose, and the loop that trains."""
