@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import Plugin
 
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
@@ -71,6 +71,9 @@ class Dataset(Plugin):
     crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
     flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
     eps: ClassVar[dict[str, str]] = {"linf": "0.1", "l2": "1"}  # by norm: usual for `attack`
+    train_eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "128/255"}  # ... to train with
+    optimizer: ClassVar[Literal["sgd", "adam"]] = "adam"
+    weight_decay: ClassVar[float] = 0.0
     ranges: ClassVar[dict[str, str]] = {"linf": "0:0.5:0.025", "l2": "0:5:0.25"}  # ... for sweeps
 
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
@@ -110,9 +113,9 @@ def open_data(
     """Load and split.
 
     The validation part is held out of the training images, stratified, and the same for every
-    seed; at most 5,000 images. `train_fraction` of the rest is kept, stratified. Of the labels
-    that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last two
-    depend on `seed`; validation and test labels are never touched.
+    seed; about 5,000 images at most. `train_fraction` of the rest is kept, stratified. Of the
+    labels that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last
+    two depend on `seed`; validation and test labels are never touched.
     """
     train, test, classes = dataset.load(root)
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}
@@ -124,12 +127,12 @@ def open_data(
     rest = torch.ones(len(train), dtype=torch.bool)
     rest[held] = False
     held_out, train = train[held], train[rest.nonzero()[:, 0]]
+    if not len(train):
+        raise UsageError(f"--validation {validation} leaves no image to train on; choose less")
     if train_fraction < 1:
         train = train[stratified(train.labels, train_fraction, seed)]
     if label_noise:
         train = replace(train, labels=noisy(train.labels, len(classes), label_noise, seed))
-    if not len(train):
-        raise RunError("no training image is left; choose a larger --train-fraction")
     device = device or torch.device("cpu")
     train, held_out, test = (part.to(device) for part in (train, held_out, test))
     return Data(dataset, train, held_out, test, classes, mean, std)
@@ -190,7 +193,7 @@ def batches(
     # drawn on the CPU, so that the order does not depend on the device
     order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
     for index in torch.split(order.to(device), size):
-        if shuffle and len(index) == 1 and len(images) > 1:
+        if not len(index) or (shuffle and len(index) == 1 < min(size, len(images))):
             continue
         pixels = images.pixels[index]
         if crop:

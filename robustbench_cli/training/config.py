@@ -1,0 +1,100 @@
+"""Everything that decides the weights of a run, and the name it gives the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self
+
+from robustbench_cli.data.dataset import Dataset
+from robustbench_cli.device import Precision
+from robustbench_cli.errors import UsageError
+from robustbench_cli.files import slug
+from robustbench_cli.models.foreign import open_architecture
+from robustbench_cli.spec import build, build_all, shorten
+
+from .method import Method
+from .objective import Loss, check
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["constant", "step", "cosine", "cyclic"]
+RATES: dict[str, float] = {"sgd": 0.1, "adam": 1e-3, "adamw": 1e-3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Specs as text, so that a config is readable, comparable and JSON.
+
+    What is None is filled by :meth:`resolve` with what is usual for the data set.
+    """
+
+    data: str = "digits"
+    model: str = "lenet5"
+    method: str = "plain"
+    seed: int = 0
+    epochs: int | None = None
+    batch_size: int | None = None
+    optimizer: Optimizer | None = None
+    lr: float | None = None  # the peak of the schedule
+    momentum: float = 0.9
+    weight_decay: float | None = None
+    schedule: Schedule = "cosine"
+    loss: Loss = "ce"
+    augment: bool = True  # crop and flip where the data set is usually cropped and flipped
+    normalise: bool = True  # by the mean and standard deviation of the training pixels
+    validation: float = 0.1
+    train_fraction: float = 1.0
+    label_noise: float = 0.0
+    precision: Precision = "auto"
+    method_resolved: str = ""  # `method` with the parameters that the data set decided
+
+    def resolve(self) -> Self:
+        """Every default filled in and every spec in its canonical spelling.
+
+        Raises:
+            UsageError: a spec or a number that makes no sense.
+        """
+        dataset = build(Dataset, self.data)
+        methods = build_all(Method, self.method)
+        check(methods)
+        method = "+".join(map(str, methods))
+        for each in methods:
+            each.adapt(dataset)
+        optimizer = self.optimizer or dataset.optimizer
+        if optimizer not in RATES:
+            raise UsageError(f"no optimizer {optimizer!r}; type --optimizer {', '.join(RATES)}")
+        filled = replace(
+            self,
+            data=str(dataset),
+            model=str(open_architecture(self.model)),
+            method=method,
+            method_resolved="+".join(map(str, methods)),
+            epochs=dataset.epochs if self.epochs is None else self.epochs,
+            batch_size=self.batch_size or dataset.batch_size,
+            optimizer=optimizer,
+            lr=RATES[optimizer] if self.lr is None else self.lr,
+            weight_decay=dataset.weight_decay if self.weight_decay is None else self.weight_decay,
+        )
+        filled._check()
+        return filled
+
+    def _check(self) -> None:
+        for name, low in (("epochs", 0), ("batch_size", 2), ("lr", 0), ("weight_decay", 0)):
+            value = getattr(self, name)
+            if not value >= low:
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} {shorten(value)}: expected {low} or more")
+
+    @property
+    def name(self) -> str:
+        """``mnist-lenet5-mixup-alpha=0.4-epochs=2-s0``: what was asked for and is not usual."""
+        usual = TrainConfig(data=self.data, model=self.model, method=self.method).resolve()
+        extra = [
+            f"{f.name.replace('_', '-')}={shorten(getattr(self, f.name))}"
+            for f in fields(self)
+            if f.name not in ("data", "model", "method", "seed", "method_resolved")
+            and getattr(self, f.name) != getattr(usual, f.name)
+        ]
+        return slug("-".join([self.data, self.model, self.method, *extra, f"s{self.seed}"]))
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)

@@ -1,0 +1,71 @@
+"""Train on clean and adversarial images at once, each with batch norms of its own.
+
+Xie et al., "Adversarial Examples Improve Image Recognition", CVPR 2020, arXiv 1911.09665.
+CE(f_main(x), y) + CE(f_aux(x'), y): every batch norm is duplicated (weights and statistics), all
+else is shared, x' is attacked through the auxiliary norms, and the main ones are deployed. The
+paper: ε = 1 to 4 /255, ε·255 + 1 steps of 1/255. Batches are never split by position: each half is
+a forward of its own, so that a method standing later may reorder it.
+Cost per step: steps+2 forwards and backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from robustbench_cli.models.model import Model
+from robustbench_cli.spec import param
+from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.batch import Batch, Outcome
+from robustbench_cli.training.hooks import replace_modules
+from robustbench_cli.training.method import Step
+from robustbench_cli.training.objective import cross_entropy
+
+
+class DualBatchNorm(nn.Module):
+    """A batch norm and its auxiliary copy."""
+
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.main, self.aux, self.use_aux = norm, deepcopy(norm), False
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm = self.aux if self.use_aux else self.main
+        return norm(x)  # type: ignore[no-any-return]
+
+
+@contextmanager
+def auxiliary(model: nn.Module) -> Iterator[None]:
+    """While open, the auxiliary norms work."""
+    norms = [m for m in model.modules() if isinstance(m, DualBatchNorm)]
+    for norm in norms:
+        norm.use_aux = True
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.use_aux = False
+
+
+@dataclass(kw_only=True)
+class AdvProp(Adversarial):
+    """Adds the loss on adversarial images, seen through their own norms."""
+
+    steps: int = param(5, "gradient steps per batch", low=1)
+
+    def install(self, model: Model) -> None:
+        self.needs(replace_modules(model, nn.BatchNorm2d, DualBatchNorm), "batch norm to double")
+
+    def deploy(self, model: Model) -> None:
+        replace_modules(model, DualBatchNorm, lambda dual: dual.main)
+
+    def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:
+        clean = rest(model, batch)
+        with auxiliary(model):
+            x = self.perturb(model, batch.x, lambda logits: cross_entropy(logits, batch.y))
+            adversarial = rest(model, batch.replace(x=x))
+        return clean._replace(loss=clean.loss + adversarial.loss)

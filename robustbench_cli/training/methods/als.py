@@ -1,0 +1,29 @@
+"""Adversarial label smoothing: move label mass to the class the network finds least likely.
+
+Goibert & Dohmatob, "Adversarial Robustness via Label-Smoothing", 2019, arXiv 1906.11567.
+T = (1-α)y + α·onehot(argmin_c p_c); ties share the mass; where the least likely class is the label
+itself nothing changes. p carries no gradient. It knows nothing of attacks and shrinks logit gaps:
+a better FGSM number may be a vanishing gradient.
+Cost per step: 1 forward, 1 backward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from robustbench_cli.spec import param
+from robustbench_cli.training.method import Method
+
+
+@dataclass(kw_only=True)
+class ALS(Method):
+    """Changes labels once the logits are known."""
+
+    alpha: float = param(0.1, "label mass that moves", low=0, high=1)
+
+    def targets(self, logits: Tensor, y: Tensor) -> Tensor:
+        scores = logits.detach()
+        least = (scores == scores.amin(1, keepdim=True)).to(y.dtype)
+        return (1 - self.alpha) * y + self.alpha * least / least.sum(1, keepdim=True)

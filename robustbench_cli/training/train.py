@@ -1,0 +1,242 @@
+"""The loop that turns a config into a run: epochs, validation, history, checkpoints, resume.
+
+All random numbers of an epoch are a function of (seed, epoch), and a checkpoint is written after
+each epoch: a killed training repeats at most one epoch and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from robustbench_cli import device as devices
+from robustbench_cli import runs
+from robustbench_cli.data.dataset import Data, Images, batches
+from robustbench_cli.errors import RunError
+from robustbench_cli.files import replacing
+from robustbench_cli.models.foreign import open_architecture
+from robustbench_cli.models.model import Model, make
+from robustbench_cli.spec import build_all
+
+from .batch import Batch
+from .config import TrainConfig
+from .hooks import eval_mode
+from .method import Method
+from .objective import Objective
+from .optimise import make_optimizer, make_schedule
+
+_log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Told about every step; `loss` is called only when somebody looks, since it may wait."""
+
+    def __call__(self, done: int, total: int, text: Callable[[], str]) -> None: ...
+
+
+@dataclass
+class Trainer:
+    """One training in progress. `data` is already on the device."""
+
+    config: TrainConfig
+    data: Data
+    path: Path
+    progress: Progress | None = None
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.device = self.data.train.pixels.device
+        devices.deterministic()
+        devices.seed_everything(config.seed)
+        self.methods = build_all(Method, config.method_resolved or config.method)
+        for method in self.methods:
+            method.adapt(self.data.dataset)
+        self.model = new_model(config, self.data).to(self.device)
+        self.objective = Objective(self.model, self.methods, config.loss)
+        self.model.to(self.device).train()
+        self.optimizer = make_optimizer(config, self.model.parameters())
+        repeats = self.objective.steps_per_batch
+        self.per_epoch = -(-len(self.data.train) // (config.batch_size or 1)) * repeats
+        self.epochs = config.epochs or 0
+        self.schedule = make_schedule(config.schedule, self.optimizer, self.per_epoch * self.epochs)
+        scaling = self.device.type == "cuda" and config.precision == "float16"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaling)
+        self.history: list[dict[str, float]] = []
+
+    def run(self) -> runs.Run:
+        """Train whatever is missing; returns the finished run.
+
+        Raises:
+            RunError: the loss is no longer finite.
+        """
+        run = self._open()
+        started = time.monotonic() - sum(row["seconds"] for row in self.history)
+        for epoch in range(len(self.history), self.epochs):
+            self.history.append(self._epoch(epoch))
+            self._save_checkpoint()
+        with replacing(run.weights) as beside:
+            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, beside)
+        self._write_history()
+        validation = accuracy(self.model, self.data.validation)
+        run = run.update(
+            status="done",
+            validation_accuracy=validation,
+            seconds=round(time.monotonic() - started, 2),
+            device=devices.describe(self.device),
+        )
+        self._checkpoint.unlink(missing_ok=True)
+        return run
+
+    def _epoch(self, epoch: int) -> dict[str, float]:
+        started = time.monotonic()
+        devices.seed_everything(self.config.seed, epoch + 1)
+        self.model.train()
+        dataset, augment = self.data.dataset, self.config.augment
+        total = torch.zeros((), device=self.device)
+        seen = 0
+        for x, labels in batches(
+            self.data.train,
+            self.config.batch_size or 1,
+            crop=dataset.crop if augment else 0,
+            flip=dataset.flip and augment,
+        ):
+            batch = Batch.of(x, labels, len(self.data.classes))
+            for _ in range(self.objective.steps_per_batch):
+                total += self._step(batch) * len(batch)
+                seen += len(batch)
+                self._tell(epoch, seen, total)
+        loss = float(total) / max(seen, 1)
+        if not isfinite(loss):
+            raise RunError(
+                f"{self.path.name}: the loss is {loss} in epoch {epoch + 1}; try a smaller --lr "
+                f"(now {self.config.lr:g}) or --precision float32"
+            )
+        row = {"epoch": epoch + 1.0, "loss": loss}
+        row["validation"] = accuracy(self.model, self.data.validation)
+        row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
+        row["seconds"] = 0.0
+        for method in self.methods:
+            row |= method.end_epoch(self.model)
+        row["seconds"] = round(time.monotonic() - started, 3)
+        return row
+
+    def _step(self, batch: Batch) -> torch.Tensor:
+        with devices.autocast(self.device, self.config.precision):
+            loss = self.objective(batch).loss
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.schedule.step()
+        return loss.detach()
+
+    def _tell(self, epoch: int, seen: int, total: torch.Tensor) -> None:
+        if self.progress:
+            repeats = self.objective.steps_per_batch
+            size = len(self.data.train) * repeats
+            self.progress(
+                epoch * size + seen,
+                self.epochs * size,
+                lambda: f"epoch {epoch + 1}/{self.epochs}  loss {float(total) / seen:.3f}",
+            )
+
+    # --- what a killed training leaves, and how it goes on ---
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    def _open(self) -> runs.Run:
+        """A new run, or the one that was interrupted, with its last epoch's state loaded."""
+        facts = {
+            "shape": list(self.data.train.shape),
+            "classes": list(self.data.classes),
+            "train_size": len(self.data.train),
+            "train_digest": self.data.train.digest(),
+        }
+        if not (self.path / "run.json").exists():
+            return runs.create(self.path, self.config.as_dict(), status="training", data=facts)
+        run = runs.Run.open(self.path)
+        if run.config != self.config.as_dict():
+            raise RunError(
+                f"{self.path} has other settings ({_difference(run.config, self.config)}); "
+                "choose another --runs-dir, or type --force to train it again"
+            )
+        if run.record.get("data") != facts:
+            raise RunError(
+                f"{self.path} was begun on other images than {self.config.data} holds now; "
+                "remove it, or type --force to train it again"
+            )
+        if self._checkpoint.is_file():
+            self._load_checkpoint()
+        return run
+
+    def _save_checkpoint(self) -> None:
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": {"last_epoch": self.schedule.last_epoch},
+            "scaler": self.scaler.state_dict(),
+            "methods": [method.state() for method in self.methods],
+            "history": self.history,
+        }
+        with replacing(self._checkpoint) as beside:
+            torch.save(state, beside)
+        self._write_history()
+
+    def _write_history(self) -> None:
+        with replacing(self.path / "history.csv") as beside:
+            pd.DataFrame(self.history).to_csv(beside, index=False, lineterminator="\n")
+
+    def _load_checkpoint(self) -> None:
+        try:
+            state: dict[str, Any] = torch.load(
+                self._checkpoint, map_location=self.device, weights_only=True
+            )
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+            for method, remembered in zip(self.methods, state["methods"], strict=True):
+                method.load_state(remembered)
+            self.history = state["history"]
+            while self.schedule.last_epoch < state["schedule"]["last_epoch"]:
+                self.schedule.step()
+        except Exception as e:
+            raise RunError(
+                f"{self._checkpoint} cannot be resumed ({type(e).__name__}); "
+                "remove it, or type --force to train the run again"
+            ) from e
+        _log.info("%s: goes on after epoch %d", self.path.name, len(self.history))
+
+
+def _difference(found: dict[str, Any], config: TrainConfig) -> str:
+    """The first setting in which a recorded config differs."""
+    for key, value in config.as_dict().items():
+        if found.get(key) != value:
+            return f"{key.replace('_', '-')} {found.get(key)}, asked for {value}"
+    return "it was written by another version"
+
+
+def new_model(config: TrainConfig, data: Data) -> Model:
+    """The config's network with random weights, before any method is installed."""
+    mean, std = (data.mean, data.std) if config.normalise else (None, None)
+    architecture = open_architecture(config.model)
+    return make(architecture, data.train.shape, len(data.classes), mean, std)
+
+
+def accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:
+    """Share of `images` classified right, in eval mode; NaN for no images."""
+    right = torch.zeros((), device=images.labels.device)
+    with eval_mode(model), torch.inference_mode():
+        for x, labels in batches(images, batch_size, shuffle=False):
+            right += (model(x).argmax(1) == labels).sum()
+    return float(right) / len(images) if len(images) else float("nan")

@@ -1,0 +1,283 @@
+"""Facts about methods that only hold if composition is right; each has an independent answer."""
+
+from __future__ import annotations
+
+import random
+from copy import deepcopy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.stats import chi2
+from small import CLASSES, make_batch, make_model, quick, train
+from torch import nn
+from torch.distributions import Normal, kl_divergence
+
+from robustbench_cli.spec import build
+from robustbench_cli.training.batch import Batch, training_forward
+from robustbench_cli.training.layers import Bottleneck, divergence
+from robustbench_cli.training.method import Method
+from robustbench_cli.training.methods.advprop import DualBatchNorm
+from robustbench_cli.training.methods.info_mixup import ClassBottleneck
+from robustbench_cli.training.methods.sat import SmoothBackwardReLU
+from robustbench_cli.training.objective import Objective, cross_entropy
+
+
+def weights(text: str) -> dict[str, torch.Tensor]:
+    return train(quick(text))[0].state_dict()
+
+
+@pytest.mark.parametrize(
+    "neutral",
+    [
+        "mixup:alpha=0",
+        "mixup:alpha=0,per-sample=true",
+        "manifold-mixup:alpha=0",
+        "als:alpha=0",
+        "pgd-at:eps=0",
+        "sat:smooth=attacker",
+    ],
+)
+def test_a_neutral_parameter_is_plain_training(neutral: str) -> None:
+    # a draw that changes nothing still advances the generator, so the batches are made beforehand
+    batches = [make_batch() for _ in range(3)]
+
+    def after(text: str) -> list[torch.Tensor]:
+        model = make_model()
+        objective = Objective(model, quick(text))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        for batch in batches:
+            optimizer.zero_grad()
+            objective(batch).loss.backward()
+            optimizer.step()
+        return list(model.parameters())
+
+    for ours, plain in zip(after(neutral), after("plain"), strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-6)
+
+
+def test_soft_labels_give_the_mixup_loss_of_the_paper() -> None:
+    logits, y = torch.randn(8, CLASSES), torch.arange(8) % CLASSES
+    order, keep = torch.randperm(8), 0.3
+    mixed = keep * F.one_hot(y, CLASSES) + (1 - keep) * F.one_hot(y[order], CLASSES)
+    paper = keep * F.cross_entropy(logits, y) + (1 - keep) * F.cross_entropy(logits, y[order])
+    torch.testing.assert_close(cross_entropy(logits, mixed.float()), paper)
+
+
+def test_manifold_mixup_at_the_image_is_input_mixup() -> None:
+    batch, losses = make_batch(), []
+    for text in ("manifold-mixup:alpha=1,depth=1", "mixup:alpha=1"):
+        objective = Objective(make_model(), quick(text))
+        random.seed(5)
+        torch.manual_seed(5)
+        losses.append(objective(batch).loss)
+    torch.testing.assert_close(*losses)
+
+
+def test_als_moves_mass_to_the_least_likely_class_and_shares_ties() -> None:
+    als = build(Method, "als:alpha=0.2")
+    y = F.one_hot(torch.tensor([0, 1]), 3).float()
+    moved = als.targets(torch.tensor([[3.0, 1.0, 2.0], [1.0, 1.0, 4.0]]), y)
+    expected = [[0.8, 0.2, 0.0], [0.1, 0.8 + 0.1, 0.0]]  # the second: classes 0 and 1 tie
+    torch.testing.assert_close(moved, torch.tensor(expected))
+
+
+def test_advprop_main_statistics_equal_clean_training() -> None:
+    batch = make_batch()
+    doubled, plain = make_model(), make_model()
+    Objective(doubled, quick("advprop"))(batch)
+    Objective(plain, [])(batch)
+    mains = [m.main for m in doubled.modules() if isinstance(m, DualBatchNorm)]
+    norms = [m for m in plain.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(mains) == len(norms) == 3
+    for main, norm in zip(mains, norms, strict=True):
+        assert torch.equal(main.running_mean, norm.running_mean)
+        assert torch.equal(main.running_var, norm.running_var)
+        assert main.num_batches_tracked == 1
+
+
+def test_pgd_at_updates_batch_norm_once_per_step() -> None:
+    model = make_model()
+    Objective(model, quick("pgd-at"))(make_batch())
+    assert all(m.num_batches_tracked == 1 for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_adversaries_stay_in_the_ball_and_raise_the_loss(norm: str) -> None:
+    (method,) = quick(f"pgd-at:eps=0.1,norm={norm}")
+    model, batch = make_model().eval(), make_batch()
+    adversarial = method.perturb(model, batch.x, lambda z: cross_entropy(z, batch.y))
+    moved = (adversarial - batch.x).flatten(1)
+    length = moved.abs().amax(1) if norm == "linf" else moved.norm(dim=1)
+    assert length.max() <= 0.1 * (1 + 1e-5) and length.min() > 0.05
+    assert adversarial.min() >= 0 and adversarial.max() <= 1
+    assert cross_entropy(model(adversarial), batch.y) > cross_entropy(model(batch.x), batch.y)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_an_edit_fires_once_even_when_the_attack_runs_in_train_mode() -> None:
+    fired = []
+    model = make_model()
+    stage = model.stages[1]
+
+    class Counting(Method):
+        def step(self, model, batch, rest):  # type: ignore[no-untyped-def]
+            from robustbench_cli.training.hooks import editing
+
+            with editing(stage, lambda h: (fired.append(1), h)[1]):
+                return rest(model, batch)
+
+    attack = build(Method, "pgd-at:steps=5,attack-bn=train")
+    Objective(model, [Counting(), attack])(make_batch())
+    assert len(fired) == 1
+
+
+@pytest.mark.parametrize("smooth", ["backward", "attacker", "optimiser"])
+def test_sat_forward_is_exactly_relu(smooth: str) -> None:
+    x = torch.randn(1000, dtype=torch.float64, requires_grad=True)
+    layer = SmoothBackwardReLU(10.0, smooth)  # type: ignore[arg-type]
+    assert torch.equal(layer(x), x.relu())
+    with training_forward(Batch(x, x)):
+        assert torch.equal(layer(x), x.relu())
+
+
+def test_sat_gradient_is_the_sigmoid_for_whom_it_is_meant() -> None:
+    x = torch.randn(1000, dtype=torch.float64, requires_grad=True)
+    sigmoid, step = torch.sigmoid(10 * x.detach()), (x.detach() > 0).double()
+
+    def slope(smooth: str, optimising: bool) -> torch.Tensor:
+        layer = SmoothBackwardReLU(10.0, smooth)  # type: ignore[arg-type]
+        if optimising:
+            with training_forward(Batch(x, x)):
+                out = layer(x)
+        else:
+            out = layer(x)
+        return torch.autograd.grad(out.sum(), x)[0]
+
+    for smooth, attacker, optimiser in [
+        ("backward", sigmoid, sigmoid),
+        ("attacker", sigmoid, step),
+        ("optimiser", step, sigmoid),
+    ]:
+        torch.testing.assert_close(slope(smooth, False), attacker)
+        torch.testing.assert_close(slope(smooth, True), optimiser)
+
+
+def test_sat_full_is_the_papers_parametric_softplus() -> None:
+    model = make_model()
+    Objective(model, quick("sat:sharpness=5"))
+    (first, *_) = [m for m in model.modules() if isinstance(m, nn.Softplus)]
+    x = torch.linspace(-2, 2, 9)
+    torch.testing.assert_close(first(x), torch.log1p(torch.exp(5 * x)) / 5)
+
+
+def test_the_bottlenecks_divergence_is_torchs() -> None:
+    mean, raw = torch.randn(6, 5), torch.randn(6, 5)
+    std = F.softplus(raw)
+    expected = kl_divergence(Normal(mean, std), Normal(0.0, 1.0)).sum(1).mean()
+    torch.testing.assert_close(divergence(mean, std, raw), expected)
+
+
+def test_the_divergence_stays_finite_where_softplus_underflows() -> None:
+    raw = torch.full((2, 3), -150.0, requires_grad=True)
+    loss = divergence(torch.zeros(2, 3), F.softplus(raw), raw)
+    loss.backward()
+    assert loss.isfinite() and raw.grad is not None and raw.grad.isfinite().all()
+    assert loss.item() == pytest.approx(3 * (150 - 0.5), rel=1e-4)
+
+
+def test_a_bottleneck_charges_training_forwards_only() -> None:
+    layer = Bottleneck(nn.Linear(4, CLASSES), 8, beta=1.0)
+    h = torch.rand(5, 4)
+    with training_forward(Batch(h, h)) as forward:
+        layer(h)
+    assert len(forward.penalties) == 1
+    layer(h)
+    assert len(forward.penalties) == 1
+
+
+def info_bottleneck() -> ClassBottleneck:
+    torch.manual_seed(0)
+    return ClassBottleneck(nn.Linear(6, CLASSES), 3, beta=1e-3, alpha=2.0, p=0.9)
+
+
+def test_info_mixups_statistics_equal_a_direct_computation() -> None:
+    layer = info_bottleneck()
+    y, features = torch.arange(40) % CLASSES, torch.randn(40, 6)
+    for part in (slice(0, 16), slice(16, 40)):  # two batches of unequal size
+        batch = Batch.of(features[part], y[part], CLASSES)
+        with training_forward(batch):
+            layer(features[part])
+    layer.end_epoch()
+    mean, raw = layer.encode(features).chunk(2, 1)
+    std = F.softplus(raw - 5)
+    for c in range(CLASSES):
+        codes, spread = mean[y == c], std[y == c]
+        variance = codes.var(0, correction=0) + (spread**2).mean(0)
+        torch.testing.assert_close(layer.means[c], codes.mean(0))
+        torch.testing.assert_close(layer.precisions[c], 1 / variance, rtol=1e-3, atol=1e-3)
+
+
+def test_info_mixup_mixes_nothing_in_the_first_epoch_and_edge_samples_later() -> None:
+    layer = info_bottleneck()
+    y, features = torch.arange(40) % CLASSES, torch.randn(40, 6)
+    batch = Batch.of(features, y, CLASSES)
+    with training_forward(batch) as forward:
+        layer(features)
+    assert torch.equal(forward.batch.y, batch.y)
+    layer.end_epoch()
+
+    codes = layer.encode(features).chunk(2, 1)[0].detach()
+    squared = ((codes[:, None] - layer.means) ** 2 * layer.precisions).sum(2)
+    torch.testing.assert_close(layer.distances(codes), squared, rtol=1e-4, atol=1e-4)
+    edge = squared[torch.arange(40), y] > chi2.ppf(0.9, 3)
+    assert 0 < edge.sum() < 40
+    rival = squared.clone()
+    rival[torch.arange(40), y] = torch.inf
+    with training_forward(batch) as forward:
+        layer(features)
+    moved = (forward.batch.y != batch.y).any(1)
+    assert torch.equal(moved, edge)
+    second = (forward.batch.y - batch.y).argmax(1)
+    assert torch.equal(second[edge], rival.argmin(1)[edge])
+    torch.testing.assert_close(forward.batch.y.sum(1), torch.ones(40))
+
+
+def test_info_mixup_never_mixes_towards_a_class_it_has_not_seen() -> None:
+    layer = info_bottleneck()
+    features, y = torch.randn(20, 6), torch.arange(20) % 2  # classes 2 and 3 never occur
+    batch = Batch.of(features, y, CLASSES)
+    for _ in range(2):
+        with training_forward(batch) as forward:
+            layer(features * 3)
+        layer.end_epoch()
+    assert torch.equal(forward.batch.y[:, 2:], torch.zeros(20, 2))
+
+
+def test_attacks_and_evaluation_leave_info_mixups_statistics_alone() -> None:
+    model = make_model()
+    Objective(model, quick("info-mixup"))
+    before = deepcopy(model.state_dict())
+    (attack,) = quick("pgd-at:attack-bn=eval")
+    batch = make_batch()
+    attack.perturb(model, batch.x, lambda z: cross_entropy(z, batch.y))
+    model.eval()(batch.x)
+    after = model.state_dict()
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_vib_is_charged_once_in_pgd_at_and_twice_in_advprop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    charged = []
+    import robustbench_cli.training.layers as layers
+
+    def counting(*args: torch.Tensor) -> torch.Tensor:
+        charged.append(1)
+        return divergence(*args)
+
+    monkeypatch.setattr(layers, "divergence", counting)
+    for text, times in {"vib": 1, "pgd-at+vib": 1, "advprop+vib": 2}.items():
+        charged.clear()
+        Objective(make_model(), quick(text))(make_batch())
+        assert len(charged) == times, text
