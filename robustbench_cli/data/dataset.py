@@ -23,7 +23,7 @@ from robustbench_cli.spec import Plugin
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Images:
     """A labelled set on one device.
 
@@ -87,7 +87,7 @@ class Dataset(Plugin):
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Data:
     """One data set, split and on its device."""
 
@@ -142,7 +142,7 @@ def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over all pixels, in [0, 1]."""
     channels = images.pixels.transpose(0, 1).flatten(1)
     if channels.dtype == torch.uint8:  # exact from a histogram, without a float copy of the set
-        counts = torch.stack([torch.bincount(c.long(), minlength=256) for c in channels]).double()
+        counts = torch.stack([torch.bincount(c, minlength=256) for c in channels]).double()
         values = torch.arange(256, dtype=torch.double) / 255
         mean = counts @ values / counts.sum(1)
         square = counts @ values**2 / counts.sum(1)

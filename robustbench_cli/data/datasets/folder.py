@@ -1,0 +1,107 @@
+"""Your own pictures: folder:PATH with PATH/train/CLASS/*.png and PATH/test/CLASS/*.png.
+
+The folders are read as torchvision's ImageFolder does: classes are the sorted names of the folders,
+pictures may lie deeper, and png, jpg, bmp, ppm, tif and webp are known. Without train/ and test/,
+PATH/CLASS/* is split 80 to 20, the same share of every class, always in the same way. Pictures are
+stretched to a square of `size` pixels (bilinear, antialiased) and decoded once; both parts are
+shuffled once, so that the first n test pictures have all classes. A relative PATH starts at the
+working directory. Nothing is cropped or mirrored in training unless you ask for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.datasets import ImageFolder
+
+from robustbench_cli.data.dataset import Dataset, Images, stratified
+from robustbench_cli.errors import RunError
+from robustbench_cli.spec import param
+
+_SEED = 0  # of the split and of the order
+_EXPECTED = "expected PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
+
+Listing = tuple[list[tuple[str, int]], list[str]]  # (file, class) of each picture; class names
+
+
+@dataclass(kw_only=True)
+class Folder(Dataset):
+    positional: ClassVar[str | None] = "path"
+    epochs = 30
+    eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "0.5"}
+    ranges: ClassVar[dict[str, str]] = {"linf": "0:16/255:1/255", "l2": "0:2:0.1"}
+
+    path: str = param(MISSING, "the folder that has train/ and test/, or one folder per class")
+    size: int = param(32, "height and width in pixels", low=4, high=1024)
+    grey: bool = param(False, "one channel instead of red, green and blue")
+
+    def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+        """`root` is not used: the pictures are where `path` says."""
+        path = Path(self.path).expanduser()
+        if not path.is_dir():
+            raise RunError(f"no folder {path}; {_EXPECTED}")
+        parts = [path / "train", path / "test"]
+        present = [part for part in parts if part.is_dir()]
+        if len(present) == 1:
+            raise RunError(f"{path} has {present[0].name}/ alone; {_EXPECTED}")
+        if not present:
+            pictures, classes = _list(path)
+            return *_split(self._decode(pictures), classes), tuple(classes)
+        (train, classes), (test, others) = (_list(part) for part in parts)
+        if classes != others:
+            unlike = ", ".join(sorted({*classes} ^ {*others}))
+            raise RunError(f"{path}: train/ and test/ need the same classes; one lacks {unlike}")
+        return _shuffled(self._decode(train)), _shuffled(self._decode(test)), tuple(classes)
+
+    def _decode(self, pictures: list[tuple[str, int]]) -> Images:
+        shape = (1 if self.grey else 3, self.size, self.size)
+        pixels = torch.empty((len(pictures), *shape), dtype=torch.uint8)
+        for place, (file, _) in zip(pixels, pictures, strict=True):
+            place.copy_(self._read(file))
+        return Images(pixels, torch.tensor([label for _, label in pictures]))
+
+    def _read(self, file: str) -> Tensor:
+        """One picture as (C, size, size), uint8."""
+        try:
+            with Image.open(file) as opened:
+                if opened.mode[0] in "IF":  # Pillow would clip these at 255
+                    raise RunError(f"{file} has more than 8 bits per channel; save it with 8")
+                picture = opened.convert("L" if self.grey else "RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
+            raise RunError(f"cannot read the picture {file}; it is damaged or no picture") from e
+        picture = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        return (
+            torch.from_numpy(np.array(picture)).reshape(self.size, self.size, -1).permute(2, 0, 1)
+        )
+
+
+def _list(folder: Path) -> Listing:
+    try:
+        found = ImageFolder(str(folder))
+    except OSError as e:  # no class folder, or one without pictures
+        reason = str(e).partition(". ")[0].rstrip(".")
+        where = "" if str(folder) in reason else f"{folder}: "
+        raise RunError(f"{where}{reason}; {_EXPECTED}") from e
+    if len(found.classes) < 2:
+        raise RunError(f"{folder} has one class, {found.classes[0]}; expected at least two folders")
+    return found.samples, found.classes
+
+
+def _split(images: Images, classes: list[str]) -> tuple[Images, Images]:
+    for name, count in zip(classes, images.labels.bincount().tolist(), strict=True):
+        if count < 2:
+            raise RunError(f"class {name} has one picture; a split into train and test needs two")
+    test = stratified(images.labels, 0.2, _SEED)
+    training = torch.ones(len(images), dtype=torch.bool)
+    training[test] = False
+    return _shuffled(images[training]), _shuffled(images[test])
+
+
+def _shuffled(images: Images) -> Images:
+    return images[torch.from_numpy(np.random.default_rng(_SEED).permutation(len(images)))]

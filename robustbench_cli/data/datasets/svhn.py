@@ -1,0 +1,35 @@
+"""99,289 house numbers photographed from the street, 32x32 colour, one digit each: SVHN.
+
+Netzer et al., "Reading Digits in Natural Images with Unsupervised Feature Learning", 2011; 73,257
+images for training and 26,032 for testing (the 531,131 easier "extra" images are not used). The two
+.mat files lie in the data folder itself, as torchvision keeps them. Cropped after padding by 4 in
+training, never mirrored: a mirrored 2 is no 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torchvision import datasets
+
+from robustbench_cli.data.torchvision_files import TorchvisionDataset
+
+
+@dataclass(kw_only=True)
+class Svhn(TorchvisionDataset):
+    epochs = 20
+    optimizer = "sgd"
+    weight_decay = 5e-4
+    crop = 4
+    eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "0.5"}
+    ranges: ClassVar[dict[str, str]] = {"linf": "0:16/255:1/255", "l2": "0:2:0.1"}
+    source: ClassVar[type[Any]] = datasets.SVHN
+    folder = ""
+    files: ClassVar[Mapping[str, str | None]] = {
+        name: md5 for _, name, md5 in (datasets.SVHN.split_list[s] for s in ("train", "test"))
+    }
+    layout = "NCHW"
+    splits = ({"split": "train"}, {"split": "test"})
+    classes = tuple("0123456789")

@@ -1,0 +1,113 @@
+"""A folder of the user's own pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.spec import build
+
+Pictures = Callable[..., str]
+
+
+def load(spec: str, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
+    return build(Dataset, spec).load(root)
+
+
+def failure(spec: str, root: Path) -> str:
+    with pytest.raises(RunError) as caught:
+        load(spec, root)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_a_folder_of_pictures(pictures: Pictures, tmp_path: Path) -> None:
+    spec = pictures(tmp_path)
+    train, test, classes = load(f"{spec},size=16", Path("/nowhere"))
+    assert classes == ("cat", "dog")
+    assert len(train) == len(test) == 10 and train.shape == (3, 16, 16)
+    assert train.pixels[0, 0, 8, 2] == 200 and train.pixels[0, 0, 8, 13] == 0
+    assert torch.equal(train.pixels[:, 1, 0, 0].long(), 100 * train.labels)
+    assert train.labels.tolist() not in ([0] * 5 + [1] * 5, [1] * 5 + [0] * 5)  # mixed
+    assert sorted(train.pixels[train.labels == 0][:, 2, 0, 0].tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_pictures_of_the_right_size_are_kept_to_the_bit_and_grey_is_one_channel(
+    tmp_path: Path,
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 2, 8, 8, 3), dtype=np.uint8)
+    for part, images in zip(("train", "test"), noise, strict=True):
+        for name, image in zip(("a", "b"), images, strict=True):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.fromarray(image).save(tmp_path / part / name / "picture.png")
+    train, _, _ = load(f"folder:{tmp_path},size=8", Path())
+    for pixels, label in zip(train.pixels, train.labels.tolist(), strict=True):
+        assert torch.equal(pixels, torch.from_numpy(noise[0, label]).permute(2, 0, 1))
+    assert load(f"folder:{tmp_path},size=8,grey=true", Path())[0].shape == (1, 8, 8)
+
+
+def test_a_folder_without_train_and_test_is_split_80_to_20(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    spec = pictures(tmp_path, parts=(".",), n=10)
+    train, test, _ = load(spec, Path())
+    assert train.labels.bincount().tolist() == [8, 8]
+    assert test.labels.bincount().tolist() == [2, 2]
+    seen = [(int(x[1, 0, 0]), int(x[2, 0, 0])) for x in (*train.pixels, *test.pixels)]
+    assert len(set(seen)) == 20
+    assert load(spec, Path())[1].digest() == test.digest()
+
+
+def test_one_line_says_what_is_wrong_with_a_folder(pictures: Pictures, tmp_path: Path) -> None:
+    assert failure(f"folder:{tmp_path}/absent", Path()).startswith(f"no folder {tmp_path}/absent; ")
+    assert f"any class folder in {tmp_path}; expected" in failure(f"folder:{tmp_path}", Path())
+
+    (tmp_path / "one" / "cat").mkdir(parents=True)
+    (tmp_path / "one" / "dog").mkdir()
+    message = failure(f"folder:{tmp_path}/one", Path())
+    assert message.startswith(f"{tmp_path}/one: Found no valid file for the classes cat, dog; ")
+
+    spec = pictures(tmp_path / "two", parts=("train",))
+    assert "has train/ alone" in failure(spec, Path())
+    spec = pictures(tmp_path / "three")
+    (tmp_path / "three" / "test" / "dog").rename(tmp_path / "three" / "test" / "dogs")
+    assert failure(spec, Path()).endswith("need the same classes; one lacks dog, dogs")
+    with pytest.raises(UsageError, match=r"folder needs a path: folder:PATH"):
+        build(Dataset, "folder")
+
+
+def test_one_class_or_one_picture_is_too_little(pictures: Pictures, tmp_path: Path) -> None:
+    spec = pictures(tmp_path, parts=(".",), n=1)
+    assert failure(spec, Path()).startswith("class cat has one picture")
+    (tmp_path / "dog" / "0.png").unlink()
+    (tmp_path / "dog").rmdir()
+    assert "has one class, cat; expected at least two" in failure(spec, Path())
+
+
+def test_an_unreadable_picture_is_named(
+    pictures: Pictures, harm: Callable[[Path], None], tmp_path: Path
+) -> None:
+    spec = pictures(tmp_path)
+    harm(tmp_path / "train" / "dog" / "3.png")
+    assert failure(spec, Path()) == (
+        f"cannot read the picture {tmp_path}/train/dog/3.png; it is damaged or no picture"
+    )
+
+
+def test_pictures_of_16_bits_are_refused_rather_than_clipped(
+    pictures: Pictures, tmp_path: Path
+) -> None:
+    spec = pictures(tmp_path)
+    deep = np.full((4, 4), 40000, dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "test" / "cat" / "9.png")
+    assert failure(spec, Path()).endswith(
+        "cat/9.png has more than 8 bits per channel; save it with 8"
+    )
