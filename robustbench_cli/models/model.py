@@ -85,6 +85,7 @@ class Architecture(Plugin):
     room: ClassVar[str] = "models"
     stages: ClassVar[tuple[str, ...]] = ()
     head: ClassVar[str] = "head"
+    variants: ClassVar[tuple[str, ...]] = ("",)  # settings that foreign weights are held against
 
     def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         """The bare network, randomly initialised, for (channels, height, width) inputs.

@@ -1,0 +1,36 @@
+"""ResNet-18 with a 3x3 stem and no max-pool, as used on CIFAR; 11,173,962 parameters.
+
+He et al., CVPR 2016, arXiv 1512.03385, with the ImageNet stem left out. An average over all pixels
+that are left comes before the linear layer, so images of any size pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from robustbench_cli.models.blocks import BasicBlock, conv3x3, he_init, residual_stage, sequence
+from robustbench_cli.models.model import Architecture
+
+
+@dataclass(kw_only=True)
+class ResNet18(Architecture):
+    stages: ClassVar[tuple[str, ...]] = ("layer2", "layer3", "layer4")
+    head: ClassVar[str] = "linear"
+
+    def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
+        network = sequence(
+            conv1=conv3x3(shape[0], 64),
+            bn1=nn.BatchNorm2d(64),
+            relu1=nn.ReLU(),
+            layer1=residual_stage(BasicBlock, 64, 64, 2, 1),
+            layer2=residual_stage(BasicBlock, 64, 128, 2, 2),
+            layer3=residual_stage(BasicBlock, 128, 256, 2, 2),
+            layer4=residual_stage(BasicBlock, 256, 512, 2, 2),
+            pool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            linear=nn.Linear(512, classes),
+        )
+        return he_init(network)

@@ -1,0 +1,144 @@
+"""Weights out of anybody's file: named tensors or one clear line, and never a line of its code.
+
+Reads safetensors, and whatever `torch.load` reads under ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from robustbench_cli.errors import RunError
+
+NESTS = ("state_dict", "model_state_dict", "model", "net")
+"""Keys under which training scripts put a state dict, looked into in this order."""
+
+T = TypeVar("T")
+_PREFIX = re.compile(r"^(?:(?:module|model|_orig_mod)\.)+")
+_AGAIN = "download or copy it again"
+_SAVE = "torch.save(model.state_dict(), 'weights.pt')"
+
+
+def load_state(path: Path | str) -> dict[str, Tensor]:
+    """Named tensors on the CPU, floating ones as float32, in the order of the file.
+
+    Looks into the usual nests; names lose the prefixes ``module.``, ``model.`` and ``_orig_mod.``
+    (A .safetensors file has no order of its own: its names come sorted.)
+
+    Raises:
+        RunError: no such file, or one without usable weights; one line with cause and remedy.
+    """
+    path = Path(path)
+    state = _tensors(_read(path, _first_bytes(path)))
+    if not state:
+        raise RunError(f"{path} holds no named tensors; expected a state dict, saved by {_SAVE}")
+    room = path.stat().st_size
+    return strip({name: _plain(path, name, value, room) for name, value in state.items()})
+
+
+def strip(state: Mapping[str, T]) -> dict[str, T]:
+    """Names without the prefixes that wrappers add; as they are where two would become one."""
+    stripped = {_PREFIX.sub("", name): value for name, value in state.items()}
+    return stripped if len(stripped) == len(state) else dict(state)
+
+
+def _first_bytes(path: Path) -> bytes:
+    """The beginning of the file, once it is clear that it may be a checkpoint."""
+    if path.is_dir():
+        raise RunError(f"{path} is a folder without a finished run; name a checkpoint file in it")
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except FileNotFoundError as e:
+        raise RunError(
+            f"no file {path}; expected a run's folder or a .safetensors, .pt or .pth file"
+        ) from e
+    except (OSError, ValueError) as e:
+        raise RunError(f"cannot read {one_line(path)}: {one_line(e)}") from e
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if not head:
+        raise RunError(f"{path} is empty; {_AGAIN}")
+    if text.startswith((b"<!doctype", b"<html")):
+        raise RunError(
+            f"{path} is a web page, not a checkpoint; download the file that the page shows "
+            "(on GitHub: its 'raw' link)"
+        )
+    if text.startswith(b"version https://git-lfs"):
+        raise RunError(f"{path} is a Git LFS pointer, not the weights; type: git lfs pull")
+    if head.startswith((b"\x80\x04", b"\x80\x05")):  # torch.save writes protocol 2
+        raise RunError(f"{path} is a plain pickle, which may hold code; save it anew by {_SAVE}")
+    return head
+
+
+def _read(path: Path, head: bytes) -> Any:
+    """The document in the file, by its first bytes: names and suffixes are often wrong."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if path.suffix == ".safetensors" or head[8:9] == b"{":
+                return safetensors.torch.load(path.read_bytes())
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as e:  # whatever bytes are in a file, the answer is one line
+        raise RunError(_why(path, e)) from e
+
+
+def _why(path: Path, error: Exception) -> str:
+    """Cause and remedy, from what torch or safetensors said."""
+    message = str(error)
+    if "TorchScript" in message:
+        return (
+            f"{path} is a TorchScript program, which is never run; save its weights alone: "
+            f"model = torch.jit.load(...); {_SAVE}"
+        )
+    if wanted := re.search(r"GLOBAL ([\w.]+)", message):
+        return (
+            f"{path} needs code to be loaded ({wanted[1]}), which is never run; where it "
+            f"was made, save the weights alone: {_SAVE}"
+        )
+    reason = f"{type(error).__name__}: {one_line(error)}"
+    return f"{path} is cut short, damaged or no checkpoint ({reason}); {_AGAIN}"
+
+
+def one_line(cause: object) -> str:
+    """A foreign message, fit to stand inside one line of ours."""
+    text = str(cause).rpartition("WeightsUnpickler error:")[2].strip()
+    text = "".join(c if c.isprintable() else " " for c in text.partition("\n")[0])
+    text = " ".join(text.split()).rstrip(".:")
+    return f"{text[:117]}..." if len(text) > 120 else text or "no reason given"
+
+
+def _tensors(document: Any, levels: int = 4) -> dict[str, Tensor]:
+    if not isinstance(document, Mapping):
+        return {}
+    for nest in NESTS if levels else ():
+        if found := _tensors(document.get(nest), levels - 1):
+            return found
+    items = document.items()
+    return {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor)}
+
+
+def _plain(path: Path, name: str, value: Tensor, room: int) -> Tensor:
+    """A dense tensor of finite numbers, or the reason why this is none."""
+    shown = one_line(name)
+    if not name.isprintable():
+        raise RunError(f"{path} is damaged: a tensor is called {shown!r}; {_AGAIN}")
+    dense = value.layout is torch.strided and value.device.type == "cpu"
+    if not dense or value.is_nested or value.is_quantized or value.is_complex():
+        raise RunError(f"{path}: {shown} is a sparse, quantised or complex tensor; save plain ones")
+    if value.numel() * value.element_size() > room:  # a size that nobody stored, only wrote down
+        raise RunError(f"{path}: {shown} claims to be larger than the file; {_AGAIN}")
+    value = value.detach()
+    if value.is_floating_point():
+        value = value.float()
+        if not value.isfinite().all():
+            raise RunError(
+                f"{path}: {shown} is not finite; that training diverged: use an earlier checkpoint"
+            )
+    return value

@@ -1,0 +1,62 @@
+"""Which network do these weights belong to? The one known architecture that they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.spec import build, find, names
+
+from .fitting import Match, State, compare
+from .model import Architecture
+
+
+def infer(state: State, shape: tuple[int, int, int], classes: int) -> Architecture:
+    """The architecture that `state` fits, for (channels, height, width) images.
+
+    Every file of the architectures' folder is tried, with the parameters that its class lists as
+    ``variants`` (spec texts; without that, the defaults). Nothing is allocated: the networks are
+    built on the meta device. One that fits by name beats those that fit by order alone.
+
+    Raises:
+        RunError: none fits, or several do; lists them.
+    """
+    by_name: list[Architecture] = []
+    by_order: list[Architecture] = []
+    for candidate in candidates():
+        try:
+            with torch.device("meta"):
+                network = candidate.build(shape, classes)
+        except UsageError:
+            continue  # not for images of this size
+        match = compare(state, network)
+        if isinstance(match, Match):
+            (by_name if "by name" in match.how else by_order).append(candidate)
+    fits = by_name or by_order
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        listing = ", ".join(map(str, fits))
+        raise RunError(f"the weights fit several networks: {listing}; choose one: --model NAME")
+    channels, height, width = shape
+    raise RunError(
+        f"the weights ({_summary(state)}) fit no known network for {channels}x{height}x{width} "
+        f"images and {classes} classes; tried {', '.join(names(Architecture.room))}; check --data, "
+        "or name the network: --model NAME or --model my_lab.nets:MyNet"
+    )
+
+
+def candidates() -> Iterator[Architecture]:
+    """Every known architecture with each of its usual settings."""
+    for name in names(Architecture.room):
+        cls = find(Architecture, name)
+        for setting in cls.variants:
+            yield build(Architecture, f"{name}:{setting}" if setting else name)
+
+
+def _summary(state: State) -> str:
+    shapes = [f"{name} {'x'.join(map(str, v.shape))}" for name, v in state.items() if v.dim() > 1]
+    ends = " ... ".join([shapes[0], shapes[-1]] if len(shapes) > 1 else shapes) or "no matrices"
+    return f"{len(state)} tensors: {ends}"

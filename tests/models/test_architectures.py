@@ -1,0 +1,193 @@
+"""Every file of models/architectures is tested without an edit here: the folder is listed."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import fields
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.models.model import Architecture, Model, make
+from robustbench_cli.spec import build, describe, names
+
+GREY, COLOUR, SMALL = (1, 28, 28), (3, 32, 32), (3, 16, 16)
+SMALLER = {"wide-resnet": "wide-resnet:depth=10,width=1"}  # the default is large
+SPECS = [SMALLER.get(name, name) for name in names("models")]
+
+
+@cache
+def built(spec: str, shape: tuple[int, int, int], classes: int) -> Model:
+    torch.manual_seed(0)
+    return make(build(Architecture, spec), shape, classes).eval()
+
+
+def model_of(spec: str, shape: tuple[int, int, int], classes: int = 10) -> Model:
+    return deepcopy(built(spec, shape, classes))  # to draw the large ones anew takes longer
+
+
+def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
+    return torch.rand(n, *shape, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "classes", "count"),
+    [
+        ("lenet5", (1, 32, 32), 10, 81_194),
+        ("lenet5", GREY, 10, 81_194),  # with a border of zeros, as LeCun's
+        ("madry-cnn", GREY, 10, 3_274_634),
+        ("small-cnn", GREY, 10, 166_406),
+        ("preact-resnet18", COLOUR, 10, 11_172_170),
+        ("preact-resnet18:final-norm=false", COLOUR, 10, 11_171_146),
+        ("preact-resnet18", (3, 64, 64), 200, 11_269_640),
+        ("preact-resnet18:final-norm=false", (3, 64, 64), 200, 11_268_616),
+        ("resnet18", COLOUR, 10, 11_173_962),
+        ("cifar-resnet", COLOUR, 10, 269_722),
+        ("cifar-resnet:depth=110", COLOUR, 10, 1_727_962),
+        ("cifar-resnet:shortcut=b", COLOUR, 10, 272_474),
+        ("wide-resnet", COLOUR, 10, 36_479_194),
+        ("wide-resnet:depth=34", COLOUR, 10, 46_160_474),
+        ("wide-resnet:depth=40,width=2", COLOUR, 10, 2_243_546),
+        ("vgg16-bn", COLOUR, 10, 14_728_266),
+        ("vgg19-bn", COLOUR, 10, 20_040_522),
+        ("mlp", (1, 1, 2), 2, 3 * 64 + 65 * 64 + 65 * 2),
+        ("torchvision:resnet18", (3, 64, 64), 1000, 11_689_512),
+        ("advertorch-lenet5", GREY, 10, 648_226),
+        ("abcrown-resnet2b", COLOUR, 10, 112_006),
+        ("abs-binary-cnn", GREY, 10, 249_228),
+    ],
+)
+def test_a_network_has_the_published_number_of_parameters(
+    spec: str, shape: tuple[int, int, int], classes: int, count: int
+) -> None:
+    with torch.device("meta"):
+        network = build(Architecture, spec).build(shape, classes)
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("shape", [GREY, COLOUR, (2, 33, 40)])
+def test_images_of_several_sizes_become_logits(spec: str, shape: tuple[int, int, int]) -> None:
+    with torch.no_grad():
+        logits = model_of(spec, shape, classes=7)(images(shape))
+    assert logits.shape == (2, 7)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_the_stages_follow_each_other_from_the_image_to_the_head(spec: str) -> None:
+    model, x = model_of(spec, SMALL), images(SMALL)
+    seen: list[tuple[str, torch.Size]] = []
+    names_of = {f"stage {k}": stage for k, stage in enumerate(model.stages)} | {"head": model.head}
+    for name, module in names_of.items():
+        module.register_forward_pre_hook(
+            lambda _, args, name=name: seen.append((name, args[0].shape))
+        )
+    model(x)
+    assert sorted(name for name, _ in seen) == sorted(names_of)  # each exactly once
+    assert [n for n, _ in seen if n != "head"] == [n for n in names_of if n != "head"]
+    assert seen[0] == ("stage 0", x.shape)
+    assert isinstance(model.head, nn.Linear)
+    assert dict(seen)["head"] == (2, model.head.in_features)
+    assert len(model.stages) >= 3  # manifold mixup's image, 1 and 2
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_what_enters_a_stage_decides_the_logits(spec: str) -> None:
+    model, x = model_of(spec, SMALL), images(SMALL, 3)
+    with torch.no_grad():
+        before = model(x)
+        for stage in model.stages:
+            handle = stage.register_forward_pre_hook(lambda _, args: (args[0].roll(1, 0),))
+            torch.testing.assert_close(model(x), before.roll(1, 0), rtol=1e-4, atol=1e-5)
+            handle.remove()
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_activations_and_norms_are_modules_that_methods_can_replace(spec: str) -> None:
+    model = model_of(spec, SMALL)
+    modules = list(model.modules())
+    activations = [m for m in modules if isinstance(m, (nn.ReLU, nn.ELU))]
+    assert activations
+    assert not any(m.inplace for m in activations)
+    calls: list[nn.Module] = []
+    for activation in activations:
+        activation.register_forward_hook(lambda m, *_: calls.append(m))
+    model(images(SMALL))
+    if not spec.startswith("torchvision"):  # its blocks use one module twice
+        assert len(calls) == len(set(calls)) == len(activations)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_gradients_can_be_differentiated_again(spec: str) -> None:
+    model, x = model_of(spec, SMALL), images(SMALL).requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x).logsumexp(1).sum(), x, create_graph=True)
+    assert gradient.shape == x.shape
+    if gradient.requires_grad and spec != "abs-binary-cnn":
+        (gradient**2).sum().backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", names("models"))
+def test_the_listing_explains_each_network_and_parameter(name: str) -> None:
+    assert 20 < len(describe("models", name)) <= 100
+    parameters = [f for f in fields(build(Architecture, name)) if f.init]
+    assert all(f.metadata["about"] for f in parameters)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [spec for spec in SPECS if "cnn" in spec or "lenet" in spec],
+)
+def test_images_that_are_too_small_are_refused_in_one_line(spec: str) -> None:
+    with pytest.raises(UsageError, match=r"at least \d+x\d+ pixels, these have 2x3") as e:
+        build(Architecture, spec).build((1, 2, 3), 10)
+    assert "\n" not in str(e.value)
+
+
+def test_the_residual_nets_hidden_activation_1_is_the_output_of_stage_1() -> None:
+    model = model_of("preact-resnet18", COLOUR)
+    layer1 = model.network.get_submodule("layer1")
+    outputs: list[Tensor] = []
+    inputs: list[Tensor] = []
+    layer1.register_forward_hook(lambda *args: outputs.append(args[2]))
+    model.stages[1].register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+    model(images(COLOUR))
+    assert inputs[0] is outputs[0]
+
+
+def test_the_zero_padding_shortcut_drops_pixels_and_adds_empty_channels() -> None:
+    network = build(Architecture, "cifar-resnet").build(COLOUR, 10)
+    x = torch.rand(1, 16, 8, 8)
+    y = network.get_submodule("layer2.0.shortcut")(x)
+    assert y.shape == (1, 32, 4, 4)
+    torch.testing.assert_close(y[:, 8:24], x[:, :, ::2, ::2])
+    assert not y[:, :8].any()
+    assert not y[:, 24:].any()
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("cifar-resnet:depth=21", "depth=21 is not 6n.2; did you mean 20 or 26"),
+        ("wide-resnet:depth=30", "depth=30 is not 6n.4; did you mean 28 or 34"),
+        ("cifar-resnet:shortcut=c", "one of a, b"),
+        ("torchvision:resnet19", "no classifier named 'resnet19'; did you mean 'resnet1"),
+        ("torchvision:alexnet", "torchvision:alexnet cannot take 3x32x32 images"),
+    ],
+)
+def test_impossible_parameters_are_refused_in_one_line(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as e:
+        build(Architecture, spec).build(COLOUR, 10)
+    assert "\n" not in str(e.value)
+
+
+def test_the_thresholded_network_has_a_gradient_that_is_exactly_zero() -> None:
+    model, x = model_of("abs-binary-cnn", GREY), images(GREY).requires_grad_()
+    (gradient,) = torch.autograd.grad(model(x)[:, 0].sum(), x)
+    assert not gradient.any()
+    binary = (x > 0.5).float()
+    torch.testing.assert_close(model(x), model(binary))

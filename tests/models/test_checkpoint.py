@@ -1,0 +1,197 @@
+"""Files of weights: whatever is in them, the answer is tensors or one clear line."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from robustbench_cli.errors import RunError
+from robustbench_cli.models.checkpoint import load_state
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(3, 4))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(RunError) as e:
+        load_state(path)
+    message = str(e.value)
+    assert message.isprintable()  # so it is one line
+    assert len(message) < 350
+    return message
+
+
+def assert_loads(path: Path) -> None:
+    state, expected = load_state(path), network().state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name].to(state[name])) for name in expected)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: state,
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"model": state, "optimizer": {"state": {}, "param_groups": []}},
+        lambda state: {"model_state_dict": state, "loss": torch.tensor(0.1)},
+        lambda state: {"net": state, "acc": 93.2},
+        lambda state: {"model": {"state_dict": state}},
+        lambda state: {f"module.{k}": v for k, v in state.items()},
+        lambda state: {"state_dict": {f"module.model._orig_mod.{k}": v for k, v in state.items()}},
+        lambda state: {k: v.double() for k, v in state.items()},
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_usual_nests_prefixes_and_formats_are_read(
+    wrap: Callable[[Any], Any], zipped: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.pth"
+    document = wrap(network().state_dict())
+    torch.save(document, path, _use_new_zipfile_serialization=zipped)
+    assert_loads(path)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
+def test_safetensors_are_read_whatever_the_file_is_called(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    safetensors.torch.save_file(network().state_dict(), path)
+    assert_loads(path)
+
+
+def test_a_prefix_stays_where_taking_it_off_would_join_two_names(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({"module.a": torch.zeros(1), "a": torch.ones(1)}, path)
+    assert load_state(path).keys() == {"module.a", "a"}
+
+
+class Malice:
+    """A pickle that writes a file when it is loaded as code."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.system, (f"touch {self.target}",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_pickle_is_named_and_not_run(zipped: bool, tmp_path: Path) -> None:
+    path, target = tmp_path / "weights.pth", tmp_path / "run"
+    document = {"state_dict": network().state_dict(), "extra": Malice(target)}
+    torch.save(document, path, _use_new_zipfile_serialization=zipped)
+    message = refusal(path)
+    assert "needs code to be loaded (posix.system), which is never run" in message
+    assert "torch.save(model.state_dict()" in message
+    assert not target.exists()
+
+
+def test_a_plain_pickle_is_not_opened(tmp_path: Path) -> None:
+    path, target = tmp_path / "weights.pkl", tmp_path / "run"
+    path.write_bytes(pickle.dumps(Malice(target)))
+    assert "plain pickle" in refusal(path)
+    assert not target.exists()
+
+
+def test_a_whole_model_is_refused_by_the_name_of_its_class(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2), tmp_path / "model.pt")
+    assert "(torch.nn.modules.linear.Linear)" in refusal(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; download"),
+        (b"\n <!DOCTYPE html><html>", "is a web page, not a checkpoint; download the file"),
+        (b"\xef\xbb\xbf<HTML lang=en>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "type: git lfs pull"),
+        (b"just some text", "damaged or no checkpoint"),
+        (b"PK\x03\x04 and nothing more", "is cut short, damaged or no checkpoint"),
+        (bytes(range(256)), "damaged or no checkpoint"),
+    ],
+)
+def test_what_is_no_checkpoint_is_called_by_its_name(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    assert message in refusal(path)
+
+
+def test_an_absent_file_a_folder_and_an_impossible_name_are_told_apart(tmp_path: Path) -> None:
+    assert "no file" in refusal(tmp_path / "absent.pt")
+    assert "is a folder" in refusal(tmp_path)
+    assert "cannot read" in refusal(tmp_path / "a\0b.pt")
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([1, 2], "no named tensors"),
+        ({"epoch": 3}, "no named tensors"),
+        ({"state_dict": {}}, "no named tensors"),
+        ({3: torch.zeros(1)}, "no named tensors"),
+        ({"a": torch.zeros(2), "b": torch.tensor([1.0, float("nan")])}, "b is not finite"),
+        ({"a": torch.tensor([float("inf")])}, "a is not finite"),
+        ({"a": torch.zeros(1).expand(10**9)}, "a claims to be larger than the file"),
+        ({"a\nb": torch.zeros(1)}, "is damaged: a tensor is called 'a'"),
+        ({"a": torch.eye(3).to_sparse()}, "a is a sparse, quantised or complex tensor"),
+        ({"a": torch.zeros(2, dtype=torch.complex64)}, "a is a sparse, quantised or complex"),
+    ],
+)
+def test_files_without_usable_weights_are_refused(
+    document: Any, message: str, tmp_path: Path
+) -> None:
+    torch.save(document, tmp_path / "weights.pt")
+    assert message in refusal(tmp_path / "weights.pt")
+
+
+def test_arrays_of_numpy_are_no_checkpoint(tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", a=np.zeros(3))
+    assert "no checkpoint" in refusal(tmp_path / "weights.npz")
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "safetensors"])
+def test_damaged_files_load_or_are_refused_in_one_line(kind: str, tmp_path: Path) -> None:
+    path, state = tmp_path / "weights.bin", network().state_dict()
+    if kind == "safetensors":
+        safetensors.torch.save_file(state, path)
+    else:
+        torch.save({"state_dict": state}, path, _use_new_zipfile_serialization=kind == "zip")
+    whole = path.read_bytes()
+    refused = 0
+    for seed in range(200):
+        path.write_bytes(damaged(whole, random.Random(seed)))
+        try:
+            assert load_state(path)
+        except RunError as e:
+            assert str(e).isprintable()
+            refused += 1
+    assert refused > 100
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Cut short, with a hole, or with up to nine other bytes, most of them near the beginning."""
+    mutant = bytearray(content)
+    place = rng.randrange(len(mutant))
+    match rng.randrange(4):
+        case 0:
+            return bytes(mutant[:place])
+        case 1:
+            del mutant[place : place + rng.randrange(1, 50)]
+        case _:
+            near = rng.choice([len(mutant), 1000])
+            for _ in range(rng.randrange(1, 10)):
+                mutant[rng.randrange(min(near, len(mutant)))] = rng.randrange(256)
+    return bytes(mutant)
