@@ -1,1 +1,64 @@
-"""robustmix: train robust image classifiers, attack them, and say what the numbers are worth."""
+"""robustmix: train robust image classifiers, attack them, and say what the numbers are worth.
+
+from robustbench_cli import eps_range, evaluate, figure, load_runs, table, train
+
+run = train(data="digits", method="pgd-at", seed=0)
+result = evaluate(run, attack="linf-pgd:steps=40", epsilons="0:0.3:0.05")
+result.accuracy()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import compose, evaluate, train, transfer
+    from .epsilon import eps_range
+    from .reporting.report import figure, table
+    from .results import Evaluation
+    from .runs import Run, load_runs
+    from .training.batch import Batch
+    from .training.deploy import load_predictor
+    from .training.method import Method
+
+_HOMES = {
+    "Batch": "training.batch",
+    "Evaluation": "results",
+    "Method": "training.method",
+    "Run": "runs",
+    "compose": "api",
+    "eps_range": "epsilon",
+    "evaluate": "api",
+    "figure": "reporting.report",
+    "load_predictor": "training.deploy",
+    "load_runs": "runs",
+    "table": "reporting.report",
+    "train": "api",
+    "transfer": "api",
+}
+
+__all__ = [
+    "Batch",
+    "Evaluation",
+    "Method",
+    "Run",
+    "compose",
+    "eps_range",
+    "evaluate",
+    "figure",
+    "load_predictor",
+    "load_runs",
+    "table",
+    "train",
+    "transfer",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that the import itself is instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

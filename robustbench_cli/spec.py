@@ -204,6 +204,8 @@ def import_object(path: str, *, trusted: bool = True) -> Any:
         ) from e
     except AttributeError as e:
         raise UsageError(f"module {module} has no {attribute!r}") from e
+    except Exception as e:  # the user's module: whatever it raises is the answer
+        raise UsageError(f"{module} cannot be imported: {type(e).__name__}: {e}") from e
 
 
 def split(text: str) -> list[str]:

@@ -1,0 +1,106 @@
+"""``robustmix`` itself: its subcommands, and what it can say about its parts."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from robustbench_cli.spec import ROOMS
+
+from .attack import attack
+from .groups import Command, with_groups
+from .report import report
+from .run import run
+from .sweep_epsilon import sweep_epsilon
+from .train import train
+from .transfer import transfer
+
+EXAMPLES = """\
+Train image classifiers to withstand adversarial attacks, attack them, and say what the numbers
+are worth. Epsilons are in pixels of [0, 1].
+
+\b
+  robustmix train -m plain -m pgd-at --seeds 3        train two methods, three seeds each
+  robustmix attack runs/* -a linf-pgd -e 0.1          accuracy under attack
+  robustmix sweep-epsilon runs/* --eps-range 0:0.5:0.05
+  robustmix report runs/* --figure decay-curve -o decay.png
+  robustmix run examples/quickstart.toml              all of it from one file
+  robustmix attack resnet20.th --data cifar10         somebody else's weights
+  robustmix --list methods                            what there is
+  robustmix --explain pgd-at                          what one of them does
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
+3 some of many jobs failed, 130 interrupted.
+"""
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    help=EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+COMMANDS: dict[Command, str] = {
+    train: "Train networks, one for each combination of options.",
+    attack: "Attack networks: accuracy at each epsilon.",
+    sweep_epsilon: "Attack over a grid of epsilons: how accuracy decays.",
+    transfer: "Do adversarials made on one network fool another?",
+    report: "Tables and pictures from run directories.",
+    run: "A whole experiment from one TOML file.",
+}
+for command, line in COMMANDS.items():
+    app.command(command.__name__.replace("_", "-"), short_help=line)(with_groups(command))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"robustmix {version('robustmix')}")
+        raise typer.Exit
+
+
+def _print_list(room: str | None) -> None:
+    if room:
+        from .explain import listing
+
+        typer.echo(listing(room))
+        raise typer.Exit
+
+
+def _print_explanation(spec: str | None) -> None:
+    if spec:
+        from .explain import explanation
+
+        typer.echo(explanation(spec))
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And stop.")
+    ] = False,
+    _list: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            callback=_print_list,
+            is_eager=True,
+            metavar="|".join(ROOMS),
+            help="List them, a line each.",
+        ),
+    ] = None,
+    _explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            callback=_print_explanation,
+            is_eager=True,
+            metavar="SPEC",
+            help="What one of them does: formula, parameters, paper, cost.",
+        ),
+    ] = None,
+) -> None:
+    """Options of robustmix itself."""

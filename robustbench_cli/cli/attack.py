@@ -1,0 +1,50 @@
+"""``robustmix attack``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument
+
+from . import show
+from .groups import Output, Places, Voice, Work
+from .targets import Foreign, Strength, open_targets
+from .train import leave, run_grid
+
+
+def attack(
+    *,
+    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
+    strength: Strength,
+    foreign: Foreign,
+    output: Output,
+    places: Places,
+    work: Work,
+    voice: Voice,
+) -> None:
+    """Attack networks and print their accuracy at each epsilon, with its interval.
+
+    Every sample counts: one that is misclassified unchanged counts as broken. Every adversarial
+    is checked again before it counts: finite, inside [0, 1], inside the ball, misclassified.
+
+    \b
+      robustmix attack runs/digits-lenet5-plain-s0
+      robustmix attack runs/* -a linf-fgsm -a linf-pgd:steps=40,restarts=5 -e 0.05,0.1,0.2
+      robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
+    """
+    from robustbench_cli.jobs import AttackJob
+    from robustbench_cli.reporting.points import points_table
+
+    runs = open_targets(target, foreign, places.where)
+    jobs = [
+        AttackJob(run.path, probe, places.where, work.force)
+        for run in runs
+        for probe in strength.probes(run, sweep=False)
+    ]
+    if work.dry_run:
+        show.emit(show.list_jobs(jobs))
+        return
+    finished = run_grid(jobs, work.workers, "evaluations", voice)
+    if paths := [f.path for f in finished if f.path]:
+        show.emit_table(points_table(paths), output)
+    leave(finished)

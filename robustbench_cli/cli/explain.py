@@ -1,0 +1,66 @@
+"""What the parts are: a line each, or one of them in full."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from dataclasses import MISSING
+from typing import get_type_hints
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.spec import ROOMS, Plugin, describe, names, parameters, shorten
+
+
+def listing(room: str) -> str:
+    """Every plugin of a room with its first line; imports none of them."""
+    if room not in ROOMS:
+        near = difflib.get_close_matches(room, ROOMS, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"--list {room}: expected one of {', '.join(ROOMS)}{hint}")
+    found = names(room)
+    width = max(map(len, found), default=0)
+    return "\n".join(f"{name:<{width}}  {describe(room, name)}" for name in found)
+
+
+def explanation(spec: str) -> str:
+    """Formula, parameters with defaults, paper, cost: the module's docstring and its fields."""
+    parts = []
+    for part in spec.split("+"):
+        name = part.partition(":")[0].strip()
+        rooms = [room for room in ROOMS if name in names(room)]
+        if not rooms:
+            known = [n for room in ROOMS for n in names(room)]
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else "type: robustmix --list methods"
+            raise UsageError(f"nothing is named {name!r}; {hint}")
+        parts += [_explain(room, name) for room in rooms]
+    return "\n\n".join(parts)
+
+
+def _explain(room: str, name: str) -> str:
+    import importlib
+
+    module = importlib.import_module(f"robustbench_cli.{ROOMS[room]}.{name.replace('-', '_')}")
+    (cls,) = (
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__
+    )
+    lines = [f"{name} ({room.removesuffix('s')})", "", inspect.getdoc(module) or ""]
+    hints = get_type_hints(cls)
+    rows = []
+    for f in parameters(cls):
+        kind = str(hints[f.name]) if "[" in str(hints[f.name]) else hints[f.name].__name__
+        kind = kind.removeprefix("typing.").replace("Literal", "")
+        default = "(needed)" if f.default is MISSING else shorten(f.default)
+        rows.append((f.name.replace("_", "-"), default, kind, f.metadata.get("about", "")))
+    if rows:
+        widths = [max(len(row[i]) for row in rows) for i in range(2)]
+        lines += ["", "Parameters and defaults:"]
+        lines += [
+            f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {about} [{kind.strip('[]')}]"
+            for key, default, kind, about in rows
+        ]
+        key, default = rows[0][0], rows[0][1]
+        lines += ["", f"Written as: {name}:{key}={default}"]
+    return "\n".join(lines)

@@ -1,0 +1,145 @@
+"""Options that several subcommands share, declared once as dataclasses.
+
+A command that takes a parameter annotated with such a dataclass gets all of its fields as options.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+from typer import Option
+
+if TYPE_CHECKING:
+    from robustbench_cli.grid import Workers
+    from robustbench_cli.jobs import Where
+
+Format = Literal["table", "markdown", "csv", "json", "latex"]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders and device."""
+
+    runs_dir: Annotated[
+        Path, Option(help="Where run directories lie.", envvar="ROBUSTMIX_RUNS", show_default=True)
+    ] = Path("runs")
+    data_dir: Annotated[
+        Path, Option(help="Where data sets lie, in torchvision's layout.", envvar="ROBUSTMIX_DATA")
+    ] = Path("~/.cache/robustmix")
+    device: Annotated[str, Option(help="auto (cuda, mps, cpu), or one of them.")] = "auto"
+
+    @property
+    def where(self) -> Where:
+        from robustbench_cli.jobs import Where
+
+        return Where(self.runs_dir, self.data_dir, self.device)
+
+
+@dataclass(frozen=True)
+class Work:
+    """How many jobs at once, and what to do about finished ones."""
+
+    jobs: Annotated[
+        int | None,
+        Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Jobs side by side, each in its own process. [1; run: one per core or GPU]",
+        ),
+    ] = None
+    gpus_per_job: Annotated[float, Option(min=0, help="A share below 1 puts several on one.")] = 1.0
+    ray: Annotated[
+        str | None, Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto, local).")
+    ] = None
+    dry_run: Annotated[bool, Option("--dry-run", help="List the jobs and stop.")] = False
+    force: Annotated[bool, Option("--force", help="Redo what is finished.")] = False
+
+    @property
+    def workers(self) -> Workers:
+        from robustbench_cli.grid import Workers
+
+        return Workers(self.jobs or 1, self.gpus_per_job, self.ray)
+
+
+@dataclass(frozen=True)
+class Voice:
+    """What is said on stderr."""
+
+    quiet: Annotated[bool, Option("--quiet", "-q", help="Errors only.")] = False
+    verbose: Annotated[bool, Option("--verbose", "-v", help="Say more.")] = False
+    debug: Annotated[bool, Option("--debug", help="Show tracebacks.")] = False
+    allow_code: Annotated[
+        list[str] | None,
+        Option(metavar="MODULE", help="Let run directories and experiments name its classes."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """The form of the result and where it goes."""
+
+    format: Annotated[
+        Format | None, Option("--format", "-f", help="Form of the result; a table by default.")
+    ] = None
+    json: Annotated[bool, Option("--json", help="Short for -f json.")] = False
+    output: Annotated[
+        Path | None,
+        Option("--output", "-o", help="Write there, in the form its suffix names; - is stdout."),
+    ] = None
+
+
+Command = Callable[..., Any]
+
+
+def with_groups(command: Command) -> Command:
+    """The command with its dataclass parameters spread out into options."""
+    hints = get_type_hints(command, include_extras=True)
+    spread: list[inspect.Parameter] = []
+    groups: dict[str, tuple[type, list[str]]] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if not (isinstance(kind, type) and is_dataclass(kind)):
+            spread.append(parameter.replace(annotation=kind))
+            continue
+        inner = get_type_hints(kind, include_extras=True)
+        groups[name] = kind, [f.name for f in fields(kind)]
+        spread += [
+            inspect.Parameter(
+                f.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if f.default is MISSING else f.default,
+                annotation=inner[f.name],
+            )
+            for f in fields(kind)
+        ]
+
+    @functools.wraps(command)
+    def spread_out(**given: Any) -> Any:
+        from . import show
+
+        for name, (kind, keys) in groups.items():
+            given[name] = kind(**{key: given.pop(key) for key in keys})
+            if isinstance(given[name], Voice):
+                show.listen(given[name])
+        return command(**given)
+
+    # keyword-only, so that a group may stand before a parameter without a default
+    ordered = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in spread]
+    spread_out.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    spread_out.__annotations__ = {p.name: p.annotation for p in ordered}
+    del spread_out.__wrapped__
+    return spread_out
+
+
+def on_terminal() -> bool:
+    """Whether bars and colours make sense on stderr."""
+    import sys
+
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

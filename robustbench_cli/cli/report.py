@@ -1,0 +1,81 @@
+"""``robustmix report``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import UsageError
+
+from . import show
+from .groups import Output, Voice
+
+
+def report(
+    *,
+    runs: Annotated[
+        list[str] | None, Argument(metavar="[RUN...]", help="Run directories; runs/ by default.")
+    ] = None,
+    by: Annotated[
+        str, Option(help="What a row stands for: method, model, data, train-fraction, run...")
+    ] = "method",
+    attack: Annotated[
+        list[str] | None, Option("--attack", "-a", metavar="SPEC", help="Only these; repeat.")
+    ] = None,
+    eps: Annotated[
+        list[str] | None, Option("--eps", "-e", metavar="EPS[,EPS...]", help="Only these.")
+    ] = None,
+    figure: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Draw decay-curve or transfer-matrix into -o FILE.png."),
+    ] = None,
+    transfers: Annotated[bool, Option("--transfers", help="The transfer table.")] = False,
+    output: Output,
+    voice: Voice,
+) -> None:
+    """Tables and pictures from run directories; trains and attacks nothing.
+
+    Runs that differ in nothing but the seed are one row: mean and t interval over three or more
+    seeds; one run has Wilson's interval, which knows of test sampling only.
+
+    \b
+      robustmix report runs/*
+      robustmix report runs/* -a linf-pgd -e 0.1,0.2 -f markdown -o results.md
+      robustmix report runs/* --figure decay-curve -o decay.svg
+      robustmix report runs/* -o results/                     every format and picture
+    """
+    from robustbench_cli.reporting import report as reporting
+    from robustbench_cli.runs import load_runs
+
+    found = load_runs(runs or ["runs"])
+    epsilons = list(grid(eps or ())) or None
+    attacks = attack or None
+    path = output.output
+    if figure:
+        if path is None or str(path) == "-":
+            raise UsageError(f"--figure {figure} needs a file: -o {figure}.png, .svg or .pdf")
+        reporting.check_suffix(path)
+        drawing = reporting.figure(figure, found, by=by, attack=attacks, epsilons=epsilons)
+        reporting.save_figure(drawing, path)
+        show.say(f"wrote {path}")
+    elif path is not None and _is_folder(path):
+        table, written = reporting.write_report(
+            found, path, by=by, attack=attacks, epsilons=epsilons
+        )
+        show.emit_table(table, replace(output, output=None))
+        show.say("wrote " + ", ".join(map(str, written)))
+    elif transfers:
+        table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
+        show.emit_table(table, output)
+    else:
+        table = reporting.table(found, by=by, attack=attacks, epsilons=epsilons)
+        show.emit_table(table, output)
+
+
+def _is_folder(path: Path) -> bool:
+    """``-o results/`` arrives without its slash, so a name without a suffix is a folder, too."""
+    return path.is_dir() or not (path.suffix or str(path) == "-" or path.is_file())

@@ -1,0 +1,76 @@
+"""``robustmix run``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Exit
+
+from . import show
+from .groups import Output, Places, Voice, Work
+from .train import run_grid
+
+if TYPE_CHECKING:
+    from robustbench_cli.experiment import ReportPlan
+    from robustbench_cli.jobs import Job
+
+
+def run(
+    *,
+    file: Annotated[Path, Argument(metavar="FILE.toml", help="The experiment.")],
+    output: Output,
+    places: Places,
+    work: Work,
+    voice: Voice,
+) -> None:
+    """A whole experiment from one file: train a grid, attack it, transfer, report.
+
+    The jobs are those of the other subcommands. What is finished is not done again, so a killed
+    experiment goes on where it was, and a longer file does only what is new.
+
+    \b
+      robustmix run examples/quickstart.toml --dry-run        list the jobs
+      robustmix run examples/quickstart.toml -j 2
+    """
+    from robustbench_cli.experiment import read_experiment
+    from robustbench_cli.grid import side_by_side
+
+    experiment = read_experiment(file, places.where, force=work.force)
+    phases: dict[str, Sequence[Job]] = {
+        "runs": experiment.train,
+        "evaluations": experiment.attack,
+        "transfers": experiment.transfer,
+    }
+    if work.dry_run:
+        show.emit("\n".join(show.list_jobs(jobs) for jobs in phases.values() if jobs))
+        return
+    workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
+    failed: set[Path] = set()
+    for noun, jobs in phases.items():
+        possible = [job for job in jobs if failed.isdisjoint(job.needs)]
+        for finished in run_grid(possible, workers, noun, voice) if possible else []:
+            if finished.error:
+                failed.add(finished.job.path)
+    usable = [path for path in experiment.run_paths if path not in failed]
+    if usable and experiment.attack:
+        _report(experiment.report, usable, output)
+    elif usable:
+        show.emit("\n".join(map(str, usable)), output.output)
+    if failed:
+        raise Exit(3)
+
+
+def _report(plan: ReportPlan, paths: Sequence[Path], output: Output) -> None:
+    from robustbench_cli.reporting.report import table, write_report
+    from robustbench_cli.runs import load_runs
+
+    runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
+    if plan.folder is None:
+        show.emit_table(table(runs, by=plan.by, attack=attack, epsilons=epsilons), output)
+        return
+    made, written = write_report(runs, plan.folder, by=plan.by, attack=attack, epsilons=epsilons)
+    show.emit_table(made, output)
+    show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

@@ -1,0 +1,51 @@
+"""``robustmix sweep-epsilon``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from . import show
+from .groups import Output, Places, Voice, Work
+from .targets import Foreign, Strength, open_targets
+from .train import leave, run_grid
+
+
+def sweep_epsilon(
+    *,
+    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
+    by: Annotated[str, Option(help="What a row stands for: method, model, data...")] = "method",
+    strength: Strength,
+    foreign: Foreign,
+    output: Output,
+    places: Places,
+    work: Work,
+    voice: Voice,
+) -> None:
+    """Attack over a grid of epsilons and print how accuracy decays.
+
+    Runs that differ in nothing but the seed share a row, with an interval over the seeds. Without
+    --eps or --eps-range the grid is the one that is usual for the data set and the norm.
+
+    \b
+      robustmix sweep-epsilon runs/* -a linf-fgsm -a linf-pgd --eps-range 0:0.5:0.025
+      robustmix sweep-epsilon runs/cifar10-* --eps-range 0:16/255:1/255 --json | jq .curves
+    """
+    from robustbench_cli.jobs import AttackJob
+    from robustbench_cli.reporting.report import table
+
+    runs = open_targets(target, foreign, places.where)
+    jobs = [
+        AttackJob(run.path, probe, places.where, work.force)
+        for run in runs
+        for probe in strength.probes(run, sweep=True)
+    ]
+    if work.dry_run:
+        show.emit(show.list_jobs(jobs))
+        return
+    finished = run_grid(jobs, work.workers, "evaluations", voice)
+    if any(f.path for f in finished):
+        attacks = list(dict.fromkeys(job.probe.attack for job in jobs))
+        show.emit_table(table(runs, by=by, attack=attacks), output)
+    leave(finished)

@@ -1,0 +1,123 @@
+"""What is attacked, how, and at which epsilons: shared by attack, sweep-epsilon and transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from typer import Option
+
+from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from robustbench_cli.jobs import Where
+    from robustbench_cli.probe import Probe
+    from robustbench_cli.runs import Run
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What somebody else's weights do not say of themselves."""
+
+    data: Annotated[
+        str | None, Option(metavar="SPEC", help="For a checkpoint file: its data set.")
+    ] = None
+    model: Annotated[
+        str | None,
+        Option(metavar="SPEC", help="For a checkpoint file: its network, where several fit."),
+    ] = None
+    normalise: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise; "
+            "else the one with the lowest loss on training images.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Strength:
+    """Which attacks, at which epsilons, on how many images."""
+
+    attack: Annotated[
+        list[str] | None,
+        Option("--attack", "-a", metavar="SPEC", help="Repeat for several. [linf-pgd]"),
+    ] = None
+    eps: Annotated[
+        list[str] | None,
+        Option("--eps", "-e", metavar="EPS[,EPS...]", help="In pixels of [0, 1], as 8/255 or 0.1."),
+    ] = None
+    eps_range: Annotated[
+        list[str] | None,
+        Option(metavar="START:STOP:STEP", help="Both ends included, exact."),
+    ] = None
+    samples: Annotated[int | None, Option(min=1, help="The first N test images. [all]")] = None
+    schedule: Annotated[
+        Literal["ascending", "independent"],
+        Option(help="ascending: what broke at one epsilon is not attacked again at a larger one."),
+    ] = "ascending"
+    view: Annotated[
+        Literal["deployed", "bare"], Option(help="With test-time defences, or without.")
+    ] = "deployed"
+    attack_seed: Annotated[int, Option(min=0, help="Of the attack's random numbers.")] = 0
+    batch_size: Annotated[int | None, Option(min=1, help="Images at once. [by image size]")] = None
+
+    @property
+    def attacks(self) -> list[str]:
+        return list(dict.fromkeys(self.attack or ["linf-pgd"]))
+
+    def probes(self, run: Run, *, sweep: bool) -> list[Probe]:
+        """One per attack."""
+        from robustbench_cli.probe import make_probe
+
+        return [
+            make_probe(
+                text,
+                run.config["data"],
+                grid(self.eps or (), self.eps_range or ()),
+                sweep=sweep,
+                samples=self.samples,
+                seed=self.attack_seed,
+                schedule=self.schedule,
+                view=self.view,
+                batch_size=self.batch_size,
+            )
+            for text in self.attacks
+        ]
+
+
+def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[Run]:
+    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs."""
+    from robustbench_cli.runs import load_runs
+
+    if not names:
+        raise UsageError("nothing to attack; name a run directory or a checkpoint file")
+    found: dict[Path, Run] = {}
+    for name in names:
+        for run in (
+            [_adopted(Path(name), foreign, where)] if Path(name).is_file() else load_runs(name)
+        ):
+            if not run.finished:
+                raise UsageError(f"{run.path} is not trained to its end; go on: robustmix train")
+            found.setdefault(run.path.resolve(), run)
+    return list(found.values())
+
+
+def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
+    from robustbench_cli.adopt import adopt
+    from robustbench_cli.data.dataset import Dataset
+    from robustbench_cli.jobs import load_data
+    from robustbench_cli.runs import Run
+    from robustbench_cli.spec import build
+
+    if path.name == "run.json":
+        return Run.open(path.parent)
+    if not foreign.data:
+        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
+    build(Dataset, foreign.data)  # the user typed it, so it may name their own class
+    data = load_data(foreign.data, where)
+    return adopt(path, where.runs, data, model=foreign.model, normalise=foreign.normalise)

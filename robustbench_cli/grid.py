@@ -1,0 +1,180 @@
+"""Many jobs: one after another, in processes side by side, or on a Ray cluster.
+
+A job whose result exists is not run again; one that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.queues import Queue
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from .errors import RobustmixError, RunError, UsageError
+from .jobs import Job
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a job: a path, or an error."""
+
+    job: Job
+    path: Path | None = None
+    error: RobustmixError | None = None
+
+
+class Watcher(Protocol):
+    """Told how the work goes on."""
+
+    def begin(self, jobs: int, finished: int, workers: int) -> None: ...
+    def step(self, job: Job, done: int, total: int, text: Callable[[], str]) -> None: ...
+    def end(self, finished: Finished) -> None: ...
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many jobs run at once, and what each may use."""
+
+    count: int = 1
+    gpus_per_job: float = 1.0
+    ray: str | None = None  # address of a cluster, or "auto"
+    setup: Callable[[], None] | None = None  # called once in each process
+
+
+def run_jobs(
+    jobs: Sequence[Job], workers: Workers | None = None, watcher: Watcher | None = None
+) -> list[Finished]:
+    """Run what is not done; results in the order of `jobs`.
+
+    Failures are returned, not raised: what succeeded is kept.
+    """
+    workers = workers or Workers()
+    results = {i: Finished(job, job.path) for i, job in enumerate(jobs) if job.done()}
+    waiting = {i: job for i, job in enumerate(jobs) if i not in results}
+    if watcher:
+        watcher.begin(len(jobs), len(results), min(workers.count, max(len(waiting), 1)))
+    if workers.ray:
+        stream = _on_ray(waiting, workers)
+    elif workers.count > 1 and len(waiting) > 1:
+        stream = _in_processes(waiting, workers)
+    else:
+        stream = _one_by_one(waiting, watcher)
+    for i, finished in stream:
+        results[i] = finished
+        if watcher:
+            watcher.end(finished)
+    return [results[i] for i in range(len(jobs))]
+
+
+def side_by_side(most: int = 8) -> int:
+    """How many jobs fit this machine: one per GPU, else one per core with a thread each.
+
+    On small networks a second thread slows the first one down; a second process does not.
+    """
+    return min(most, torch.cuda.device_count() or os.cpu_count() or 1)
+
+
+def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
+    """Run one job; an error becomes part of the result, with its traceback in the debug log."""
+    progress = None if watcher is None else lambda *moment: watcher.step(job, *moment)
+    try:
+        return Finished(job, job.run(progress))
+    except RobustmixError as e:
+        _log.debug("%s", traceback.format_exc())
+        return Finished(job, error=e)
+    except torch.OutOfMemoryError:
+        return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
+    except Exception as e:
+        _log.debug("%s", traceback.format_exc())
+        first = str(e).strip().partition("\n")[0]
+        text = f"{type(e).__name__}: {first}; type --debug to see where"
+        return Finished(job, error=RunError(text))
+
+
+def _one_by_one(jobs: dict[int, Job], watcher: Watcher | None) -> Iterator[tuple[int, Finished]]:
+    for i, job in jobs.items():
+        yield i, attempt(job, watcher)
+
+
+def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
+    count = min(workers.count, len(jobs))
+    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    slots: Queue[str] = context.Queue()
+    for worker in range(count):
+        slots.put(_gpus_of(worker, workers.gpus_per_job))
+    threads = max(1, (os.cpu_count() or 1) // count)
+    pool = ProcessPoolExecutor(count, context, _prepare, (slots, threads, workers.setup))
+    try:
+        futures = {pool.submit(attempt, job): i for i, job in jobs.items()}
+        for future in as_completed(futures):
+            i = futures[future]
+            yield i, _outcome(jobs[i], future)
+    except BaseException:
+        # an interrupt must not wait for work that takes hours
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+def _outcome(job: Job, future: Future[Finished]) -> Finished:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        text = "its process was killed (out of memory?); try fewer --jobs, then the same command"
+        return Finished(job, error=RunError(text))
+
+
+def _gpus_of(worker: int, per_job: float) -> str:
+    """The value of CUDA_VISIBLE_DEVICES for a worker; empty to leave it alone."""
+    gpus = torch.cuda.device_count()
+    if gpus == 0 or per_job <= 0:
+        return ""
+    if per_job >= 1:
+        first = int(worker * per_job) % gpus
+        return ",".join(str((first + i) % gpus) for i in range(int(per_job)))
+    return str(int(worker * per_job) % gpus)
+
+
+def _prepare(slots: Queue[str], threads: int, setup: Callable[[], None] | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    if visible := slots.get():
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible
+    torch.set_num_threads(threads)
+    if setup:
+        setup()
+
+
+def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
+    try:
+        ray: Any = importlib.import_module("ray")
+    except ImportError as e:
+        raise UsageError('--ray needs Ray: pip install "robustmix[ray]"') from e
+    ray.init(address=None if workers.ray == "local" else workers.ray, log_to_driver=False)
+    try:
+        gpus = workers.gpus_per_job if ray.cluster_resources().get("GPU") else 0
+        remote = ray.remote(num_cpus=1, num_gpus=gpus)(attempt)
+        futures = {remote.remote(job): i for i, job in jobs.items()}
+        while futures:
+            (ready,), _ = ray.wait(list(futures))
+            i = futures.pop(ready)
+            try:
+                yield i, ray.get(ready)
+            except ray.exceptions.RayError as e:
+                yield i, Finished(jobs[i], error=RunError(f"Ray: {type(e).__name__}"))
+    finally:
+        ray.shutdown()

@@ -1,0 +1,256 @@
+"""Pieces of work: train one run, attack one run, craft on one run for others.
+
+A job is plain data, so it can go to another process or machine. `done()` says whether its result
+already lies in the run directory, `run()` makes it so. The command line, experiments and Python
+all go through these.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from . import device as devices
+from .data.dataset import Data, Dataset, Images, open_data
+from .evaluation.evaluate import evaluate_model
+from .evaluation.transfer import transfer
+from .files import read_json
+from .probe import Probe
+from .progress import Progress
+from .results import file_name
+from .runs import Run
+from .spec import build
+from .training.config import TrainConfig
+from .training.deploy import load_predictor
+from .training.train import Trainer
+
+
+@dataclass(frozen=True)
+class Where:
+    """Folders and device of a job."""
+
+    runs: Path = Path("runs")
+    data: Path = Path("~/.cache/robustmix")
+    device: str = "auto"
+
+
+class Job(Protocol):
+    """What the grid runs; `path` is where the result lies once the job is done."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        """The runs that must be finished before."""
+        ...
+
+    def done(self) -> bool: ...
+
+    def run(self, progress: Progress | None = None) -> Path: ...
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train one network; the result is its run directory."""
+
+    config: TrainConfig  # resolved
+    where: Where = Where()
+    force: bool = False
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def path(self) -> Path:
+        return self.where.runs / self.config.name
+
+    @property
+    def label(self) -> str:
+        return f"train {self.config.name}"
+
+    def done(self) -> bool:
+        if self.force or not (self.path / "run.json").is_file():
+            return False
+        run = Run.open(self.path)
+        return run.finished and run.config == self.config.as_dict()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        if self.force:
+            shutil.rmtree(self.path, ignore_errors=True)
+        config = self.config
+        data = load_data(
+            config.data,
+            self.where,
+            validation=config.validation,
+            train_fraction=config.train_fraction,
+            label_noise=config.label_noise,
+            seed=config.seed,
+        )
+        return Trainer(config, data, self.path, progress).run().path
+
+
+@dataclass(frozen=True)
+class AttackJob:
+    """Attack one network; the result is an evaluation in its run directory."""
+
+    target: Path
+    probe: Probe
+    where: Where = Where()
+    force: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.probe.attack} on {self.target.name}"
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        return (self.target,)
+
+    @property
+    def path(self) -> Path:
+        """The record of the evaluation."""
+        return self.target / "attacks" / f"{file_name(self._identity())}.json"
+
+    def done(self) -> bool:
+        if self.force or not (self.target / "model.safetensors").is_file():
+            return False
+        return Run.open(self.target).finished and _is_recorded(self.path, self._identity())
+
+    def run(self, progress: Progress | None = None) -> Path:
+        run, identity = Run.open(self.target), self._identity()
+        parts = self.target / "attacks" / f".{file_name(identity)}"
+        if self.force:
+            shutil.rmtree(parts, ignore_errors=True)
+        evaluation = evaluate_model(
+            load_predictor(run, devices.choose(self.where.device), self.probe.view),
+            _images(self.probe, run, self.where),
+            self.probe.attack,
+            self.probe.epsilons,
+            schedule=self.probe.schedule,
+            seed=self.probe.seed,
+            batch_size=self.probe.batch_size,
+            parts=parts,
+            progress=progress,
+            identity={key: identity[key] for key in ("view", "data", "weights")},
+        )
+        path = run.save(evaluation)
+        shutil.rmtree(parts, ignore_errors=True)
+        return path
+
+    def _identity(self) -> dict[str, Any]:
+        run = Run.open(self.target)
+        images = _images(self.probe, run, self.where)
+        return self.probe.identity(images, weights=run.weights_digest)
+
+
+@dataclass(frozen=True)
+class TransferJob:
+    """Craft on one network and show to others; the results lie in the source's directory."""
+
+    source: Path
+    targets: tuple[Path, ...]
+    probe: Probe
+    where: Where = Where()
+    force: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.probe.attack} from {self.source.name} to {len(self.targets)} networks"
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        return (self.source, *self.targets)
+
+    @property
+    def path(self) -> Path:
+        return self.source
+
+    @property
+    def records(self) -> list[Path]:
+        """The record of each target's evaluation, once the job is done."""
+        source = Run.open(self.source)
+        common = self.probe.identity(_images(self.probe, source, self.where))
+        return [self._record(Run.open(path), source, common)[0] for path in self.targets]
+
+    def done(self) -> bool:
+        return not self.force and not self._missing()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        source, device = Run.open(self.source), devices.choose(self.where.device)
+        missing = self.targets if self.force else self._missing()
+        opened = {run.name: run for run in map(Run.open, missing)}
+        images = _images(self.probe, source, self.where)
+        common = self.probe.identity(images)
+        parts = self.source / "transfer" / f".{file_name({**common, 'to': [*opened]})}"
+        models = {
+            name: load_predictor(run, device, self.probe.view)
+            for name, run in {**opened, source.name: source}.items()
+        }
+        for evaluation in transfer(
+            {source.name: models[source.name]},
+            {name: models[name] for name in opened},
+            images,
+            self.probe.attack,
+            self.probe.epsilons,
+            seed=self.probe.seed,
+            batch_size=self.probe.batch_size,
+            parts=parts,
+            progress=progress,
+            identity={key: common[key] for key in ("view", "data")},
+            weights={run.name: run.weights_digest for run in (source, *opened.values())},
+        ):
+            record = evaluation.record
+            record["source_method"] = source.config["method"]
+            record["target_method"] = opened[record["target"]].config["method"]
+            evaluation.save(self.source / "transfer")
+        shutil.rmtree(parts, ignore_errors=True)
+        return self.source
+
+    def _missing(self) -> tuple[Path, ...]:
+        """Targets without a result that still holds."""
+        if not (self.source / "model.safetensors").is_file():
+            return self.targets
+        source = Run.open(self.source)
+        common = self.probe.identity(_images(self.probe, source, self.where))
+        missing = []
+        for path in self.targets:
+            if not (path / "model.safetensors").is_file() or not _is_recorded(
+                *self._record(Run.open(path), source, common)
+            ):
+                missing.append(path)
+        return tuple(missing)
+
+    def _record(
+        self, target: Run, source: Run, common: dict[str, Any]
+    ) -> tuple[Path, dict[str, Any]]:
+        """Where the result for a target lies, and what it must depend on."""
+        identity = {
+            **common,
+            "schedule": "transfer",
+            "source": source.name,
+            "target": target.name,
+            "weights": {run.name: run.weights_digest for run in (source, target)},
+        }
+        return self.source / "transfer" / f"{file_name(identity)}.json", identity
+
+
+def _images(probe: Probe, run: Run, where: Where) -> Images:
+    return probe.images(run.config["data"], where.data, where.device)
+
+
+def _is_recorded(path: Path, identity: dict[str, Any]) -> bool:
+    """Whether a result lies there that depends on exactly the same things."""
+    return path.is_file() and read_json(path).get("identity") == identity
+
+
+def load_data(spec: str, where: Where, **options: Any) -> Data:
+    """A data set on the job's device; `options` as for :func:`open_data`."""
+    dataset = build(Dataset, spec, trusted=False)
+    return open_data(dataset, where.data.expanduser(), devices.choose(where.device), **options)
