@@ -9,7 +9,7 @@ from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.device import Precision
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
-from robustbench_cli.models.foreign import open_architecture
+from robustbench_cli.models.own import open_architecture
 from robustbench_cli.spec import build, build_all, shorten
 
 from .method import Method
@@ -47,14 +47,16 @@ class TrainConfig:
     precision: Precision = "auto"
     method_resolved: str = ""  # `method` with the parameters that the data set decided
 
-    def resolve(self) -> Self:
+    def resolve(self, *, trusted: bool = True) -> Self:
         """Every default filled in and every spec in its canonical spelling.
+
+        `trusted`: the user wrote the specs, not a file, so they may name the user's own code.
 
         Raises:
             UsageError: a spec or a number that makes no sense.
         """
-        dataset = build(Dataset, self.data)
-        methods = build_all(Method, self.method)
+        dataset = build(Dataset, self.data, trusted=trusted)
+        methods = build_all(Method, self.method, trusted=trusted)
         check(methods)
         method = "+".join(map(str, methods))
         for each in methods:
@@ -65,7 +67,7 @@ class TrainConfig:
         filled = replace(
             self,
             data=str(dataset),
-            model=str(open_architecture(self.model)),
+            model=str(open_architecture(self.model, trusted=trusted)),
             method=method,
             method_resolved="+".join(map(str, methods)),
             epochs=dataset.epochs if self.epochs is None else self.epochs,
@@ -87,7 +89,8 @@ class TrainConfig:
     @property
     def name(self) -> str:
         """``mnist-lenet5-mixup-alpha=0.4-epochs=2-s0``: what was asked for and is not usual."""
-        usual = TrainConfig(data=self.data, model=self.model, method=self.method).resolve()
+        usual = TrainConfig(data=self.data, model=self.model, method=self.method)
+        usual = usual.resolve(trusted=False)
         extra = [
             f"{f.name.replace('_', '-')}={shorten(getattr(self, f.name))}"
             for f in fields(self)

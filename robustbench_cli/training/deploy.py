@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import RunError
-from robustbench_cli.models.foreign import open_architecture
 from robustbench_cli.models.model import Model, make
+from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs import Run
 from robustbench_cli.spec import build, build_all
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import torch
@@ -23,8 +22,9 @@ from robustbench_cli import runs
 from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
-from robustbench_cli.models.foreign import open_architecture
 from robustbench_cli.models.model import Model, make
+from robustbench_cli.models.own import open_architecture
+from robustbench_cli.progress import Progress
 from robustbench_cli.spec import build_all
 
 from .batch import Batch
@@ -35,12 +35,6 @@ from .objective import Objective
 from .optimise import make_optimizer, make_schedule
 
 _log = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Told about every step; `loss` is called only when somebody looks, since it may wait."""
-
-    def __call__(self, done: int, total: int, text: Callable[[], str]) -> None: ...
 
 
 @dataclass
