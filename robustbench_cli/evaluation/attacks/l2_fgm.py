@@ -1,0 +1,26 @@
+"""Fast gradient method: one step along the gradient scaled to length eps, in L2.
+
+Goodfellow et al. 2015, arXiv:1412.6572; the L2 form as in Miyato et al. 2017, arXiv:1605.07725.
+
+    x' = clip(x + eps · g / ||g||_2),   g = d loss / d x
+
+Cost: one forward and one backward for all epsilons together, one forward per epsilon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from foolbox.attacks.fast_gradient_method import L2FastGradientAttack
+
+from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.one_step import OneStep
+
+
+@dataclass(kw_only=True)
+class L2FGM(OneStep):
+    norm: ClassVar[Norm] = "l2"
+
+    def build(self, eps: float | None) -> Any:
+        return L2FastGradientAttack()

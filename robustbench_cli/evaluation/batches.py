@@ -1,0 +1,59 @@
+"""How many images go through the network at once; fewer where the memory is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from robustbench_cli.errors import RunError, UsageError
+
+T = TypeVar("T")
+
+_PIXELS = {"cpu": 2**17, "cuda": 2**24}  # values per batch
+
+
+class Batches:
+    """Splits work into batches of `size`, and halves it when a GPU runs out of memory.
+
+    `notes` says when that happened.
+    """
+
+    def __init__(self, size: int | None, shape: tuple[int, int, int], device: torch.device) -> None:
+        """`size` None: chosen from the `shape` of an image and the device."""
+        if size is not None and size < 1:
+            raise UsageError(f"--batch-size {size} is too small; expected 1 or more")
+        channels, height, width = shape
+        fitting = _PIXELS.get(device.type, 2**20) // (channels * height * width)
+        self.size = size or min(max(fitting, 16), 512)
+        self.notes: list[str] = []
+
+    def map(self, n: int, work: Callable[[slice], T]) -> list[T]:
+        """``work(slice)`` for consecutive parts of 0..n; a part that did not fit is tried again.
+
+        Raises:
+            RunError: not even one image fits.
+        """
+        done: list[T] = []
+        start = 0
+        while start < n:
+            part = slice(start, min(start + self.size, n))
+            try:
+                done.append(work(part))
+            except torch.OutOfMemoryError:
+                fits = False  # leave the handler first: the error keeps the batch's tensors alive
+            else:
+                fits = True
+            if fits:
+                start = part.stop
+            else:
+                self._halve(part.stop - part.start)
+        return done
+
+    def _halve(self, tried: int) -> None:
+        if tried == 1:
+            raise RunError("out of memory with a single image; use a smaller model or --device cpu")
+        self.size = tried // 2
+        torch.cuda.empty_cache()  # does nothing where there is no CUDA
+        self.notes.append(f"out of memory with {tried} images at once; went on with {self.size}")

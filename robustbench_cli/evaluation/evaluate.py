@@ -1,0 +1,83 @@
+"""Which epsilon breaks which sample: one attack on one network, verified and resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.progress import Progress
+from robustbench_cli.results import Evaluation
+
+from .attack import Attack
+from .isolation import fenced, frozen
+from .network import Network
+from .parts import Document
+from .plan import Plan
+from .record import identify, make_record, make_rows, measured, open_parts
+from .schedule import Findings, Schedule, run_chunk
+
+
+def evaluate_model(
+    model: nn.Module,
+    images: Images,
+    attack: Attack | str,
+    epsilons: Iterable[Eps],
+    *,
+    schedule: Schedule = "ascending",
+    seed: int = 0,
+    batch_size: int | None = None,
+    parts: Path | None = None,
+    progress: Progress | None = None,
+    identity: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Attack every image at every epsilon.
+
+    The model is put into eval mode and its parameters are frozen; both are undone. An image that
+    is misclassified as it is counts as broken at every epsilon and is not attacked; at eps 0
+    nothing is. For a minimal-norm attack, `distance` is that of the nearest adversarial also where
+    the ball is too small to hold it. A targeted attack breaks a sample by reaching its target,
+    and then only.
+
+    Args:
+        model: pixels (N, C, H, W) in [0, 1] -> logits (N, classes), on the device of `images`.
+        epsilons: in pixels, measured by the norm of the attack.
+        batch_size: images at once; None: by image size and device. Attacks that draw random
+            numbers draw them by batch.
+        parts: a folder for finished chunks. A repeated call with the same arguments goes on from
+            them and ends with the same rows. Remove the folder once the result is saved.
+        identity: what else the rows depend on (digests of the weights and the data); chunks made
+            under another identity are not used.
+
+    Raises:
+        UsageError: no epsilon, no image, no such attack.
+        RunError: a model that answers NaN, or does not fit the images or the labels.
+    """
+    plan = Plan.make(attack, images, epsilons, batch_size=batch_size, seed=seed)
+    about = identify(
+        plan.attack, plan.epsilons, len(images), seed=seed, schedule=schedule, more=identity
+    )
+    with fenced(), frozen(model):
+        opponent = plan.look(Network(model).eval())
+
+        def work(here: slice, tell: Callable[[float, str], None]) -> Document:
+            chunk = plan.chunk(opponent, here, tell)
+            return measured(chunk, lambda: run_chunk(chunk, about["schedule"]).as_dict())
+
+        documents = open_parts(parts, about, opponent.clean).each(len(images), work, progress)
+    found = [Findings.from_dict(document) for document in documents]
+    fixed = {"label": images.labels, "clean": opponent.clean.prediction}
+    if opponent.goals is not None:
+        fixed["target"] = opponent.goals
+    varying = {
+        name: np.concatenate([getattr(f, name) for f in found], axis=1)
+        for name in ("prediction", "distance", "attacked")
+    }
+    rows = make_rows(plan.epsilons, fixed, varying)
+    record = make_record(plan, about, documents)
+    return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)

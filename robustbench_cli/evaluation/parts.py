@@ -1,0 +1,82 @@
+"""Work in chunks, and finished chunks on disk: a killed evaluation goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from robustbench_cli.errors import RunError
+from robustbench_cli.files import read_json, write
+from robustbench_cli.progress import Progress
+
+CHUNK = 500
+"""Samples per unit of work: the most that a kill can cost. Part of a result's identity."""
+
+Document = dict[str, Any]
+
+
+class Parts:
+    """A folder of documents that belong to one `key`; without a folder, nothing is kept.
+
+    Documents of another key, and damaged ones, are removed. A document is whole or absent.
+    """
+
+    def __init__(self, folder: Path | None, key: dict[str, Any]) -> None:
+        self._folder = folder
+        self._key: dict[str, Any] = json.loads(json.dumps(key))
+        self._mark = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+        for path in folder.glob("chunk-*.json") if folder else ():
+            if not path.name.startswith(f"chunk-{self._mark}-"):
+                path.unlink(missing_ok=True)
+
+    def each(
+        self,
+        n: int,
+        work: Callable[[slice, Callable[[float, str], None]], Document],
+        progress: Progress | None = None,
+    ) -> list[Document]:
+        """``work(chunk of 0..n, tell)`` for every chunk that is not on disk yet; all documents.
+
+        `work` may call ``tell(share of the chunk that is done, what is being done)``.
+        """
+        documents = []
+        for number, start in enumerate(range(0, n, CHUNK)):
+            here = slice(start, min(start + CHUNK, n))
+            document = self.load(number)
+            if document is None:
+                document = work(here, _teller(here, n, progress))
+                self.save(number, document)
+            documents.append(document)
+            _teller(here, n, progress)(1.0, "")
+        return documents
+
+    def load(self, number: int) -> Document | None:
+        path = self._path(number)
+        if path is None or not path.exists():
+            return None
+        with contextlib.suppress(RunError):
+            document = read_json(path)
+            if document.pop("key", None) == self._key:
+                return document
+        path.unlink(missing_ok=True)
+        return None
+
+    def save(self, number: int, document: Document) -> None:
+        path = self._path(number)
+        if path is not None:
+            write(path, json.dumps({"key": self._key, **document}))
+
+    def _path(self, number: int) -> Path | None:
+        return self._folder and self._folder / f"chunk-{self._mark}-{number:05}.json"
+
+
+def _teller(here: slice, n: int, progress: Progress | None) -> Callable[[float, str], None]:
+    def tell(share: float, moment: str) -> None:
+        if progress is not None:
+            progress(int(here.start + share * (here.stop - here.start)), n, lambda: moment)
+
+    return tell

@@ -1,0 +1,147 @@
+"""What a result says of itself: identity, settings, cost, and what went wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from robustbench_cli import device as devices
+from robustbench_cli import runs
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.results import Evaluation
+
+from .attack import Attack
+from .isolation import frozen
+from .network import Clean
+from .parts import CHUNK, Document, Parts
+from .plan import Chunk, Plan
+from .schedule import Schedule, effective
+
+
+def identify(
+    attack: Attack,
+    epsilons: Iterable[Eps],
+    samples: int,
+    *,
+    seed: int = 0,
+    schedule: Schedule = "ascending",
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that the rows depend on; two results with equal identities need not be made twice.
+
+    `more`: what only the caller knows, such as the digests of the weights and of the data.
+    """
+    return {
+        "attack": str(attack),
+        "parameters": attack.settings,
+        "epsilons": [str(value) for value in sorted({eps.value for eps in epsilons})],
+        "samples": samples,
+        "seed": seed,
+        "schedule": effective(attack, schedule),
+        "chunk": CHUNK,
+        **(more or {}),
+    }
+
+
+def open_parts(folder: Path | None, identity: Mapping[str, Any], *clean: Clean) -> Parts:
+    """Chunks are reused on the same kind of device, by the same torch, for the same predictions."""
+    seen = hashlib.sha256(b"".join(c.prediction.cpu().numpy().tobytes() for c in clean))
+    device = clean[0].prediction.device.type
+    here = {"device": device, "torch": torch.__version__, "clean": seen.hexdigest()}
+    return Parts(folder, {"identity": dict(identity), **here})
+
+
+def measured(chunk: Chunk, work: Callable[[], Document]) -> Document:
+    """What `work` returns, with its cost, and one line for each thing worth knowing."""
+    network, told = chunk.network, chunk.plan.batches.notes
+    forwards, backwards = network.forwards, network.backwards
+    start = perf_counter()
+    with frozen(network) as changed:
+        document = work()
+    notes = told.copy()
+    told.clear()
+    if not network.has_gradient:
+        notes.append("the network has no gradient at its input; gradient attacks find nothing")
+    if changed:
+        names = ", ".join(name.removeprefix("predictor.") for name in changed)
+        notes.append(f"buffers changed in eval mode and were put back: {names}")
+    return {
+        **document,
+        "forwards": network.forwards - forwards,
+        "backwards": network.backwards - backwards,
+        "seconds": perf_counter() - start,
+        "notes": notes,
+    }
+
+
+def make_record(
+    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Document]
+) -> dict[str, Any]:
+    """Everything of a result but its rows, ready for JSON.
+
+    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images.
+    """
+    attack, n = plan.attack, len(plan.images)
+    rejected, failed = (
+        sorted((entry for d in documents for entry in d[key]), key=lambda e: int(e["index"]))
+        for key in ("rejected", "failed")
+    )
+    totals = {key: sum(d[key] for d in documents) for key in ("forwards", "backwards", "seconds")}
+    lines = [line for d in documents for line in d["notes"]]
+    return {
+        "kind": "budget" if attack.budget else "minimal",
+        "one_step": attack.one_step,
+        "access": attack.access,
+        "parameters": attack.settings,
+        "schedule": identity["schedule"],
+        "seed": identity["seed"],
+        "n": n,
+        "cost": {
+            "forwards": totals["forwards"] / n,
+            "backwards": totals["backwards"] / n,
+            "seconds": round(totals["seconds"], 3),
+        },
+        "rejected": rejected,
+        "failed": failed,
+        "notes": [*dict.fromkeys(lines), *_summaries(rejected, failed)],
+        "device": devices.describe(plan.images.pixels.device),
+        **runs.provenance(),
+        "identity": dict(identity),
+    }
+
+
+def _summaries(rejected: list[Document], failed: list[Document]) -> list[str]:
+    lines = []
+    for entries, what in (
+        (rejected, "adversarials did not pass verification and do not count"),
+        (failed, "samples could not be attacked and count as not broken"),
+    ):
+        if entries:
+            first = entries[0]
+            at = f" at eps {first['eps']}" if "eps" in first else ""
+            lines.append(f"{len(entries)} {what}; sample {first['index']}{at}: {first['reason']}")
+    return lines
+
+
+def make_rows(
+    grid: Sequence[Eps], fixed: Mapping[str, Tensor], varying: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """The samples of an `Evaluation`: one row per epsilon and image, in this order.
+
+    fixed: columns (n,), the same for every epsilon. varying: columns (epsilons, n).
+    """
+    n = len(fixed["label"])
+    columns = {"index": np.tile(np.arange(n), len(grid))}
+    columns |= {name: np.tile(values.cpu().numpy(), len(grid)) for name, values in fixed.items()}
+    columns["eps"] = np.repeat([eps.text for eps in grid], n)
+    columns |= {name: values.reshape(-1) for name, values in varying.items()}
+    first = list(Evaluation.COLUMNS)
+    return pd.DataFrame({k: columns[k] for k in [*first, *(c for c in columns if c not in first)]})
