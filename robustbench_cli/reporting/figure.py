@@ -1,0 +1,53 @@
+"""The contract of a figure, and saving one; matplotlib is loaded only when a figure is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.files import replacing
+from robustbench_cli.spec import Plugin
+
+from .selection import Selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+SUFFIXES = (".png", ".svg", ".pdf")
+DPI = 200
+
+
+@dataclass(kw_only=True)
+class Figure(Plugin):
+    """A picture of a selection of runs; one file in figures/ each."""
+
+    room: ClassVar[str] = "figures"
+
+    def draw(self, selection: Selection) -> Drawing:
+        """
+        Raises:
+            RunError, UsageError: the selection holds nothing to draw.
+        """
+        raise NotImplementedError
+
+
+def check_suffix(path: Path) -> None:
+    """
+    Raises:
+        UsageError: a suffix that names no picture format.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        listing = ", ".join(SUFFIXES)
+        raise UsageError(f"{path}: no picture format {path.suffix!r}; expected one of {listing}")
+
+
+def save_figure(drawing: Drawing, path: Path) -> None:
+    """PNG, SVG or PDF by suffix; the same picture gives the same bytes."""
+    check_suffix(path)
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    from matplotlib import rc_context
+
+    with replacing(path) as beside, rc_context({"svg.hashsalt": "robustmix"}):
+        drawing.savefig(beside, dpi=DPI, metadata=undated.get(path.suffix.lower()))

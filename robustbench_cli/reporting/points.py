@@ -1,0 +1,70 @@
+"""The table of single evaluations: a row for each attack and epsilon, nothing averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_cli.errors import RunError
+from robustbench_cli.runs import Run
+
+from .cells import NONE, NORMS, digits_for
+from .document import FORMAT, rounded
+from .formats import Section, Table
+from .frame import collect
+from .notes import recorded
+
+_HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
+_POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
+_ROUNDED = ("accuracy", "low", "high", "median_distance")
+_ABOUT = ("run", "data", "model", "method", "attack", "norm", "view")
+
+
+def points_table(files: Sequence[Path]) -> Table:
+    """Accuracy and Wilson interval at each epsilon, for records that :meth:`Run.save` wrote.
+
+    Raises:
+        RunError: no record, or a damaged one.
+    """
+    if not files:
+        raise RunError("no evaluation to show; type: robustmix attack RUN")
+    runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
+    frame = collect(list(runs.values()), by="run", files=files)
+    parts = frame.groupby(["label", "norm", "view"], sort=False)
+    return Table(
+        caption=("Accuracy in % on every sample.",),
+        sections=tuple(_section(str(key[0]), part) for key, part in parts),
+        footer=("interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",),
+        frame=frame[[*_ABOUT, *_POINT]],
+        document={"format": FORMAT, "curves": _curves(frame)},
+        notes=recorded(frame),
+    )
+
+
+def _section(run: str, rows: pd.DataFrame) -> Section:
+    """One run, norm and view; the clean row stands once where all attacks agree on it."""
+    digits = digits_for(int(rows["n"].min()))
+    lines = []
+    for point in rows.to_dict("records"):
+        clean, distance = point["eps_value"] == 0, point["median_distance"]
+        low, high = (f"{100 * point[key]:.{digits}f}" for key in ("low", "high"))
+        cells = ("(clean)" if clean else point["attack"], point["eps"])
+        numbers = (f"{100 * point['accuracy']:.{digits}f}", f"{low} – {high}")
+        lines.append((*cells, *numbers, NONE if pd.isna(distance) else f"{distance:.4f}"))
+    counts = " to ".join(dict.fromkeys(str(n) for n in (rows["n"].min(), rows["n"].max())))
+    norm, view = rows["norm"].iloc[0], rows["view"].iloc[0]
+    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view} view"
+    return Section(title, _HEADER, tuple(dict.fromkeys(lines)))
+
+
+def _curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    curves = []
+    for _, rows in frame.groupby(["label", "attack", "view"], sort=False):
+        records = rows.to_dict("records")
+        about = {key: records[0][key] for key in _ABOUT}
+        points = [{k: rounded(p[k]) if k in _ROUNDED else p[k] for k in _POINT} for p in records]
+        curves.append({**about, "points": points})
+    return curves

@@ -1,0 +1,127 @@
+"""Reports in two calls: `table` for the numbers, `figure` for the pictures; and both as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.runs import Run
+from robustbench_cli.spec import build
+
+from . import matrix
+from .figure import Figure, check_suffix, save_figure
+from .formats import SUFFIXES, Table
+from .frame import Attacks
+from .layout import accuracy_table
+from .selection import Epsilons, Selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+__all__ = [
+    "check_suffix",
+    "figure",
+    "save_figure",
+    "table",
+    "transfer_table",
+    "write_report",
+]
+
+
+def table(
+    runs: Run | Iterable[Run],
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+) -> Table:
+    """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
+
+    Args:
+        by: the setting that names the rows (method, model, train-fraction, ...), or ``run`` for a
+            row for each run. Runs are averaged over seeds only, whatever `by` is.
+        attack: specs or names; all attacks by default.
+        epsilons: ``"0.1,0.2"``, ``"0:0.5:0.1"`` or a sequence; a few of the grid by default.
+
+    Raises:
+        UsageError: no such setting, attack or epsilon in these runs.
+        RunError: no run was attacked, or one is damaged.
+    """
+    return accuracy_table(Selection.of(runs, by=by, attack=attack, epsilons=epsilons))
+
+
+def transfer_table(
+    sources: Run | Iterable[Run],
+    *,
+    targets: Iterable[Run] = (),
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+) -> Table:
+    """Accuracy of targets on the adversarials of sources; all targets by default.
+
+    Raises:
+        RunError: no transfers in these runs.
+    """
+    selection = Selection.of(sources, by=by, attack=attack, epsilons=epsilons, targets=targets)
+    return matrix.transfer_table(selection)
+
+
+def figure(
+    name: str | Figure,
+    runs: Run | Iterable[Run],
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+) -> Drawing:
+    """A matplotlib figure of a spec such as ``decay-curve``; save it with ``.savefig(path)``."""
+    plugin = build(Figure, name) if isinstance(name, str) else name
+    return plugin.draw(Selection.of(runs, by=by, attack=attack, epsilons=epsilons))
+
+
+def write_report(
+    runs: Run | Iterable[Run],
+    folder: str | Path,
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+) -> tuple[Table, list[Path]]:
+    """Every table format and figure into `folder`; the table, and the files in their order.
+
+    table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
+    for transfers and transfer-matrix. A file is whole or not there.
+    """
+    listed = [runs] if isinstance(runs, Run) else list(runs)
+    selection = Selection.of(listed, by=by, attack=attack, epsilons=epsilons)
+    transfers = _transfers(listed, by, attack, epsilons)
+    tables = {"table": accuracy_table(selection)}
+    drawings = {"decay-curve": build(Figure, "decay-curve").draw(selection)}
+    if transfers:
+        tables["transfers"] = matrix.transfer_table(transfers)
+        drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
+    folder, written = Path(folder), []
+    for stem, each in tables.items():
+        for suffix in SUFFIXES:
+            written.append(folder / f"{stem}{suffix}")
+            each.save(written[-1])
+    for stem, drawing in drawings.items():
+        for suffix in (".png", ".svg"):
+            written.append(folder / f"{stem}{suffix}")
+            save_figure(drawing, written[-1])
+    return tables["table"], written
+
+
+def _transfers(runs: list[Run], by: str, attack: Attacks, epsilons: Epsilons) -> Selection | None:
+    """As chosen; all transfers where the choice, made for attacks, fits none; None without any."""
+    everything = Selection.of(runs, by=by)
+    if everything.transfers.empty:
+        return None
+    chosen = Selection.of(runs, by=by, attack=attack, epsilons=epsilons)
+    try:
+        return chosen if chosen.cells else everything
+    except UsageError:
+        return everything

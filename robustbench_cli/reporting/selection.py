@@ -1,0 +1,112 @@
+"""What a table or a figure is to show; everything is read from the run directories once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from robustbench_cli.epsilon import Eps, grid
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.runs import Run
+from robustbench_cli.spec import Plugin
+
+from .frame import Attacks, collect
+from .notes import notes
+from .summary import Curve, summarise
+from .transfers import Cell, average, collect_transfers
+
+Epsilons = str | Iterable[Eps | str | float] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Runs, the setting that names their groups, and a choice of attacks and epsilons.
+
+    An empty choice stands for all. `targets` narrows transfers to these runs.
+    """
+
+    runs: tuple[Run, ...]
+    by: str = "method"
+    attack: str | tuple[str, ...] | None = None
+    epsilons: tuple[Eps, ...] = ()
+    targets: tuple[Run, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        runs: Run | Iterable[Run],
+        *,
+        by: str = "method",
+        attack: Attacks = None,
+        epsilons: Epsilons = None,
+        targets: Iterable[Run] = (),
+    ) -> Selection:
+        """From what a user writes: specs as text or as objects, one or several."""
+        listed = (runs,) if isinstance(runs, Run) else tuple(runs)
+        if not listed:
+            raise UsageError("no run to report on; name a directory: robustmix report runs/")
+        if attack is not None and not isinstance(attack, str):
+            attack = tuple(map(str, [attack] if isinstance(attack, Plugin) else attack))
+        chosen = parse_epsilons(epsilons)
+        return cls(runs=listed, by=by, attack=attack, epsilons=chosen, targets=tuple(targets))
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """See :func:`~robustbench_cli.reporting.frame.collect`."""
+        return collect(self.runs, by=self.by, attack=self.attack)
+
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """
+        Raises:
+            RunError: no run was attacked yet.
+            UsageError: no curve has one of the chosen epsilons.
+        """
+        curves = summarise(self.frame)
+        if not curves:
+            raise RunError(
+                f"{self.runs[0].path}: not attacked yet, so there is nothing to report; "
+                f"type: robustmix sweep-epsilon {self.runs[0].path}"
+            )
+        known = {eps for curve in curves for eps in curve.epsilons}
+        for eps in self.epsilons:
+            if eps not in known:
+                listing = ", ".join(map(str, sorted(known)))
+                raise UsageError(f"no run was attacked at eps {eps}; there are: {listing}")
+        return curves
+
+    def shown(self, curve: Curve) -> list[int]:
+        """Positions of the chosen epsilons of a curve; epsilon 0 is always among them."""
+        chosen = self.epsilons or curve.epsilons
+        return [i for i, e in enumerate(curve.epsilons) if e in chosen or not e.value]
+
+    @cached_property
+    def transfers(self) -> pd.DataFrame:
+        """See :func:`~robustbench_cli.reporting.transfers.collect_transfers`."""
+        return collect_transfers(self.runs, by=self.by, attack=self.attack, targets=self.targets)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The transfers averaged over seeds, at the chosen epsilons or at one.
+
+        Raises:
+            RunError: no transfers.
+            UsageError: a chosen epsilon that nothing was transferred at.
+        """
+        return average(self.transfers, self.epsilons)
+
+    @cached_property
+    def notes(self) -> list[str]:
+        return notes(self.runs, self.frame, self.curves, self.by)
+
+
+def parse_epsilons(given: Epsilons) -> tuple[Eps, ...]:
+    """``"0,8/255"``, ``"0:0.5:0.1"``, or any mixture of epsilons, texts and numbers; sorted."""
+    if given is None:
+        return ()
+    listed = given.split(",") if isinstance(given, str) else [str(eps) for eps in given]
+    ranges = [text for text in listed if ":" in text]
+    return grid([text for text in listed if ":" not in text], ranges)
