@@ -120,10 +120,21 @@ def test_boundary_survives_a_start_that_is_denied_on_second_thoughts() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x + 0.02 * torch.randn(len(x), 1, 1, 1))
 
-    found = evaluate_model(Wavering(0.56), GREY, DRAWS, grid(["9"]))
+    found = evaluate_model(Wavering(0.56), GREY, f"{DRAWS},start=noise", grid(["9"]))
     reasons = {entry["reason"] for entry in found.record["failed"]}
     assert any("starting_points are not adversarial" in reason for reason in reasons)
     assert found.n == 30
+
+
+def test_boundary_walks_from_the_nearest_image_of_another_class(
+    cnn: nn.Module, images: Images
+) -> None:
+    walks = [f"l2-boundary:steps=30,start={start}" for start in ("nearest", "noise")]
+    near, far = (
+        evaluate_model(cnn, images, walk, grid(["9"])).samples["distance"].median()
+        for walk in walks
+    )
+    assert near < far
 
 
 def test_deepfool_that_finds_nothing_is_listed(images: Images) -> None:
