@@ -118,7 +118,7 @@ def test_boundary_starts_from_another_image_where_noise_fails() -> None:
 def test_boundary_survives_a_start_that_is_denied_on_second_thoughts() -> None:
     class Wavering(Bright):
         def forward(self, x: Tensor) -> Tensor:
-            return super().forward(x + 0.02 * torch.randn(len(x), 1, 1, 1))
+            return super().forward(x + 0.05 * torch.randn(len(x), 1, 1, 1))
 
     found = evaluate_model(Wavering(0.56), GREY, f"{DRAWS},start=noise", grid(["9"]))
     reasons = {entry["reason"] for entry in found.record["failed"]}
