@@ -15,10 +15,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from glob import glob, has_magic
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +31,7 @@ from .files import digest, read_json, write_json
 from .results import Evaluation
 
 FORMAT = 1
+SPECS = ("data", "model", "method")  # what every config names
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,13 @@ class Run:
         found = record.get("format")
         if found != FORMAT:
             raise RunError(f"{path}: format {found}, expected {FORMAT}; use a newer robustmix")
-        if not isinstance(record.get("config"), dict):
-            raise RunError(f"{path}/run.json is damaged: it has no config; train the run again")
+        config = record.get("config")
+        named = [config.get(k) for k in SPECS] if isinstance(config, dict) else [None]
+        if not all(isinstance(text, str) for text in named):
+            raise RunError(
+                f"{path}/run.json is damaged: its config lacks {', '.join(SPECS)}; "
+                "train the run again"
+            )
         return cls(path, record)
 
     @property
@@ -86,7 +92,7 @@ class Run:
             raise RunError(f"{self.path} has no weights yet; finish it: robustmix train") from e
 
     def history(self) -> pd.DataFrame:
-        """epoch, loss, accuracy (training), validation, learning_rate, seconds."""
+        """epoch, loss, validation (accuracy), learning_rate, seconds, and what methods report."""
         try:
             return pd.read_csv(self.path / "history.csv")
         except (OSError, ValueError) as e:
@@ -94,11 +100,11 @@ class Run:
 
     def evaluations(self) -> list[Evaluation]:
         """Everything that attacked this network, in the order of the file names."""
-        return [Evaluation.load(p) for p in sorted((self.path / "attacks").glob("[!.]*.json"))]
+        return [_load(p) for p in sorted((self.path / "attacks").glob("[!.]*.json"))]
 
     def transfers(self) -> list[Evaluation]:
         """What this network's attacks did to other networks; `record["target"]` names them."""
-        return [Evaluation.load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))]
+        return [_load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))]
 
     def save(self, evaluation: Evaluation) -> Path:
         return evaluation.save(self.path / "attacks")
@@ -108,6 +114,20 @@ class Run:
         record = {**self.record, **changes}
         write_json(self.path / "run.json", record)
         return Run(self.path, record)
+
+
+def _load(path: Path) -> Evaluation:
+    """Read once for all who ask; a rewritten file is read anew."""
+    try:
+        stamp = path.stat()
+    except OSError as e:
+        raise RunError(f"cannot read {path}: {e.strerror or e}") from e
+    return _load_stamped(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=512)
+def _load_stamped(path: Path, _time: int, _size: int) -> Evaluation:
+    return Evaluation.load(path)
 
 
 def create(path: Path, config: dict[str, Any], **more: Any) -> Run:
@@ -140,18 +160,17 @@ def load_runs(patterns: str | Path | Iterable[str | Path]) -> list[Run]:
     return list(found.values())
 
 
-def _matches(pattern: str) -> Iterator[Path]:
+def _matches(pattern: str) -> list[Path]:
     paths = [Path(p) for p in sorted(glob(pattern))] if has_magic(pattern) else []  # noqa: PTH207
     paths = paths or [Path(pattern)]
+    found: list[Path] = []
     for path in paths:
-        below = sorted(p.parent for p in path.glob("*/run.json"))
-        if (path / "run.json").is_file():
-            yield path
-        elif below:
-            yield from below
-        elif len(paths) == 1:
-            missing = "no such directory" if not path.exists() else "no run below it"
-            raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
+        alone = (path / "run.json").is_file()
+        found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
+    if not found:
+        missing = "no run below it" if any(p.exists() for p in paths) else "no such directory"
+        raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
+    return found
 
 
 @cache

@@ -14,6 +14,7 @@ import pandas as pd
 from .selection import Selection
 from .summary import Curve, Estimate
 from .transfers import Cell
+from .trust import entries
 
 FORMAT = 1
 _ABOUT = ("label", "data", "model", "method", "attack", "norm", "view")
@@ -45,7 +46,8 @@ def accuracy_document(selection: Selection) -> dict[str, Any]:
         for curve in selection.curves
     ]
     rows = [summary_row(curve) for curve in selection.curves]
-    return {"format": FORMAT, "curves": curves, "rows": rows}
+    checks = entries(selection.findings)
+    return {"format": FORMAT, "curves": curves, "rows": rows, "checks": checks}
 
 
 def summary_row(curve: Curve) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from .document import accuracy_document, accuracy_frame
 from .formats import WIDTH, Section, Table
 from .selection import Selection
 from .summary import Curve
+from .trust import verdict_line
 
 
 def accuracy_table(selection: Selection) -> Table:
@@ -37,7 +38,7 @@ def accuracy_table(selection: Selection) -> Table:
     return Table(
         caption=_caption(curves),
         sections=tuple(sections),
-        footer=_footer(curves),
+        footer=(*_footer(curves), verdict_line(selection.findings)),
         frame=accuracy_frame(selection),
         document=accuracy_document(selection),
         notes=selection.notes,

@@ -16,6 +16,7 @@ from .document import FORMAT, rounded
 from .formats import Section, Table
 from .frame import collect
 from .notes import recorded
+from .trust import entries, examine_runs, verdict_line, warnings
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
 _POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
@@ -33,14 +34,18 @@ def points_table(files: Sequence[Path]) -> Table:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
     runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
+    found = examine_runs(runs.values())
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % on every sample.",),
         sections=tuple(_section(str(key[0]), part) for key, part in parts),
-        footer=("interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",),
+        footer=(
+            "interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",
+            verdict_line(found),
+        ),
         frame=frame[[*_ABOUT, *_POINT]],
-        document={"format": FORMAT, "curves": _curves(frame)},
-        notes=recorded(frame),
+        document={"format": FORMAT, "curves": _curves(frame), "checks": entries(found)},
+        notes=[*warnings(found), *recorded(frame)],
     )
 
 

@@ -17,6 +17,7 @@ from .frame import Attacks, collect
 from .notes import notes
 from .summary import Curve, summarise
 from .transfers import Cell, average, collect_transfers
+from .trust import Found, examine_runs, warnings
 
 Epsilons = str | Iterable[Eps | str | float] | None
 
@@ -100,7 +101,15 @@ class Selection:
 
     @cached_property
     def notes(self) -> list[str]:
-        return notes(self.runs, self.frame, self.curves, self.by)
+        return [
+            *warnings(self.findings),
+            *notes(self.runs, self.frame, self.curves, self.by),
+        ]
+
+    @cached_property
+    def findings(self) -> Found:
+        """What the checks say of each run."""
+        return examine_runs(self.runs)
 
 
 def parse_epsilons(given: Epsilons) -> tuple[Eps, ...]:

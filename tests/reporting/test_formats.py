@@ -34,6 +34,10 @@ def runs(tmp_path: Path) -> list[Run]:
     return made
 
 
+WARNING = (
+    "digits-lenet5-pgd-at-eps=8_255-s0: trained against pgd and attacked by nothing of another kind"
+    " [training-attack-only]; add -a l2-deepfool or -a l2-boundary"
+)
 SCREEN = """\
 Accuracy in %: digits, lenet5, 20 test images, deployed view.
 Mean ± 95 % t interval over seeds.
@@ -51,7 +55,8 @@ pgd-at:eps=8/255  95.0 [76.4–99.1]  80.0 [58.4–91.9]         74.0      > 0.5
 
 ε: norm of the perturbation, pixels in [0, 1].
 area: under the decay curve, as a share of its range of ε (trapezoid rule).
-ε at half: where accuracy has fallen to half of the clean accuracy."""
+ε at half: where accuracy has fallen to half of the clean accuracy.
+Checks: 1 warned, 4 passed."""
 
 
 MARKDOWN = """\
@@ -69,7 +74,9 @@ Mean ± 95 % t interval over seeds.
 ε: norm of the perturbation, pixels in [0, 1].
 area: under the decay curve, as a share of its range of ε (trapezoid rule).
 ε at half: where accuracy has fallen to half of the clean accuracy.
+Checks: 1 warned, 4 passed.
 
+- {WARNING}
 - pgd-at:eps=8/255 has 1 run: its band is test-sampling error only; train more: --seeds 5
 """
 
@@ -80,6 +87,8 @@ LATEX = r"""% Accuracy in %: digits, lenet5, 20 test images, deployed view.
 % ε: norm of the perturbation, pixels in [0, 1].
 % area: under the decay curve, as a share of its range of ε (trapezoid rule).
 % ε at half: where accuracy has fallen to half of the clean accuracy.
+% Checks: 1 warned, 4 passed.
+% {WARNING}
 % pgd-at:eps=8/255 has 1 run: its band is test-sampling error only; train more: --seeds 5
 % \usepackage{booktabs}
 \begin{tabular}{lrrrrr}
@@ -102,7 +111,8 @@ linf-pgd, L∞
 method             clean            ε=0.3
 plain   95.0 [76.4–99.1]  20.0 [8.1–41.6]
 
-ε: norm of the perturbation, pixels in [0, 1]."""
+ε: norm of the perturbation, pixels in [0, 1].
+Checks: 1 passed."""
 
 
 POINTS = """\
@@ -125,7 +135,8 @@ linf-pgd:steps=40  0.3      20.0     8.1 – 41.6           0.1500
 linf-pgd:steps=40  0.4       0.0     0.0 – 16.1           0.1900
 linf-pgd:steps=40  0.5       0.0     0.0 – 16.1           0.1900
 
-interval: Wilson, test sampling only; eps and distance: pixels in [0, 1]."""
+interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].
+Checks: 1 passed."""
 
 
 def test_screen(runs: list[Run]) -> None:
@@ -135,12 +146,12 @@ def test_screen(runs: list[Run]) -> None:
 
 def test_markdown(runs: list[Run]) -> None:
     shown = table(runs, attack=PGD, epsilons="0.1,0.3").render("markdown")
-    assert shown == MARKDOWN
+    assert shown == MARKDOWN.replace("{WARNING}", WARNING)
 
 
 def test_latex(runs: list[Run]) -> None:
     shown = table(runs, attack=PGD, epsilons="0.1").render("latex")
-    assert shown == LATEX
+    assert shown == LATEX.replace("{WARNING}", WARNING)
 
 
 def test_csv_holds_base_units_and_every_point(runs: list[Run]) -> None:
@@ -165,7 +176,9 @@ def test_json_is_one_document(runs: list[Run]) -> None:
     }
     assert document["curves"][0]["runs"] == [runs[3].name]
     assert document["rows"][0]["eps_at_half_reached"] is False
-    assert document["notes"][0].startswith("pgd-at:eps=8/255 has 1 run")
+    assert document["notes"][0] == WARNING
+    assert document["notes"][1].startswith("pgd-at:eps=8/255 has 1 run")
+    assert {entry["level"] for entry in document["checks"]} == {"pass", "warning"}
 
 
 def test_json_shows_what_each_seed_gave(runs: list[Run]) -> None:

@@ -1,0 +1,109 @@
+"""The contract of a check: it reads evidence and says whether a number can be believed.
+
+Checks read what evaluations recorded, so they cost nothing and need no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, ClassVar, Literal
+
+import pandas as pd
+from scipy.special import bdtr
+
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.results import Evaluation
+from robustbench_cli.spec import Plugin, build, names
+
+Level = Literal["pass", "warning", "failure"]
+SURE = 0.01
+"""A difference on the same samples is believed below this p (one-sided sign test)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one network: its config, its data, and what attacked it."""
+
+    config: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    evaluations: Sequence[Evaluation]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict: what was seen, and what to type about it."""
+
+    check: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.check}]" + (f"; {self.remedy}" if self.remedy else "")
+
+
+@dataclass(kw_only=True)
+class Check(Plugin):
+    """One signal; one file in checks/ each."""
+
+    room: ClassVar[str] = "checks"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        """Nothing, where there is nothing to read; else at least one finding."""
+        raise NotImplementedError
+
+    def found(self, level: Level, text: str, remedy: str = "") -> Finding:
+        return Finding(self.name, level, text, remedy)
+
+
+def examine(evidence: Evidence) -> list[Finding]:
+    """What every check of the folder says, worst first."""
+    order = {"failure": 0, "warning": 1, "pass": 2}
+    found = [f for name in names("checks") for f in build(Check, name).look(evidence)]
+    return sorted(found, key=lambda finding: order[finding.level])
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """The line that ends a table."""
+    levels = [finding.level for finding in findings]
+    if not levels:
+        return "Checks: nothing to check; attack with more than one attack or epsilon."
+    failed, warned = levels.count("failure"), levels.count("warning")
+    if failed:
+        return f"Checks: {failed} failed, {warned} warned: do not trust these numbers yet."
+    if warned:
+        return f"Checks: {warned} warned, {levels.count('pass')} passed."
+    return f"Checks: {len(levels)} passed."
+
+
+def shared(
+    firsts: Iterable[Evaluation], seconds: Iterable[Evaluation]
+) -> Iterator[tuple[Evaluation, Evaluation, Eps]]:
+    """Pairs of the same norm and view, at each epsilon above 0 that both have."""
+    for first, second in product(firsts, seconds):
+        alike = first.norm == second.norm and view(first) == view(second)
+        for eps in first.epsilons if alike and first is not second else ():
+            if eps.value and eps in second.epsilons:
+                yield first, second, eps
+
+
+def view(evaluation: Evaluation) -> object:
+    return evaluation.record.get("identity", {}).get("view")
+
+
+def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
+    """Index: sample; True where the prediction at `eps` is right."""
+    (text,) = (e.text for e in evaluation.epsilons if e == eps)
+    return evaluation.correct()[text]
+
+
+def above(higher: pd.Series, lower: pd.Series) -> float | None:
+    """By how much accuracy is higher on the samples both have, if that is no accident."""
+    both = higher.index.intersection(lower.index)
+    a, b = higher[both], lower[both]
+    more, less = int((a & ~b).sum()), int((b & ~a).sum())
+    if more <= less or float(bdtr(less, more + less, 0.5)) >= SURE:
+        return None
+    return float(a.mean() - b.mean())
