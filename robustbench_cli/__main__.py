@@ -6,9 +6,12 @@ import sys
 
 
 def main() -> None:
-    from robustbench_cli.cli import main as run
+    try:
+        from robustbench_cli.cli import main as run
 
-    sys.exit(run())
+        sys.exit(run())
+    except KeyboardInterrupt:  # before the command line was there to answer
+        sys.exit(130)
 
 
 if __name__ == "__main__":

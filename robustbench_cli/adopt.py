@@ -13,7 +13,7 @@ from torch import Tensor
 
 from . import runs
 from .data.dataset import SPLIT_SEED, Data, stratified
-from .errors import UsageError
+from .errors import RunError, UsageError
 from .files import digest, replacing, slug
 from .models.checkpoint import load_state
 from .models.fitting import fit, normalisation_of
@@ -45,8 +45,8 @@ def adopt(
         RunError: unreadable, or no network fits.
         UsageError: no normalisation of that name.
     """
-    path = folder / slug(f"{data.dataset}-{checkpoint.stem}" + (f"-{normalise}" * bool(normalise)))
     mark = digest(checkpoint) if checkpoint.is_file() else ""
+    path = _place(folder, f"{data.dataset}-{checkpoint.stem}", normalise, mark)
     asked = {
         "data": str(data.dataset),
         "method": "plain",
@@ -61,9 +61,12 @@ def adopt(
             return run
     state = load_state(checkpoint)
     shape, classes = data.train.shape, len(data.classes)
-    architecture = open_architecture(model) if model else infer(state, shape, classes)
-    network = make(architecture, shape, classes)
-    how = fit(network, state)
+    try:
+        architecture = open_architecture(model) if model else infer(state, shape, classes)
+        network = make(architecture, shape, classes)
+        how = fit(network, state)
+    except RunError as e:
+        raise RunError(f"{checkpoint}: {e}") from e
     name = _normalise(network, data, state, normalise)
     _log.warning("%s: %s, %s; normalisation: %s", checkpoint.name, architecture, how, name)
     with replacing(path / "model.safetensors") as beside:
@@ -71,6 +74,17 @@ def adopt(
     facts = {"shape": list(shape), "classes": list(data.classes)}
     config = {**asked, "model": str(architecture), "normalise": name.partition(" ")[0]}
     return runs.create(path, config, status="done", data=facts, matched=how)
+
+
+def _place(folder: Path, name: str, normalise: str | None, mark: str) -> Path:
+    """Readable; with the file's digest where another run already has the name."""
+    if normalise:
+        name += f"-{normalise}"
+    path = folder / slug(name)
+    if not (path / "run.json").is_file():
+        return path
+    taken = Run.open(path).config.get("checkpoint_digest") != mark
+    return folder / slug(f"{name}-{mark[:8]}") if taken else path
 
 
 def _normalise(model: Model, data: Data, state: dict[str, Tensor], asked: str | None) -> str:

@@ -66,7 +66,7 @@ def eps_range(text: str) -> tuple[Eps, ...]:
         raise UsageError(f"{text} has {steps + 1} values; expected at most {_MOST}")
     denominator = max((int(p.partition("/")[2] or 0) for p in parts), default=0)
     values = [start + i * step for i in range(int(steps) + 1)]
-    return tuple(Eps(v, spell(v, denominator)) for v in values)
+    return tuple(Eps.parse(spell(v, denominator)) for v in values)
 
 
 def spell(value: Fraction, denominator: int = 0) -> str:
@@ -75,18 +75,20 @@ def spell(value: Fraction, denominator: int = 0) -> str:
         return "0"
     if denominator and (value * denominator).denominator == 1:
         return f"{value * denominator}/{denominator}"
-    twos_and_fives = value.denominator
-    for prime in (2, 5):
-        while twos_and_fives % prime == 0:
-            twos_and_fives //= prime
-    if twos_and_fives == 1:
-        digits = next(n for n in range(100) if (value * 10**n).denominator == 1)
-        return f"{value.numerator / value.denominator:.{digits}f}" if digits else str(value)
+    digits = next((n for n in range(31) if (value * 10**n).denominator == 1), None)
+    if digits is not None:  # whole numbers only: a float would drift
+        whole, part = divmod(int(value * 10**digits), 10**digits)
+        return f"{whole}.{part:0{digits}}" if digits else str(whole)
     return f"{value * 255}/255" if (value * 255).denominator == 1 else str(value)
 
 
 def grid(listed: Iterable[str] = (), ranges: Iterable[str] = ()) -> tuple[Eps, ...]:
     """Every epsilon of ``8/255,0.1`` lists and ranges: sorted, without duplicates."""
-    found = [Eps.parse(part) for text in listed for part in text.split(",") if part.strip()]
+    found = []
+    for text in listed:
+        parts = [part for part in text.split(",") if part.strip()]
+        if not parts:  # "$EPS" of a script that forgot to set it
+            raise UsageError(f"{text!r} has no epsilon; write them like 8/255,0.1")
+        found += [Eps.parse(part) for part in parts]
     found += [eps for text in ranges for eps in eps_range(text)]
     return tuple(sorted({eps.value: eps for eps in reversed(found)}.values()))

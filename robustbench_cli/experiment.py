@@ -33,8 +33,11 @@ from .epsilon import Eps, grid
 from .errors import UsageError
 from .jobs import AttackJob, TrainJob, TransferJob, Where
 from .probe import Probe, make_probe
+from .spec import build_all
 from .training.config import TrainConfig
+from .training.method import Method
 
+MOST_SEEDS = 10_000  # more is a slip of the keyboard
 _ATTACK = {"attack", "eps", "eps-range", "samples", "seed", "schedule", "view", "batch-size"}
 _TRANSFER = _ATTACK - {"schedule"} | {"source", "target"}
 _REPORT = {"folder", "by", "attack", "eps"}
@@ -75,10 +78,10 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as e:
         raise UsageError(f"cannot read {path}: {e.strerror or e}") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as e:
+    except (ValueError, RecursionError) as e:  # no TOML, no UTF-8, or a number of 5000 digits
         raise UsageError(f"{path} is no TOML: {e}") from e
-    _known(document, {"train", "attack", "transfer", "report"}, "the file")
     try:
+        _known(document, {"train", "attack", "transfer", "report"}, "the file")
         return _experiment(document, where, force)
     except UsageError as e:
         raise UsageError(f"{path}: {e}") from e
@@ -110,9 +113,14 @@ def _configs(section: Mapping[str, Any]) -> list[TrainConfig]:
     for key, given in section.items():
         if key != "seeds":
             name = known[key]
+            if given == []:
+                raise UsageError(f"[train] {key} is an empty list; name at least one")
             axes[name] = [_typed(v, hints[name], f"[train] {key}") for v in _listed(given)]
     if "seeds" in section:
-        axes["seed"] = [*axes.get("seed", []), *range(_typed(section["seeds"], int, "seeds"))]
+        seeds = _typed(section["seeds"], int, "[train] seeds")
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise UsageError(f"[train] seeds {seeds}: expected 1 to {MOST_SEEDS}")
+        axes["seed"] = [*axes.get("seed", []), *range(seeds)]
     axes["seed"] = list(dict.fromkeys(axes.get("seed") or [0]))
     axes["seed"] = axes.pop("seed")
     return [
@@ -129,9 +137,9 @@ def _probes(section: Mapping[str, Any], data: str, name: str) -> list[Probe]:
         for key in ("samples", "seed", "schedule", "view", "batch-size")
         if key in section
     }
-    for key in ("samples", "seed", "batch_size"):
-        if key in options:
-            _typed(options[key], int, f"[[{name}]] {key}")
+    for key, value in options.items():
+        kind = str if key in ("schedule", "view") else int
+        _typed(value, kind, f"[[{name}]] {key.replace('_', '-')}")
     return [
         make_probe(text, data, epsilons, sweep=name == "attack", **options)
         for text in _texts(section.get("attack", "linf-pgd"))
@@ -153,19 +161,21 @@ def _transfers(
 
 def _chosen(train: tuple[TrainJob, ...], section: Mapping[str, Any], key: str) -> list[TrainJob]:
     """The runs of the methods that `key` names; all runs where it is absent."""
-    methods = _texts(section.get(key, ()))
+    written = _texts(section.get(key, ()))
+    methods = ["+".join(map(str, build_all(Method, m, trusted=False))) for m in written]
     known = list(dict.fromkeys(job.config.method for job in train))
     for method in methods:
         if method not in known:
-            raise UsageError(f"[[transfer]] {key}: no run of {method!r}; there are {known}")
+            listing = ", ".join(known)
+            raise UsageError(f"[[transfer]] {key}: no run of {method}; there are: {listing}")
     return [job for job in train if not methods or job.config.method in methods]
 
 
 def _report(section: Mapping[str, Any]) -> ReportPlan:
     _known(section, _REPORT, "[report]")
     return ReportPlan(
-        Path(section["folder"]) if "folder" in section else None,
-        section.get("by", "method"),
+        Path(_typed(section["folder"], str, "[report] folder")) if "folder" in section else None,
+        _typed(section.get("by", "method"), str, "[report] by"),
         tuple(_texts(section.get("attack", ()))),
         grid(_texts(section.get("eps", ()))),
     )
@@ -217,6 +227,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
             return value
         raise UsageError(f"{where} is one of {', '.join(literals)}; got {value!r}")
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > 10**12:
+            raise UsageError(f"{where} is out of range")
         return float(value)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise UsageError(f"{where} must be {kinds[0].__name__}; got {value!r}")

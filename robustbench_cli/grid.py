@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ import torch
 
 from .errors import RobustmixError, RunError, UsageError
 from .jobs import Job
+from .spec import allow_code, allowed_code
 
 _log = logging.getLogger(__name__)
 
@@ -62,10 +63,15 @@ def run_jobs(
     Failures are returned, not raised: what succeeded is kept.
     """
     workers = workers or Workers()
-    results = {i: Finished(job, job.path) for i, job in enumerate(jobs) if job.done()}
+    looked = {i: _looked_at(job) for i, job in enumerate(jobs)}
+    results = {i: finished for i, finished in looked.items() if finished}
     waiting = {i: job for i, job in enumerate(jobs) if i not in results}
     if watcher:
-        watcher.begin(len(jobs), len(results), min(workers.count, max(len(waiting), 1)))
+        earlier = [finished for finished in results.values() if not finished.error]
+        watcher.begin(len(jobs), len(earlier), min(workers.count, max(len(waiting), 1)))
+        for finished in results.values():
+            if finished.error:
+                watcher.end(finished)
     if workers.ray:
         stream = _on_ray(waiting, workers)
     elif workers.count > 1 and len(waiting) > 1:
@@ -77,6 +83,14 @@ def run_jobs(
         if watcher:
             watcher.end(finished)
     return [results[i] for i in range(len(jobs))]
+
+
+def _looked_at(job: Job) -> Finished | None:
+    """What is known of a job before it runs: that it is done, or that its run is damaged."""
+    try:
+        return Finished(job, job.path) if job.done() else None
+    except RobustmixError as e:
+        return Finished(job, error=e)
 
 
 def side_by_side(most: int = 8) -> int:
@@ -116,7 +130,8 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
     for worker in range(count):
         slots.put(_gpus_of(worker, workers.gpus_per_job))
     threads = max(1, (os.cpu_count() or 1) // count)
-    pool = ProcessPoolExecutor(count, context, _prepare, (slots, threads, workers.setup))
+    arguments = (slots, threads, workers.setup, allowed_code())
+    pool = ProcessPoolExecutor(count, context, _prepare, arguments)
     try:
         futures = {pool.submit(attempt, job): i for i, job in jobs.items()}
         for future in as_completed(futures):
@@ -150,11 +165,15 @@ def _gpus_of(worker: int, per_job: float) -> str:
     return str(int(worker * per_job) % gpus)
 
 
-def _prepare(slots: Queue[str], threads: int, setup: Callable[[], None] | None) -> None:
+def _prepare(
+    slots: Queue[str], threads: int, setup: Callable[[], None] | None, allowed: Iterable[str]
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     if visible := slots.get():
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
     torch.set_num_threads(threads)
+    for module in allowed:  # what the user vouched for in the parent
+        allow_code(module)
     if setup:
         setup()
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
 from . import device as devices
 from .data.dataset import Data, Dataset, Images, open_data
+from .errors import UsageError
 from .evaluation.evaluate import evaluate_model
 from .evaluation.transfer import transfer
 from .files import read_json
@@ -159,6 +161,14 @@ class TransferJob:
     probe: Probe
     where: Where = Where()
     force: bool = False
+
+    def __post_init__(self) -> None:
+        paths = {path.resolve() for path in (self.source, *self.targets)}
+        for first, second in combinations(sorted(paths), 2):
+            if first.name == second.name:  # results are named after the directories
+                raise UsageError(
+                    f"{first} and {second} have the same name; rename one of the directories"
+                )
 
     @property
     def label(self) -> str:

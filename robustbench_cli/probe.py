@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from . import device as devices
 from .data.dataset import Dataset, Images
@@ -59,7 +59,22 @@ def make_probe(
     dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
     grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
     _refuse_unscaled(grid, made.norm)
-    return Probe(str(made), grid, **options)
+    probe = Probe(str(made), grid, **options)
+    _check(probe)
+    return probe
+
+
+def _check(probe: Probe) -> None:
+    for name, low in {"samples": 1, "seed": 0, "batch_size": 1}.items():
+        value = getattr(probe, name)
+        if value is not None and value < low:
+            raise UsageError(f"{name.replace('_', '-')} {value}: expected {low} or more")
+    words: dict[str, Any] = {"schedule": Schedule, "view": View}
+    for name, kind in words.items():
+        if getattr(probe, name) not in get_args(kind):
+            raise UsageError(
+                f"no {name} {getattr(probe, name)!r}; type {', '.join(get_args(kind))}"
+            )
 
 
 def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:

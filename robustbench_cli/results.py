@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from .epsilon import Eps
-from .errors import RunError
+from .errors import RunError, UsageError
 from .files import digest, read_json, replacing, slug, write_json
 from .stats import wilson
 
@@ -117,7 +118,7 @@ class Evaluation:
             return cls(record["attack"], record["norm"], epsilons, samples, record)
         except OSError as e:
             raise RunError(f"cannot read {path}: {e.strerror or e}; delete it, run again") from e
-        except (KeyError, TypeError, ValueError, EOFError) as e:
+        except (KeyError, TypeError, ValueError, EOFError, UsageError, zlib.error) as e:
             raise RunError(f"{path} is damaged ({e}); delete it and run again") from e
 
 

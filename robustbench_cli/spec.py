@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
+from math import isfinite
 from pathlib import Path
 from typing import (
     Any,
@@ -59,6 +60,8 @@ def shorten(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         plain = repr(value).removesuffix(".0")
+        if not isfinite(value):
+            return plain
         pixels = f"{round(value * 255)}/255"
         return pixels if len(plain) > len(pixels) and float(number(pixels)) == value else plain
     return "none" if value is None else str(value)
@@ -148,6 +151,11 @@ def allow_code(module: str) -> None:
     _allowed.add(module)
 
 
+def allowed_code() -> tuple[str, ...]:
+    """The modules vouched for so far, for another process to be told."""
+    return tuple(sorted(_allowed))
+
+
 def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
     """The plugin class called `name`.
 
@@ -204,7 +212,7 @@ def import_object(path: str, *, trusted: bool = True) -> Any:
         ) from e
     except AttributeError as e:
         raise UsageError(f"module {module} has no {attribute!r}") from e
-    except Exception as e:  # the user's module: whatever it raises is the answer
+    except (Exception, SystemExit) as e:  # the user's module: whatever it raises is the answer
         raise UsageError(f"{module} cannot be imported: {type(e).__name__}: {e}") from e
 
 
@@ -220,7 +228,7 @@ def build(base: type[P], text: str, *, trusted: bool = True) -> P:
         UsageError: unknown name or parameter, or a value of the wrong type or range.
     """
     name, _, given = text.strip().partition(":")
-    attribute, _, after = given.partition(":")
+    name, (attribute, _, after) = name.strip(), given.partition(":")
     if "." in name or (name not in names(base.room) and attribute.isidentifier()):
         name, given = f"{name}:{attribute}", after  # my_lab.nets:MyNet
     cls = find(base, name, trusted=trusted)

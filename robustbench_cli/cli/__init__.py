@@ -16,6 +16,8 @@ from .show import complain
 # typer carries a copy of click, or depends on it, by version: only the base class is needed
 _ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+INTERRUPTED = 130
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code.
@@ -25,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
         result = app(arguments, prog_name="robustmix", standalone_mode=False)
+        if result == INTERRUPTED:  # some versions of typer answer an interrupt themselves
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except RobustmixError as e:
@@ -34,13 +38,25 @@ def main(arguments: list[str] | None = None) -> int:
         return e.exit_code
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted; the same command goes on where it was")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:  # | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit as e:
+        if not isinstance(e.__context__, BrokenPipeError):  # typer's answer to | head
+            raise
+        return 0
+    except OSError as e:  # the machine's answer, and no bug
+        if debug:
+            traceback.print_exc()
+        complain(f"{e.filename}: {e.strerror}" if e.filename and e.strerror else str(e))
+        return 1
     except Exception as e:
         if isinstance(e, _ClickException):
-            complain(e.format_message())  # type: ignore[attr-defined]
+            if type(e).__name__ == "NoArgsIsHelpError":
+                print(e.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
+            else:
+                complain(e.format_message())  # type: ignore[attr-defined]
             return 2
         if debug:
             traceback.print_exc()

@@ -35,6 +35,7 @@ def attack(
     from robustbench_cli.jobs import AttackJob
     from robustbench_cli.reporting.points import points_table
 
+    show.form_of(output)
     runs = open_targets(target, foreign, places.where)
     jobs = [
         AttackJob(run.path, probe, places.where, work.force)

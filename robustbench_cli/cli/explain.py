@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import inspect
 from dataclasses import MISSING
-from typing import get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import ROOMS, Plugin, describe, names, parameters, shorten
@@ -50,17 +51,26 @@ def _explain(room: str, name: str) -> str:
     hints = get_type_hints(cls)
     rows = []
     for f in parameters(cls):
-        kind = str(hints[f.name]) if "[" in str(hints[f.name]) else hints[f.name].__name__
-        kind = kind.removeprefix("typing.").replace("Literal", "")
+        kind = _kind(hints[f.name])
         default = "(needed)" if f.default is MISSING else shorten(f.default)
         rows.append((f.name.replace("_", "-"), default, kind, f.metadata.get("about", "")))
     if rows:
         widths = [max(len(row[i]) for row in rows) for i in range(2)]
         lines += ["", "Parameters and defaults:"]
         lines += [
-            f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {about} [{kind.strip('[]')}]"
+            f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {about} [{kind}]"
             for key, default, kind, about in rows
         ]
-        key, default = rows[0][0], rows[0][1]
-        lines += ["", f"Written as: {name}:{key}={default}"]
+        key, default = next((row[:2] for row in rows if row[1] != "none"), rows[0][:2])
+        value = key.upper() if default == "(needed)" else default
+        lines += ["", f"Written as: {name}:{value if key == cls.positional else f'{key}={value}'}"]
     return "\n".join(lines)
+
+
+def _kind(hint: Any) -> str:
+    """A type in words: ``float``, ``float or none``, ``linf, l2``."""
+    if get_origin(hint) is Literal:
+        return ", ".join(get_args(hint))
+    if members := get_args(hint):
+        return " or ".join("none" if m is NoneType else _kind(m) for m in members)
+    return str(hint.__name__)

@@ -62,6 +62,8 @@ def report(
         drawing = reporting.figure(figure, found, by=by, attack=attacks, epsilons=epsilons)
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
+    elif path is not None and path.suffix in (".png", ".svg", ".pdf"):
+        raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
     elif path is not None and _is_folder(path):
         table, written = reporting.write_report(
             found, path, by=by, attack=attacks, epsilons=epsilons

@@ -38,6 +38,7 @@ def run(
     from robustbench_cli.experiment import read_experiment
     from robustbench_cli.grid import side_by_side
 
+    show.form_of(output)
     experiment = read_experiment(file, places.where, force=work.force)
     phases: dict[str, Sequence[Job]] = {
         "runs": experiment.train,
@@ -48,13 +49,14 @@ def run(
         show.emit("\n".join(show.list_jobs(jobs) for jobs in phases.values() if jobs))
         return
     workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
-    failed: set[Path] = set()
+    failed, untrained = 0, set[Path]()
     for noun, jobs in phases.items():
-        possible = [job for job in jobs if failed.isdisjoint(job.needs)]
+        possible = [job for job in jobs if untrained.isdisjoint(job.needs)]
         for finished in run_grid(possible, workers, noun, voice) if possible else []:
-            if finished.error:
-                failed.add(finished.job.path)
-    usable = [path for path in experiment.run_paths if path not in failed]
+            failed += finished.error is not None
+            if finished.error and noun == "runs":
+                untrained.add(finished.job.path)
+    usable = [path for path in experiment.run_paths if path not in untrained]
     if usable and experiment.attack:
         _report(experiment.report, usable, output)
     elif usable:

@@ -156,14 +156,18 @@ def list_jobs(jobs: Sequence[Job]) -> str:
     return "\n".join(f"{'done ' if job.done() else 'to do'}  {job.label}" for job in jobs)
 
 
-def emit_table(table: Table, output: Output) -> None:
-    """A table in the form that was asked for, its notes as warnings on stderr."""
+def form_of(output: Output) -> str:
+    """The form that was asked for; called before hours of work, so that a slip costs none."""
     from robustbench_cli.reporting.formats import format_of
 
-    path = output.output
     form: str | None = "json" if output.json else output.format
-    if form is None and path is not None and str(path) != "-":
-        form = format_of(path)
+    if form is None and output.output is not None and str(output.output) != "-":
+        form = format_of(output.output)
+    return form or "table"
+
+
+def emit_table(table: Table, output: Output) -> None:
+    """A table in the form that was asked for, its notes as warnings on stderr."""
     for note in table.notes:
         say(f"warning: {note}")
-    emit(table.render(form or "table"), path)
+    emit(table.render(form_of(output)), output.output)

@@ -35,6 +35,7 @@ def sweep_epsilon(
     from robustbench_cli.jobs import AttackJob
     from robustbench_cli.reporting.report import table
 
+    show.form_of(output)
     runs = open_targets(target, foreign, places.where)
     jobs = [
         AttackJob(run.path, probe, places.where, work.force)

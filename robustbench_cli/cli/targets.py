@@ -114,7 +114,7 @@ def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
     from robustbench_cli.runs import Run
     from robustbench_cli.spec import build
 
-    if path.name == "run.json":
+    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
         return Run.open(path.parent)
     if not foreign.data:
         raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")

@@ -108,7 +108,8 @@ def train(
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "runs", voice)
-    show.emit("\n".join(str(f.path) for f in finished if f.path))
+    if paths := [str(f.path) for f in finished if f.path]:
+        show.emit("\n".join(paths))
     leave(finished)
 
 

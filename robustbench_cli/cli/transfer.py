@@ -43,6 +43,7 @@ def transfer(
     from robustbench_cli.jobs import TransferJob
     from robustbench_cli.reporting.report import transfer_table
 
+    show.form_of(output)
     sources = open_targets(source, foreign, places.where)
     targets = open_targets(target, foreign, places.where)
     for run in (*sources, *targets):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self
+from math import inf
+from typing import Any, Literal, Self, get_args
 
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.device import Precision
@@ -80,11 +81,18 @@ class TrainConfig:
         return filled
 
     def _check(self) -> None:
-        for name, low in (("epochs", 0), ("batch_size", 2), ("lr", 0), ("weight_decay", 0)):
+        least = {"seed": 0, "epochs": 0, "batch_size": 2, "lr": 0, "weight_decay": 0, "momentum": 0}
+        for name, low in least.items():
             value = getattr(self, name)
-            if not value >= low:
+            if not low <= value < inf:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} {shorten(value)}: expected {low} or more")
+        words: dict[str, Any] = {"schedule": Schedule, "loss": Loss, "precision": Precision}
+        for name, kind in words.items():
+            if getattr(self, name) not in get_args(kind):
+                raise UsageError(
+                    f"no {name} {getattr(self, name)!r}; type {', '.join(get_args(kind))}"
+                )
 
     @property
     def name(self) -> str:

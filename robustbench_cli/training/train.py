@@ -35,6 +35,7 @@ from .objective import Objective
 from .optimise import make_optimizer, make_schedule
 
 _log = logging.getLogger(__name__)
+COLUMNS = ["epoch", "loss", "validation", "learning_rate", "seconds"]  # of history.csv, at least
 
 
 @dataclass
@@ -83,11 +84,12 @@ class Trainer:
         validation = accuracy(self.model, self.data.validation)
         run = run.update(
             status="done",
-            validation_accuracy=validation,
+            validation_accuracy=validation if isfinite(validation) else None,
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
         )
-        self._checkpoint.unlink(missing_ok=True)
+        for left in (self._checkpoint, *self.path.glob(".*.part*")):  # the latter by kills
+            left.unlink(missing_ok=True)
         return run
 
     def _epoch(self, epoch: int) -> dict[str, float]:
@@ -114,7 +116,7 @@ class Trainer:
                 f"{self.path.name}: the loss is {loss} in epoch {epoch + 1}; try a smaller --lr "
                 f"(now {self.config.lr:g}) or --precision float32"
             )
-        row = {"epoch": epoch + 1.0, "loss": loss}
+        row: dict[str, float] = {"epoch": epoch + 1, "loss": loss}
         row["validation"] = accuracy(self.model, self.data.validation)
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
         row["seconds"] = 0.0
@@ -189,7 +191,9 @@ class Trainer:
 
     def _write_history(self) -> None:
         with replacing(self.path / "history.csv") as beside:
-            pd.DataFrame(self.history).to_csv(beside, index=False, lineterminator="\n")
+            columns = list(self.history[0]) if self.history else COLUMNS
+            frame = pd.DataFrame(self.history, columns=columns)
+            frame.to_csv(beside, index=False, lineterminator="\n")
 
     def _load_checkpoint(self) -> None:
         try:
@@ -202,8 +206,7 @@ class Trainer:
             for method, remembered in zip(self.methods, state["methods"], strict=True):
                 method.load_state(remembered)
             self.history = state["history"]
-            while self.schedule.last_epoch < state["schedule"]["last_epoch"]:
-                self.schedule.step()
+            self.schedule.last_epoch = state["schedule"]["last_epoch"]
         except Exception as e:
             raise RunError(
                 f"{self._checkpoint} cannot be resumed ({type(e).__name__}); "

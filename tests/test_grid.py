@@ -1,0 +1,179 @@
+"""Many jobs at once: failures stay apart, and workers give the bytes that one process gives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tiny import attack_job, contents, train_job
+
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.grid import Finished, Workers, run_jobs, side_by_side
+from robustbench_cli.jobs import Job
+from robustbench_cli.progress import Progress
+from robustbench_cli.runs import load_runs
+from robustbench_cli.spec import allow_code
+
+
+@dataclass(frozen=True)
+class Note:
+    """A job that writes its name, or comes to grief."""
+
+    path: Path
+    trouble: str = ""
+    needs: tuple[Path, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return self.path.name
+
+    def done(self) -> bool:
+        if self.trouble == "damaged":
+            raise RunError(f"{self.path} is damaged")
+        return self.path.is_file()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        if self.trouble == "ours":
+            raise UsageError("no such method")
+        if self.trouble == "theirs":
+            raise ZeroDivisionError("division\nby zero")
+        if self.trouble == "memory":
+            raise MemoryError
+        if self.trouble == "death":
+            os._exit(9)
+        if progress:
+            progress(1, 1, lambda: "written")
+        self.path.write_text(str(os.getpid()))
+        return self.path
+
+
+@dataclass
+class Told:
+    """A watcher that remembers."""
+
+    begun: list[tuple[int, int, int]] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
+    ended: list[Finished] = field(default_factory=list)
+
+    def begin(self, jobs: int, finished: int, workers: int) -> None:
+        self.begun.append((jobs, finished, workers))
+
+    def step(self, job: Job, done: int, total: int, text: Callable[[], str]) -> None:
+        self.steps.append(f"{job.label} {done}/{total} {text()}")
+
+    def end(self, finished: Finished) -> None:
+        self.ended.append(finished)
+
+
+def test_results_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
+    (tmp_path / "b").write_text("earlier")
+    jobs = [Note(tmp_path / name) for name in "abc"]
+    told = Told()
+    finished = run_jobs(jobs, watcher=told)
+    assert [f.path for f in finished] == [job.path for job in jobs]
+    assert (tmp_path / "b").read_text() == "earlier", "not done again"
+    assert told.begun == [(3, 1, 1)] and told.steps == ["a 1/1 written", "c 1/1 written"]
+    assert [f.job.label for f in told.ended] == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message", "code"),
+    [
+        ("ours", "no such method", 2),
+        ("theirs", "ZeroDivisionError: division; type --debug to see where", 1),
+        ("memory", "MemoryError", 1),
+        ("damaged", "is damaged", 1),
+    ],
+)
+def test_a_failure_does_not_stop_the_others(
+    tmp_path: Path, trouble: str, message: str, code: int
+) -> None:
+    told = Told()
+    jobs = [Note(tmp_path / "a"), Note(tmp_path / "b", trouble), Note(tmp_path / "c")]
+    first, failed, last = run_jobs(jobs, watcher=told)
+    assert first.path and last.path and last.path.is_file()
+    assert failed.path is None and failed.error is not None
+    assert message in str(failed.error) and failed.error.exit_code == code
+    assert len(told.ended) == 3 and told.begun == [(3, 0, 1)]
+
+
+def test_an_interrupt_stops_everything(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    told = Told()
+    told.step = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([Note(tmp_path / "a"), Note(tmp_path / "b")], watcher=told)
+    assert not (tmp_path / "b").exists()
+
+
+def test_no_jobs() -> None:
+    assert run_jobs([]) == []
+
+
+OWN = """
+from robustbench_cli import Method
+
+class Blur(Method):
+    \"\"\"Changes nothing.\"\"\"
+"""
+
+
+def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training and attacking, in another process, in another order, with code of the user's."""
+    Path("own_lab_for_workers.py").write_text(OWN)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    allow_code("own_lab_for_workers")  # as if typed; the workers must be told
+    shutil.copytree(runs, "alone")
+    for folder, count in (("runs", 2), ("alone", 1)):
+        jobs: list[Job] = [
+            attack_job(run.path, attack)
+            for run in load_runs(folder)
+            for attack in ("linf-fgsm", "linf-pgd:steps=3")
+        ]
+        jobs += [
+            train_job(Path(folder), method=method, seed=seed)
+            for method in ("als", "own_lab_for_workers:Blur")
+            for seed in (0, 1)
+        ]
+        finished = run_jobs(jobs, Workers(count))
+        assert [str(f.error) for f in finished if f.error] == []
+        assert [f.path for f in finished] == [job.path for job in jobs]
+    for pattern, count in (("*/model.safetensors", 7), ("*/attacks/*.csv.gz", 6)):
+        assert len(contents(runs, pattern)) == count
+        assert contents(runs, pattern) == contents(Path("alone"), pattern)
+
+
+def test_failures_in_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies takes no job with it that has not begun, and nothing hangs."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    jobs = [Note(tmp_path / "a", "theirs"), Note(tmp_path / "b"), Note(tmp_path / "c", "death")]
+    told = Told()
+    raised, written, died = run_jobs(jobs, Workers(2), told)
+    assert "ZeroDivisionError: division; type --debug" in str(raised.error)
+    assert "its process was killed (out of memory?)" in str(died.error)
+    assert written.path or "its process was killed" in str(written.error)
+    assert len(told.ended) == 3 and told.begun == [(3, 0, 2)]
+    if written.path:
+        assert int(written.path.read_text()) != os.getpid()
+    again = run_jobs([jobs[1]], Workers(2))
+    assert again[0].path == tmp_path / "b"
+
+
+def test_without_ray_its_option_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r'--ray needs Ray: pip install "robustmix\[ray\]"'):
+        run_jobs([Note(tmp_path / "a")], Workers(ray="local"))
+
+
+def test_jobs_side_by_side_are_at_least_one_and_at_most_eight() -> None:
+    assert 1 <= side_by_side() <= 8 and side_by_side(1) == 1

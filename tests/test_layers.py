@@ -1,0 +1,207 @@
+"""Who may import whom: arrows go one way, and heavy packages stay in their rooms."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import robustbench_cli
+from robustbench_cli.spec import ROOMS, names
+
+PACKAGE = "robustbench_cli"
+ROOT = Path(robustbench_cli.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+
+LAYERS = [  # the upper one may import the lower ones, never the other way round
+    {"cli"},
+    {"experiment", "api", "adopt"},
+    {"grid"},
+    {"jobs"},
+    {"probe"},
+    {"training", "evaluation", "reporting"},
+    {"runs", "models"},
+    {"results", "data"},
+    {"device", "epsilon", "files", "stats", "progress"},
+    {"spec"},
+    {"errors"},
+]
+HEIGHT = {room: -i for i, layer in enumerate(LAYERS) for room in layer}
+APART = [  # neighbours that must not know each other
+    ("training", "evaluation"),
+    ("reporting", "training"),
+    ("reporting", "evaluation"),  # but for the checks, which read results
+    ("reporting", "models"),
+    ("reporting", "data"),
+]
+HOMES = {  # where a package may be imported
+    "typer": ("cli",),
+    "click": ("cli",),
+    "rich": ("cli",),
+    "foolbox": ("evaluation",),
+    "eagerpy": ("evaluation",),
+    "matplotlib": ("reporting",),
+    "ray": ("grid.py",),
+    "torchvision": ("data", "models"),
+    "sklearn": ("data",),
+}
+CHECKS = f"{PACKAGE}.evaluation.check"  # the contract, and the folder of that name
+TORCHLESS = ("reporting", "results.py", "runs.py", "stats.py", "spec.py", "epsilon.py", "files.py")
+
+
+def dotted(path: Path) -> str:
+    parts = [PACKAGE, *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(parts).removesuffix(".__init__")
+
+
+@cache
+def imports(path: Path, *, typing_only: bool = True) -> frozenset[str]:
+    """Every module that a file imports, as an absolute name; also inside functions."""
+    tree = ast.parse(path.read_text("utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if checked and not typing_only:
+            skipped |= {child for part in node.body for child in ast.walk(part)}
+    package = dotted(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *filter(None, [node.module])])
+            found.add(module)
+            if module.startswith(PACKAGE):  # `from . import runs` names a module
+                found |= {f"{module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+def room(module: str) -> str:
+    """The part of the package that a module belongs to; empty for the package itself."""
+    return module.removeprefix(PACKAGE).lstrip(".").partition(".")[0]
+
+
+def own(path: Path, **options: bool) -> set[str]:
+    """The parts of this package that a file imports."""
+    modules = {m for m in imports(path, **options) if m.split(".")[0] == PACKAGE}
+    if room(dotted(path)) == "reporting":
+        modules = {m for m in modules if not m.startswith(CHECKS)}
+    return {room(m) for m in modules} & set(HEIGHT)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_arrows_go_one_way(path: Path) -> None:
+    here = room(dotted(path))
+    if here in ("", "__main__"):  # the public names, loaded when they are used
+        return
+    assert here in HEIGHT, f"{path.name} has no place in the layers: add it to LAYERS"
+    for there in own(path) - {here}:
+        assert HEIGHT[there] <= HEIGHT[here], f"{here} must not import {there}"
+        assert (here, there) not in APART and (there, here) not in APART, f"{here}, {there}"
+
+
+def test_every_part_of_the_package_has_a_place() -> None:
+    parts = {room(dotted(path)) for path in FILES} - {"", "__main__"}
+    assert parts == set(HEIGHT)
+
+
+def test_nothing_imports_itself_in_a_circle() -> None:
+    """Modules of one layer included; what is only for the type checker does not count."""
+    modules = {dotted(path): path for path in FILES}
+    edges = {
+        name: {m for m in imports(path, typing_only=False) if m in modules and m != name}
+        - {name.rpartition(".")[0], PACKAGE}
+        for name, path in modules.items()
+    }
+    lazy = {f"{PACKAGE}.cli.show", f"{PACKAGE}.cli.groups"}  # inside functions
+    done: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, f"a circle: {' -> '.join((*trail, name))}"
+        if name in done or name in lazy:
+            return
+        for below in edges[name]:
+            visit(below, (*trail, name))
+        done.add(name)
+
+    for name in modules:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("package", HOMES)
+def test_heavy_packages_stay_in_their_rooms(package: str) -> None:
+    homes = HOMES[package]
+    for path in FILES:
+        if package in {module.split(".")[0] for module in imports(path)}:
+            where = path.relative_to(ROOT).parts[0]
+            assert where in homes, f"{package} is imported in {path.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"), [(ROOMS[room], name) for room in ROOMS for name in names(room)]
+)
+def test_plugins_of_one_folder_never_import_each_other(folder: str, name: str) -> None:
+    path = ROOT / folder.replace(".", "/") / f"{name.replace('-', '_')}.py"
+    whole = f"{PACKAGE}.{folder}"
+    siblings = {f"{whole}.{other.replace('-', '_')}" for other in names(folder_room(folder))}
+    assert not siblings & imports(path)
+
+
+def folder_room(folder: str) -> str:
+    return next(room for room, place in ROOMS.items() if place == folder)
+
+
+def test_what_only_reads_results_never_names_torch() -> None:
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] in TORCHLESS or dotted(path).startswith(CHECKS):
+            assert "torch" not in {module.split(".")[0] for module in imports(path)}, path
+
+
+def loaded_by(code: str) -> set[str]:
+    """The packages that a fresh Python has loaded after some code."""
+    script = f"import sys\n{code}\nprint('LOADED', *{{m.partition('.')[0] for m in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+def test_the_import_of_the_package_is_instant() -> None:
+    assert not loaded_by(f"import {PACKAGE}") & {"torch", "pandas", "numpy", "typer"}
+
+
+def test_reports_need_no_torch() -> None:
+    loaded = loaded_by(f"import {PACKAGE}.reporting.report, {PACKAGE}.runs")
+    assert "pandas" in loaded
+    assert not loaded & {"torch", "torchvision", "foolbox", "typer", "rich"}
+
+
+HELP = """
+from robustbench_cli.cli import main
+for command in ([], ['report'], ['train'], ['attack'], ['run'], ['transfer'], ['sweep-epsilon']):
+    assert main([*command, '--help']) == 0
+for room in ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks'):
+    assert main(['--list', room]) == 0
+assert main(['--version']) == 0
+"""
+
+
+def test_help_and_lists_answer_without_the_heavy_packages() -> None:
+    heavy = {"torch", "torchvision", "pandas", "numpy", "scipy", "sklearn", "foolbox", "matplotlib"}
+    assert not loaded_by(HELP) & heavy
+
+
+def test_the_public_names_are_the_promise() -> None:
+    for name in robustbench_cli.__all__:
+        assert getattr(robustbench_cli, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'tarin'"):
+        _ = robustbench_cli.tarin

@@ -1,0 +1,54 @@
+"""Runs that train and are attacked in milliseconds: forty points of the plane, and a small MLP."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from robustbench_cli.jobs import AttackJob, TrainJob, Where
+from robustbench_cli.probe import make_probe
+from robustbench_cli.training.config import TrainConfig
+
+TINY = {"data": "spirals:samples=40", "model": "mlp:width=16", "epochs": 2}
+OPTIONS = ["--data", TINY["data"], "--model", TINY["model"], "--epochs", "2"]
+"""The same for the command line."""
+
+
+def tiny(**changes: Any) -> TrainConfig:
+    return TrainConfig(**{**TINY, **changes}).resolve()
+
+
+def train_job(folder: Path, *, force: bool = False, **changes: Any) -> TrainJob:
+    return TrainJob(tiny(**changes), Where(folder), force)
+
+
+def attack_job(run: Path, attack: str = "linf-fgsm", *eps: str, **options: Any) -> AttackJob:
+    from robustbench_cli.epsilon import grid
+
+    force = options.pop("force", False)
+    probe = make_probe(attack, TINY["data"], grid(eps or ["0.01,0.02"]), **options)
+    return AttackJob(run, probe, Where(run.parent), force)
+
+
+def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
+    """Every file below a folder, to be compared."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.glob(pattern))
+        if path.is_file()
+    }
+
+
+def in_a_process(*command: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+    """A Python of its own, with one thread and pipes for its streams."""
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
