@@ -93,7 +93,7 @@ def check(methods: Sequence[Method]) -> None:
             raise CompositionError(
                 f"{first.name} and {later.name} both replace the {first.replaces}: keep one"
             )
-        if first.innermost and overrides(later, "step"):
+        if first.innermost and overrides(later, "step") and not later.innermost:
             raise CompositionError(
                 f"{first.name} reads the last forward, so it comes last: {later}+{first}"
             )
