@@ -26,7 +26,7 @@ print(runs[0].history())
 # %% Attack them over a grid of epsilons: exact, in pixels of [0, 1], both ends included.
 for run in runs:
     for attack in ("linf-fgsm", "linf-pgd:steps=10"):
-        result = evaluate(run, attack=attack, epsilons=eps_range("0:0.2:0.05"), samples=100)
+        result = evaluate(run, attack=attack, epsilons=eps_range("0:0.2:0.05"), samples=50)
 print(result.accuracy())
 
 # %% Every row of every sample is there.
@@ -37,7 +37,7 @@ print(table(runs, epsilons="0.1,0.2"))
 figure("decay-curve", runs, attack="linf-pgd").savefig("decay.png", dpi=150)
 
 # %% Do adversarials made on one network fool another?
-for shown in transfer(runs[0], runs, attack="linf-pgd:steps=10", epsilons=0.1, samples=100):
+for shown in transfer(runs[0], runs, attack="linf-pgd:steps=10", epsilons=0.1, samples=50):
     print(shown.record["target"], "white box" * shown.record["white_box"])
     print(shown.accuracy()[["eps", "accuracy"]])
 

@@ -112,8 +112,9 @@ class Evaluation:
             rows = path.parent / Path(record["rows"]).name
             if digest(rows) != record["rows_digest"]:
                 raise RunError(f"{rows} is not what {path.name} describes; delete both, run again")
-            text = {"eps": str}
-            samples = pd.read_csv(rows, dtype=text)
+            # as text first: some versions of pandas read floats to all but the last digit
+            samples = pd.read_csv(rows, dtype={"eps": str, "distance": str})
+            samples["distance"] = samples["distance"].astype(float)
             epsilons = tuple(Eps.parse(e) for e in record["epsilons"])
             return cls(record["attack"], record["norm"], epsilons, samples, record)
         except OSError as e:

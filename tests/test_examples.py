@@ -1,0 +1,79 @@
+"""What the README and examples/ show must work as it stands there."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import sys
+import tomllib
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from robustbench_cli.cli.app import app
+from robustbench_cli.experiment import read_experiment
+from robustbench_cli.jobs import Where
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("script", ["notebook.py", "own_method.py"])
+def test_scripts_run(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ROBUSTMIX_RUNS", raising=False)
+    monkeypatch.syspath_prepend(str(ROOT))
+    runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+    plt.close("all")
+    assert list(tmp_path.glob("runs/*/attacks/*.json")), "it attacked nothing"
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_experiments_are_read(file: Path, tmp_path: Path) -> None:
+    experiment = read_experiment(file, Where(runs=tmp_path))
+    assert experiment.train and experiment.attack
+
+
+def test_a_method_of_ones_own_is_short() -> None:
+    source = (EXAMPLES / "own_method.py").read_text(encoding="utf-8")
+    body = source.partition('"""\n\n')[2].partition("if __name__")[0]
+    assert len([line for line in body.splitlines() if line.strip()]) < 20
+
+
+def commands() -> list[list[str]]:
+    """Every robustmix command in a fenced block of the README."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    found = [re.search(r"\brobustmix [^|#]*", line.partition(" # ")[0]) for line in lines]
+    return [shlex.split(m.group()) for m in found if m]
+
+
+def test_the_readme_types_options_that_exist() -> None:
+    import typer
+
+    group = typer.main.get_command(app)
+    known = {name: cmd for name, cmd in group.commands.items()}  # type: ignore[attr-defined]
+    seen = set()
+    for _, *arguments in commands():
+        command = known.get(arguments[0], group)
+        seen.add(arguments[0])
+        options = {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
+        for word in arguments:
+            if word.startswith("-") and not word.removeprefix("-").isdigit():
+                assert word in options, (arguments[0], word)
+    assert known.keys() <= seen, f"the README never types {known.keys() - seen}"
+
+
+def test_the_readme_shows_what_there_is() -> None:
+    for _, target in re.findall(r"(!?\[[^]]*\])\(([^):]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_documented_versions_are_those_of_the_package() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in README
+    assert sys.version_info >= tuple(map(int, project["requires-python"][2:].split(".")))
