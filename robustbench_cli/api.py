@@ -25,6 +25,7 @@ from .results import Evaluation
 from .runs import Run
 from .spec import Plugin, allow_code, build, build_all
 from .training.config import TrainConfig
+from .training.deploy import build_defences
 from .training.method import Method
 from .training.objective import Loss, Objective
 
@@ -67,6 +68,7 @@ def evaluate(
     *,
     attack: str | Attack = "linf-pgd",
     epsilons: Epsilons | None = None,
+    defence: Methods | None = None,
     samples: int | None = None,
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
@@ -76,10 +78,14 @@ def evaluate(
 ) -> Evaluation:
     """Attack a run's test images and keep the result in its directory.
 
+    `defence`: put before the network at test time, as ``"jpeg"`` or ``Smoothing(sigma=0.25)``.
     `epsilons`: ``"8/255"``, ``"0:0.5:0.025"``, or a sequence; usual ones of the data set by
-    default. `options`: seed, schedule, view, batch_size. A result that exists is read.
+    default. `options`: seed, schedule, view, batch_size, checks, eight_bit. A result that exists
+    is read.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    if defence is not None:
+        options["defence"] = "+".join(map(str, build_defences(_text(defence))))
     probe = _probe(run, attack, epsilons, samples=samples, **options)
     where = Where(run.path.parent, Path(data_dir), device)
     return Evaluation.load(_do(AttackJob(run.path, probe, where, force), progress))

@@ -38,8 +38,13 @@ from .training.config import TrainConfig
 from .training.method import Method
 
 MOST_SEEDS = 10_000  # more is a slip of the keyboard
-_ATTACK = {"attack", "eps", "eps-range", "samples", "seed", "schedule", "view", "batch-size"}
-_TRANSFER = _ATTACK - {"schedule"} | {"source", "target"}
+_ATTACK_ONLY: dict[str, type] = {
+    **{"schedule": str, "audit": int, "checks": str, "eight-bit": bool},
+    **{"threads": int, "compile": bool, "precision": str},
+}
+_OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
+_ATTACK = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
+_TRANSFER = _ATTACK - {"defence", *_ATTACK_ONLY} | {"source", "target"}
 _REPORT = {"folder", "by", "attack", "eps"}
 _RESOLVED = {"method_resolved"}
 
@@ -132,16 +137,13 @@ def _configs(section: Mapping[str, Any]) -> list[TrainConfig]:
 def _probes(section: Mapping[str, Any], data: str, name: str) -> list[Probe]:
     _known(section, _TRANSFER if name == "transfer" else _ATTACK, f"[[{name}]]")
     epsilons = grid(_texts(section.get("eps", ())), _texts(section.get("eps-range", ())))
-    options = {
-        key.replace("-", "_"): section[key]
-        for key in ("samples", "seed", "schedule", "view", "batch-size")
-        if key in section
-    }
-    for key, value in options.items():
-        kind = str if key in ("schedule", "view") else int
-        _typed(value, kind, f"[[{name}]] {key.replace('_', '-')}")
+    options = {key.replace("-", "_"): section[key] for key in _OPTIONS if key in section}
+    for key, kind in _OPTIONS.items():
+        if key in section:
+            _typed(section[key], kind, f"[[{name}]] {key}")
     return [
-        make_probe(text, data, epsilons, sweep=name == "attack", **options)
+        make_probe(text, data, epsilons, sweep=name == "attack", defence=defence, **options)
+        for defence in _texts(section.get("defence", "plain"))
         for text in _texts(section.get("attack", "linf-pgd"))
     ]
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from .errors import RunError
 
+_WRITING = re.compile(r"inline_container|PytorchStreamWriter|I/O error|os error \d")
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -31,6 +33,10 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except OSError as e:
         raise RunError(f"cannot write {path}: {e.strerror or e}") from e
+    except Exception as e:  # torch and safetensors have errors of their own for a full disk
+        if not _WRITING.search(str(e)):
+            raise
+        raise RunError(f"cannot write {path}: the disk is full, or the file too large") from e
     finally:
         beside.unlink(missing_ok=True)
 

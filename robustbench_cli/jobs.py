@@ -9,24 +9,35 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import nn
+
 from . import device as devices
+from .crafting import supply, watch, with_stopping
 from .data.dataset import Data, Dataset, Images, open_data
-from .errors import UsageError
+from .errors import RunError, UsageError
+from .evaluation.attack import Attack
+from .evaluation.eight_bit import eight_bit
 from .evaluation.evaluate import evaluate_model
+from .evaluation.lending import Borrowing
+from .evaluation.measure import enough, measure
 from .evaluation.transfer import transfer
-from .files import read_json
+from .files import read_json, write_json
 from .probe import Probe
 from .progress import Progress
-from .results import file_name
+from .results import Evaluation, file_name
 from .runs import Run
-from .spec import build
+from .spec import build, parameters
 from .training.config import TrainConfig
-from .training.deploy import load_predictor
+from .training.deploy import Predictor, load_predictor
 from .training.train import Trainer
+
+_OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit")
+"""Of an identity, what the evaluation itself cannot know."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,9 @@ class TrainJob:
     where: Where = Where()
     force: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", with_stopping(self.config))
+
     @property
     def needs(self) -> tuple[Path, ...]:
         return ()
@@ -95,7 +109,9 @@ class TrainJob:
             label_noise=config.label_noise,
             seed=config.seed,
         )
-        return Trainer(config, data, self.path, progress).run().path
+        trainer = Trainer(config, data, self.path, progress, watch(config))
+        supply(trainer.methods, data.train, config.data)
+        return trainer.run().path
 
 
 @dataclass(frozen=True)
@@ -109,11 +125,14 @@ class AttackJob:
 
     @property
     def label(self) -> str:
-        return f"{self.probe.attack} on {self.target.name}"
+        behind = f" behind {self.probe.defence}" if self.probe.defence else ""
+        return f"{self.probe.attack} on {self.target.name}{behind}"
 
     @property
     def needs(self) -> tuple[Path, ...]:
-        return (self.target,)
+        attack = build(Attack, self.probe.attack)
+        source = (Path(attack.source),) if isinstance(attack, Borrowing) else ()
+        return (self.target, *source)
 
     @property
     def path(self) -> Path:
@@ -121,35 +140,61 @@ class AttackJob:
         return self.target / "attacks" / f"{file_name(self._identity())}.json"
 
     def done(self) -> bool:
-        if self.force or not (self.target / "model.safetensors").is_file():
+        if self.force or not all((path / "model.safetensors").is_file() for path in self.needs):
             return False
-        return Run.open(self.target).finished and _is_recorded(self.path, self._identity())
+        return (
+            Run.open(self.target).finished
+            and _is_recorded(self.path, self._identity())
+            and enough(read_json(self.path), self.probe.checks)
+        )
 
     def run(self, progress: Progress | None = None) -> Path:
         run, identity = Run.open(self.target), self._identity()
         parts = self.target / "attacks" / f".{file_name(identity)}"
         if self.force:
             shutil.rmtree(parts, ignore_errors=True)
-        evaluation = evaluate_model(
-            load_predictor(run, devices.choose(self.where.device), self.probe.view),
+        model, images = (
+            _predictor(run, self.probe, self.where),
             _images(self.probe, run, self.where),
-            self.probe.attack,
-            self.probe.epsilons,
-            schedule=self.probe.schedule,
-            seed=self.probe.seed,
-            batch_size=self.probe.batch_size,
-            parts=parts,
-            progress=progress,
-            identity={key: identity[key] for key in ("view", "data", "weights")},
         )
-        path = run.save(evaluation)
-        shutil.rmtree(parts, ignore_errors=True)
-        return path
+        with eight_bit(self.probe.eight_bit):
+            if self.force or not _is_recorded(self.path, identity):
+                evaluation = evaluate_model(
+                    model,
+                    images,
+                    _attack(self.probe, run, self.where),
+                    self.probe.epsilons,
+                    schedule=self.probe.schedule,
+                    audit=self.probe.audit,
+                    crafting=self.probe.crafting,
+                    num_threads=self.probe.threads,
+                    seed=self.probe.seed,
+                    batch_size=self.probe.batch_size,
+                    parts=parts,
+                    progress=progress,
+                    identity={k: identity[k] for k in _OUTSIDE if k in identity},
+                )
+                evaluation.record["truncated"] = len(images) == self.probe.samples
+                evaluation.record["defences"] = _defences(model)
+                run.save(evaluation)
+                shutil.rmtree(parts, ignore_errors=True)
+            self._measure(model, images)
+        return self.path
+
+    def _measure(self, model: nn.Module, images: Images) -> None:
+        """Add the signals to the record; the rows, and what vouches for them, stay as they are."""
+        evaluation = Evaluation.load(self.path)
+        if not enough(evaluation.record, self.probe.checks):
+            signals = measure(model, images, evaluation, self.probe.checks)
+            write_json(self.path, {**evaluation.record, "signals": signals})
 
     def _identity(self) -> dict[str, Any]:
         run = Run.open(self.target)
         images = _images(self.probe, run, self.where)
-        return self.probe.identity(images, weights=run.weights_digest)
+        attack, more = build(Attack, self.probe.attack), {"weights": run.weights_digest}
+        if isinstance(attack, Borrowing):
+            more["source_weights"] = Run.open(Path(attack.source)).weights_digest
+        return self.probe.identity(images, **more)
 
 
 @dataclass(frozen=True)
@@ -163,6 +208,12 @@ class TransferJob:
     force: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("defence", "eight_bit", "audit", "compile", "threads"):
+            if getattr(self.probe, name):
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is for attack and sweep-epsilon, not for transfer")
+        if self.probe.precision != "float32":
+            raise UsageError("--precision is for attack and sweep-epsilon, not for transfer")
         paths = {path.resolve() for path in (self.source, *self.targets)}
         for first, second in combinations(sorted(paths), 2):
             if first.name == second.name:  # results are named after the directories
@@ -193,14 +244,14 @@ class TransferJob:
         return not self.force and not self._missing()
 
     def run(self, progress: Progress | None = None) -> Path:
-        source, device = Run.open(self.source), devices.choose(self.where.device)
+        source = Run.open(self.source)
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
         images = _images(self.probe, source, self.where)
         common = self.probe.identity(images)
         parts = self.source / "transfer" / f".{file_name({**common, 'to': [*opened]})}"
         models = {
-            name: load_predictor(run, device, self.probe.view)
+            name: _predictor(run, self.probe, self.where)
             for name, run in {**opened, source.name: source}.items()
         }
         for evaluation in transfer(
@@ -249,6 +300,52 @@ class TransferJob:
             "weights": {run.name: run.weights_digest for run in (source, target)},
         }
         return self.source / "transfer" / f"{file_name(identity)}.json", identity
+
+
+def _attack(probe: Probe, run: Run, where: Where) -> Attack:
+    """The attack of a probe; if it crafts on another run's network, with that network."""
+    attack = build(Attack, probe.attack)
+    if isinstance(attack, Borrowing):
+        source = Run.open(Path(attack.source))
+        if source.config["data"] != run.config["data"]:
+            raise UsageError(
+                f"{attack.source} was trained on {source.config['data']} and {run.path} on "
+                f"{run.config['data']}; transfer between runs of one data set"
+            )
+        train, device = partial(training_images, source, where), devices.choose(where.device)
+        attack.lend(load_predictor(source, device, probe.view, train=train))
+    return attack
+
+
+def _predictor(run: Run, probe: Probe, where: Where) -> nn.Module:
+    """The network as the probe sees it, with the defences that it asks for."""
+    train, device = partial(training_images, run, where), devices.choose(where.device)
+    return load_predictor(run, device, probe.view, defence=probe.defence, train=train)
+
+
+def _defences(model: nn.Module) -> list[dict[str, Any]]:
+    """What stands before the network, with every parameter; the outermost first."""
+    methods = model.methods if isinstance(model, Predictor) else ()
+    return [
+        {"name": m.name, **{f.name: getattr(m, f.name) for f in parameters(type(m))}}
+        for m in methods
+    ]
+
+
+def training_images(run: Run, where: Where) -> Images:
+    """What a run was trained on; of somebody else's weights, the training part of the data set.
+
+    Raises:
+        RunError: the data set is not there, or holds other images now.
+    """
+    kept = ("validation", "train_fraction", "label_noise", "seed")
+    options = {key: run.config[key] for key in kept if key in run.config}
+    images = load_data(run.config["data"], where, **options).train
+    if run.record.get("data", {}).get("train_digest", found := images.digest()) != found:
+        raise RunError(
+            f"{run.path} was trained on other images than {run.config['data']} holds now"
+        )
+    return images
 
 
 def _images(probe: Probe, run: Run, where: Where) -> Images:

@@ -13,10 +13,14 @@ from .data.dataset import Dataset, Images
 from .epsilon import Eps, eps_range, spell
 from .errors import UsageError
 from .evaluation.attack import Attack
+from .evaluation.certify import Certifier
+from .evaluation.fast_path import Crafting, Precision
 from .evaluation.record import identify
 from .evaluation.schedule import Schedule
-from .spec import build
-from .training.deploy import View
+from .evaluation.signal import Effort
+from .spec import build, shorten
+from .training.deploy import View, build_defences
+from .training.method import Method
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ class Probe:
     schedule: Schedule = "ascending"
     view: View = "deployed"
     batch_size: int | None = None
+    checks: Effort = "quick"  # how hard is looked for signs of failure; not part of the identity
+    eight_bit: bool = False
+    defence: str | None = None  # put before the run's own methods at test time
+    audit: int | None = None  # samples attacked at every epsilon whatever the schedule; None: a few
+    compile: bool = False  # compile a copy of the network to craft with
+    precision: Precision = "float32"  # of that copy; verdicts are always in float32
+    threads: int | None = None  # on a CPU; None: measured; not part of the identity
+
+    @property
+    def crafting(self) -> Crafting:
+        return Crafting(compile=self.compile, precision=self.precision)
 
     def images(self, data: str, root: Path, device: str) -> Images:
         """The test images of a data set that are attacked."""
@@ -38,12 +53,18 @@ class Probe:
 
     def identity(self, images: Images, **more: Any) -> dict[str, Any]:
         """What the rows of this attack on these images depend on, and `more`."""
+        if self.defence:
+            more["defence"] = self.defence
+        if self.eight_bit:
+            more["eight_bit"] = True
         return identify(
             build(Attack, self.attack),
             self.epsilons,
             len(images),
             seed=self.seed,
             schedule=self.schedule,
+            audit=self.audit,
+            crafting=self.crafting,
             more={"view": self.view, "data": images.digest(), **more},
         )
 
@@ -54,22 +75,39 @@ def make_probe(
     """A probe of a data set; without epsilons, with those that are usual for it and the norm.
 
     Raises:
-        UsageError: no such attack, or epsilons that cannot be meant.
+        UsageError: no such attack or defence, or epsilons that cannot be meant.
     """
     dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
     grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
     _refuse_unscaled(grid, made.norm)
-    probe = Probe(str(made), grid, **options)
+    written = build_defences(options.pop("defence", None), trusted=False)
+    if isinstance(made, Certifier):
+        _refuse_other(made, written)
+        written, options = [], {**options, "view": "bare", "checks": "off", "eight_bit": False}
+    probe = Probe(str(made), grid, **options, defence="+".join(map(str, written)) or None)
     _check(probe)
     return probe
 
 
+def _refuse_other(certifier: Certifier, written: Sequence[Method]) -> None:
+    """A certificate is one of the bare network under noise, so of nothing but its own smoothing."""
+    for each in written:
+        if each.name != "smoothing" or getattr(each, "sigma", None) != certifier.sigma:
+            raise UsageError(
+                f"{certifier} says nothing of a network behind {each}; "
+                f"type --defence smoothing:sigma={shorten(certifier.sigma)}, or leave it out"
+            )
+
+
 def _check(probe: Probe) -> None:
-    for name, low in {"samples": 1, "seed": 0, "batch_size": 1}.items():
+    for name, low in {"samples": 1, "seed": 0, "batch_size": 1, "audit": 0, "threads": 1}.items():
         value = getattr(probe, name)
         if value is not None and value < low:
             raise UsageError(f"{name.replace('_', '-')} {value}: expected {low} or more")
-    words: dict[str, Any] = {"schedule": Schedule, "view": View}
+    if probe.defence and probe.view == "bare":
+        raise UsageError(f"the bare view leaves {probe.defence} out; type --view deployed")
+    words: dict[str, Any] = {"schedule": Schedule, "view": View, "checks": Effort}
+    words["precision"] = Precision
     for name, kind in words.items():
         if getattr(probe, name) not in get_args(kind):
             raise UsageError(
@@ -78,11 +116,12 @@ def _check(probe: Probe) -> None:
 
 
 def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
-    """A data set's own epsilons for a norm."""
-    if norm not in (dataset.ranges if sweep else dataset.eps):
+    """A data set's own epsilons for a norm; shares of the largest change where none measures it."""
+    usual = {"none": "0:1:0.1" if sweep else "1", **(dataset.ranges if sweep else dataset.eps)}
+    if norm not in usual:
         option = "--eps-range 0:10:1" if sweep else "--eps 1"
         raise UsageError(f"{dataset.name} has no usual {norm} epsilons; type them: {option}")
-    return eps_range(dataset.ranges[norm]) if sweep else (Eps.parse(dataset.eps[norm]),)
+    return eps_range(usual[norm]) if sweep else (Eps.parse(usual[norm]),)
 
 
 def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:

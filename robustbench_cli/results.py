@@ -32,7 +32,7 @@ class Evaluation:
     - eps: the budget, as text; pixels are in [0, 1]
     - prediction: the class predicted for the verified adversarial, or `clean` where there is none
     - distance: the norm of the verified perturbation; NaN where there is none
-    - attacked: False where the verdict follows from a smaller ball and was not tried again
+    - attacked: False where the verdict follows from that in another ball and nothing was tried
     - target (targeted attacks only): the class the attack aims at
 
     `record` holds everything else: the attack and its parameters, norm, cost, versions, and
@@ -125,7 +125,8 @@ class Evaluation:
 
 def file_name(identity: dict[str, Any]) -> str:
     """A readable name for what an evaluation depends on, with a digest of all of it but weights."""
-    named = {k: v for k, v in identity.items() if k not in ("weights", "data", "format")}
+    unnamed = ("weights", "source_weights", "data", "format")
+    named = {k: v for k, v in identity.items() if k not in unnamed}
     mark = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
     return f"{slug(str(identity.get('attack')))}-{mark}"
 

@@ -37,6 +37,7 @@ ROOMS = {
     "datasets": "data.datasets",
     "figures": "reporting.figures",
     "checks": "evaluation.checks",
+    "signals": "evaluation.signals",
 }
 """What ``--list`` lists: the word, and the folder whose files it lists."""
 

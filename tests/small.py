@@ -13,6 +13,7 @@ from robustbench_cli.training.adversary import Adversarial
 from robustbench_cli.training.batch import Batch
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.objective import Objective
+from robustbench_cli.training.offline import Corpus, Offline
 
 CLASSES = 4
 
@@ -49,9 +50,13 @@ def make_batch(n: int = 8) -> Batch:
 
 
 def quick(text: str) -> list[Method]:
-    """The methods of a spec, with inner maximisations of two steps."""
+    """The methods of a spec, with inner maximisations of two steps and a corpus of noise."""
     methods = build_all(Method, text)
     for method in methods:
+        if isinstance(method, Offline):
+            generator = torch.Generator().manual_seed(0)
+            x = torch.rand(20, 3, 8, 8, generator=generator)
+            method.take(Corpus(x, torch.arange(20) % CLASSES))
         if isinstance(method, Adversarial):
             method.steps = 2
     return methods

@@ -6,6 +6,7 @@ import json
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import attack_job, contents, tiny, train_job
@@ -123,6 +124,66 @@ def test_another_question_is_another_file(runs: Path) -> None:
     assert len({job.path for job in jobs}) == len(jobs)
 
 
+def signals_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())["signals"]
+    return found
+
+
+def test_signals_are_measured_once_and_leave_the_rows_alone(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, quick, full = (attack_job(runs / PLAIN, checks=c) for c in ("off", "quick", "full"))
+    path = bare.run()
+    rows = contents(path.parent, "*.csv.gz")
+    assert "signals" not in json.loads(path.read_text())
+    assert bare.done() and not quick.done(), "the rows are there, the signals are not"
+    monkeypatch.setattr("robustbench_cli.jobs.evaluate_model", None)  # the rows are not made again
+    assert quick.run() == path and signals_of(path)["level"] == "quick"
+    assert bare.done() and quick.done() and not full.done()
+    full.run()
+    assert signals_of(path)["level"] == "full" and "answers" in signals_of(path)
+    monkeypatch.setattr("robustbench_cli.jobs.measure", None)
+    assert all(job.done() for job in (bare, quick, full))
+    quick.run()
+    assert signals_of(path)["level"] == "full"
+    assert contents(path.parent, "*.csv.gz") == rows
+    assert Evaluation.load(path).file_name == path.stem
+
+
+def test_a_kill_while_signals_are_measured_costs_the_signals_only(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = attack_job(runs / PLAIN)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as during:
+        during.setattr("robustbench_cli.jobs.measure", killed)
+        with pytest.raises(KeyboardInterrupt):
+            job.run()
+    before = contents(job.path.parent, "*.csv.gz")
+    assert before and not job.done()
+    job.run()
+    assert job.done() and contents(job.path.parent, "*.csv.gz") == before
+
+
+def test_eight_bits_are_another_question(runs: Path) -> None:
+    plain, strict = (attack_job(runs / PLAIN, eight_bit=e) for e in (False, True))
+    plain.run()
+    assert not strict.done() and strict.path != plain.path
+    record = json.loads(strict.run().read_text())
+    assert record["identity"]["eight_bit"] is True and strict.done()
+    with pytest.raises(UsageError, match="--eight-bit is for attack and sweep-epsilon"):
+        TransferJob(runs / PLAIN, (runs / MIXUP,), strict.probe)
+
+
+def test_the_first_images_are_told_from_all(runs: Path) -> None:
+    some, every = attack_job(runs / PLAIN, samples=5), attack_job(runs / PLAIN)
+    assert json.loads(some.run().read_text())["truncated"] is True
+    assert json.loads(every.run().read_text())["truncated"] is False
+
+
 def test_two_spellings_of_one_grid_are_one_question(runs: Path) -> None:
     attack_job(runs / PLAIN, "linf-fgsm", "0.01,0.02").run()
     assert attack_job(runs / PLAIN, "linf-fgsm", "2e-2", "1/100", "0.01").done()
@@ -137,6 +198,21 @@ def test_changed_weights_are_noticed(runs: Path) -> None:
     after = json.loads(job.run().read_text())
     assert job.done() and after["identity"]["weights"] != record["identity"]["weights"]
     assert len(Run.open(runs / PLAIN).evaluations()) == 1, "the old rows are gone"
+
+
+def test_an_attack_from_another_run_needs_it_and_notices_its_weights(runs: Path) -> None:
+    job = attack_job(runs / PLAIN, f"transfer:{runs / MIXUP},attack=linf-fgsm", "0.02")
+    assert job.needs == (runs / PLAIN, runs / MIXUP)
+    record = json.loads(job.run().read_text())
+    assert job.done() and record["access"] == "none"
+    assert record["identity"]["source_weights"] == Run.open(runs / MIXUP).weights_digest
+    own = attack_job(runs / PLAIN, "linf-fgsm", "0.02").run()
+    shutil.copy(runs / PLAIN / "model.safetensors", runs / MIXUP / "model.safetensors")
+    assert not job.done()
+    white, black = (Evaluation.load(path).correct() for path in (own, job.run()))
+    assert white.equals(black), "the source is a copy now"
+    (runs / MIXUP / "model.safetensors").unlink()
+    assert not job.done()
 
 
 def test_changed_images_are_noticed(
@@ -273,7 +349,8 @@ def test_jobs_travel_between_processes(runs: Path, force: bool) -> None:
         ({"seed": -1}, "seed -1: expected 0 or more"),
         ({"batch_size": 0}, "batch-size 0: expected 1 or more"),
         ({"view": "deploid"}, "no view 'deploid'; type deployed, bare"),
-        ({"schedule": "bisect"}, "no schedule 'bisect'; type ascending, independent"),
+        ({"checks": "deep"}, "no checks 'deep'; type full, quick, off"),
+        ({"schedule": "all"}, "no schedule 'all'; type ascending, independent, bisect"),
     ],
 )
 def test_probes_that_cannot_be_meant(options: dict[str, object], message: str) -> None:

@@ -8,7 +8,7 @@ from typer import Argument
 
 from . import show
 from .groups import Output, Places, Voice, Work
-from .targets import Foreign, Strength, open_targets
+from .targets import Foreign, Guard, Strength, open_targets
 from .train import leave, run_grid
 
 
@@ -16,6 +16,7 @@ def attack(
     *,
     target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
     strength: Strength,
+    guard: Guard,
     foreign: Foreign,
     output: Output,
     places: Places,
@@ -31,16 +32,18 @@ def attack(
       robustmix attack runs/digits-lenet5-plain-s0
       robustmix attack runs/* -a linf-fgsm -a linf-pgd:steps=40,restarts=5 -e 0.05,0.1,0.2
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
+      robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """
     from robustbench_cli.jobs import AttackJob
     from robustbench_cli.reporting.points import points_table
 
     show.form_of(output)
     runs = open_targets(target, foreign, places.where)
+    defences = guard.defences()
     jobs = [
         AttackJob(run.path, probe, places.where, work.force)
         for run in runs
-        for probe in strength.probes(run, sweep=False)
+        for probe in strength.probes(run, sweep=False, defences=defences)
     ]
     if work.dry_run:
         show.emit(show.list_jobs(jobs))

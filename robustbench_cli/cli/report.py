@@ -33,6 +33,10 @@ def report(
         str | None,
         Option(metavar="NAME", help="Draw decay-curve or transfer-matrix into -o FILE.png."),
     ] = None,
+    against: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Compare each row with this one, on the same images: plain."),
+    ] = None,
     transfers: Annotated[bool, Option("--transfers", help="The transfer table.")] = False,
     output: Output,
     voice: Voice,
@@ -45,6 +49,7 @@ def report(
     \b
       robustmix report runs/*
       robustmix report runs/* -a linf-pgd -e 0.1,0.2 -f markdown -o results.md
+      robustmix report runs/* --against plain                 differences, with intervals
       robustmix report runs/* --figure decay-curve -o decay.svg
       robustmix report runs/* -o results/                     every format and picture
     """
@@ -66,7 +71,7 @@ def report(
         raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
     elif path is not None and _is_folder(path):
         table, written = reporting.write_report(
-            found, path, by=by, attack=attacks, epsilons=epsilons
+            found, path, by=by, attack=attacks, epsilons=epsilons, against=against
         )
         show.emit_table(table, replace(output, output=None))
         show.say("wrote " + ", ".join(map(str, written)))
@@ -74,7 +79,7 @@ def report(
         table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
         show.emit_table(table, output)
     else:
-        table = reporting.table(found, by=by, attack=attacks, epsilons=epsilons)
+        table = reporting.table(found, by=by, attack=attacks, epsilons=epsilons, against=against)
         show.emit_table(table, output)
 
 

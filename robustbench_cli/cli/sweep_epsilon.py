@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from . import show
 from .groups import Output, Places, Voice, Work
-from .targets import Foreign, Strength, open_targets
+from .targets import Foreign, Guard, Strength, open_targets
 from .train import leave, run_grid
 
 
@@ -17,6 +17,7 @@ def sweep_epsilon(
     target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
     by: Annotated[str, Option(help="What a row stands for: method, model, data...")] = "method",
     strength: Strength,
+    guard: Guard,
     foreign: Foreign,
     output: Output,
     places: Places,
@@ -37,10 +38,11 @@ def sweep_epsilon(
 
     show.form_of(output)
     runs = open_targets(target, foreign, places.where)
+    defences = guard.defences()
     jobs = [
         AttackJob(run.path, probe, places.where, work.force)
         for run in runs
-        for probe in strength.probes(run, sweep=True)
+        for probe in strength.probes(run, sweep=True, defences=defences)
     ]
     if work.dry_run:
         show.emit(show.list_jobs(jobs))

@@ -57,21 +57,47 @@ class Strength:
     ] = None
     samples: Annotated[int | None, Option(min=1, help="The first N test images. [all]")] = None
     schedule: Annotated[
-        Literal["ascending", "independent"],
-        Option(help="ascending: what broke at one epsilon is not attacked again at a larger one."),
+        Literal["ascending", "independent", "bisect"],
+        Option(
+            help="ascending: what broke at one epsilon is not attacked again at a larger one; "
+            "bisect: only the epsilons around the one where a sample breaks."
+        ),
     ] = "ascending"
     view: Annotated[
         Literal["deployed", "bare"], Option(help="With test-time defences, or without.")
     ] = "deployed"
     attack_seed: Annotated[int, Option(min=0, help="Of the attack's random numbers.")] = 0
     batch_size: Annotated[int | None, Option(min=1, help="Images at once. [by image size]")] = None
+    audit: Annotated[
+        int | None,
+        Option(min=0, help="Samples attacked at every epsilon whatever the schedule. [a few]"),
+    ] = None
+    compile: Annotated[
+        bool, Option("--compile", help="Craft with a compiled copy; verdicts stay the network's.")
+    ] = False
+    precision: Annotated[
+        Literal["float32", "bfloat16"], Option(help="To craft in; verdicts stay in float32.")
+    ] = "float32"
+    threads: Annotated[
+        int | None, Option(min=1, help="On a CPU. [one or all, by a short measurement]")
+    ] = None
+    checks: Annotated[
+        Literal["full", "quick", "off"],
+        Option(help="How hard to look for signs of failure; quick: a tenth of the attack at most."),
+    ] = "quick"
+    eight_bit: Annotated[
+        bool,
+        Option("--eight-bit", help="Count an adversarial only if it survives rounding to 1/255."),
+    ] = False
 
     @property
     def attacks(self) -> list[str]:
         return list(dict.fromkeys(self.attack or ["linf-pgd"]))
 
-    def probes(self, run: Run, *, sweep: bool) -> list[Probe]:
-        """One per attack."""
+    def probes(
+        self, run: Run, *, sweep: bool, defences: Sequence[str | None] = (None,)
+    ) -> list[Probe]:
+        """One per defence and attack."""
         from robustbench_cli.probe import make_probe
 
         return [
@@ -85,9 +111,41 @@ class Strength:
                 schedule=self.schedule,
                 view=self.view,
                 batch_size=self.batch_size,
+                checks=self.checks,
+                eight_bit=self.eight_bit,
+                audit=self.audit,
+                compile=self.compile,
+                precision=self.precision,
+                threads=self.threads,
+                defence=defence,
             )
+            for defence in defences
             for text in self.attacks
         ]
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Defences at test time for networks that were trained without them."""
+
+    defence: Annotated[
+        list[str] | None,
+        Option(
+            metavar="SPEC[+SPEC...]",
+            help="Put before the network at test time, as smoothing:sigma=0.25. Repeat for a grid; "
+            "plain: none.",
+        ),
+    ] = None
+
+    def defences(self) -> list[str | None]:
+        """In the order given; what the user typed may name their own class."""
+        if not self.defence:
+            return [None]
+        from robustbench_cli.training.deploy import build_defences
+
+        for text in self.defence:
+            build_defences(text)
+        return list(self.defence)
 
 
 def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[Run]:

@@ -56,6 +56,14 @@ def train(
         Literal["auto", "float32", "bfloat16", "float16"],
         Option(help="Mixed precision; auto is bfloat16 on GPUs that have it."),
     ] = "auto",
+    compile: Annotated[bool, Option("--compile", help="Fuse blocks by torch.compile.")] = False,
+    stop_on: Annotated[
+        str | None,
+        Option(metavar="SPEC", help="Keep the epoch that withstands this attack best."),
+    ] = None,
+    stop_eps: Annotated[
+        str | None, Option(metavar="EPS", help="Its radius. [the method's, or by data set]")
+    ] = None,
     places: Places,
     work: Work,
     voice: Voice,
@@ -69,6 +77,7 @@ def train(
       robustmix train                                     plain lenet5 on digits, seconds
       robustmix train -m mixup:alpha=0.4+pgd-at:eps=8/255 --data cifar10 --model resnet18
       robustmix train -m plain -m pgd-at -m info-mixup --seeds 3 -j 2
+      robustmix train -m pgd-at --stop-on linf-pgd:steps=10    (Rice et al., 2020)
       RUN=$(robustmix train -q --epochs 3) && robustmix attack $RUN
     """
     from robustbench_cli.jobs import TrainJob
@@ -96,6 +105,9 @@ def train(
                 train_fraction=train_fraction,
                 label_noise=label_noise,
                 precision=precision,
+                compile=compile,
+                stop_on=stop_on,
+                stop_eps=stop_eps,
             ).resolve(),
             places.where,
             work.force,

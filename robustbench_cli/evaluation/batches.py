@@ -48,12 +48,14 @@ class Batches:
             if fits:
                 start = part.stop
             else:
-                self._halve(part.stop - part.start)
+                self.shrink(part.stop - part.start)
         return done
 
-    def _halve(self, tried: int) -> None:
+    def shrink(self, tried: int) -> int:
+        """The size to go on with after `tried` images did not fit."""
         if tried == 1:
             raise RunError("out of memory with a single image; use a smaller model or --device cpu")
         self.size = tried // 2
         torch.cuda.empty_cache()  # does nothing where there is no CUDA
         self.notes.append(f"out of memory with {tried} images at once; went on with {self.size}")
+        return self.size

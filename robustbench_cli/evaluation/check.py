@@ -1,11 +1,12 @@
 """The contract of a check: it reads evidence and says whether a number can be believed.
 
-Checks read what evaluations recorded, so they cost nothing and need no torch.
+Checks read what evaluations recorded: their rows, and the signals that were measured beside them.
+So they cost nothing, need no torch, and can be asked again of results that are years old.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar, Literal
@@ -24,11 +25,37 @@ SURE = 0.01
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one network: its config, its data, and what attacked it."""
+    """What is known of one network: its config, its data, and what attacked it.
+
+    transfers: adversarials of other networks that were shown to it. validation: its accuracy at the
+    end of training, on held-out images. shown: the attacks in the table at hand; None: all.
+    certificates: what was proved of it, which is never among the evaluations.
+    """
 
     config: Mapping[str, Any]
     facts: Mapping[str, Any]
     evaluations: Sequence[Evaluation]
+    transfers: Sequence[Evaluation] = ()
+    validation: float | None = None
+    shown: Collection[str] | None = None
+    certificates: Sequence[Evaluation] = ()
+
+    @property
+    def classes(self) -> int:
+        """0 where they are not known."""
+        return len(self.facts.get("classes", ()))
+
+    def signals(self, name: str) -> Iterator[tuple[Evaluation, Mapping[str, Any]]]:
+        """What was measured under this name, with the evaluation it was measured beside."""
+        for evaluation in self.evaluations:
+            found = evaluation.record.get("signals", {}).get(name)
+            if found:
+                yield evaluation, found
+
+    def worst(self, name: str, key: str) -> Mapping[str, Any] | None:
+        """The measurement with the largest value of `key`; None if there is none."""
+        found = [numbers for _, numbers in self.signals(name)]
+        return max(found, key=lambda numbers: float(numbers[key])) if found else None
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,13 @@ def examine(evidence: Evidence) -> list[Finding]:
     return sorted(found, key=lambda finding: order[finding.level])
 
 
+def unmeasured(evaluations: Iterable[Evaluation]) -> list[str]:
+    """Signals that were left out of every evaluation because of their cost."""
+    found = [evaluation.record.get("signals", {}) for evaluation in evaluations]
+    left = {name for signals in found for name in signals.get("left_out", ())}
+    return sorted(left - {name for signals in found for name in signals})
+
+
 def verdict(findings: Iterable[Finding]) -> str:
     """The line that ends a table."""
     levels = [finding.level for finding in findings]
@@ -90,7 +124,20 @@ def shared(
 
 
 def view(evaluation: Evaluation) -> object:
-    return evaluation.record.get("identity", {}).get("view")
+    """What was attacked: the network bare or deployed, and the defence put before it."""
+    identity = evaluation.record.get("identity", {})
+    return identity.get("view"), identity.get("defence")
+
+
+def suggest(*specs: str) -> str:
+    """``-a SPEC`` for the first of these attacks that there is."""
+    known = names("attacks")
+    return next((f"-a {spec}" for spec in specs if spec.partition(":")[0] in known), "-a linf-pgd")
+
+
+def blind(norm: str) -> str:
+    """An attack without gradients to type, in this norm if there is one."""
+    return suggest(f"{norm}-square", f"{norm}-boundary", "l2-boundary")
 
 
 def right(evaluation: Evaluation, eps: Eps) -> pd.Series:

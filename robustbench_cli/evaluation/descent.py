@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from foolbox.attacks.gradient_descent_base import BaseGradientDescent
 from foolbox.models.base import Model
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import param
 
-from .attack import Crafted, Samples
+from .attack import Attack, Crafted, Samples
 from .targets import Targeted
 
 
@@ -22,6 +23,11 @@ class Descent(Targeted):
 
     steps: int = param(40, "gradient steps", low=1)
     step_size: float | None = param(None, "pixels per step; none: 2.5·eps/steps", low=0)
+
+    @property
+    def tries(self) -> int:
+        """Runs per sample and epsilon."""
+        return 1
 
     def build(self, eps: float | None) -> Any:
         return self.foolbox(
@@ -46,6 +52,10 @@ class ProjectedDescent(Descent):
                 f"{self.name}: without a random start every restart is the same; restarts=1"
             )
 
+    @property
+    def tries(self) -> int:
+        return self.restarts
+
     def build(self, eps: float | None) -> Any:
         tool = super().build(eps)
         tool.random_start = self.random_start
@@ -63,3 +73,15 @@ class ProjectedDescent(Descent):
             assert again.claimed is not None
             images[left], claimed[left] = again.images, again.claimed
         return Crafted(images, claimed)
+
+
+def steps_alone(attack: Attack) -> bool:
+    """Whether each sample can go its own way: a plain descent, without memory between steps."""
+    if not isinstance(attack, Descent):
+        return False
+    own, tool = type(attack).craft, type(attack).foolbox
+    return (
+        own in (Attack.craft, ProjectedDescent.craft)
+        and tool.run is BaseGradientDescent.run
+        and tool.get_optimizer is BaseGradientDescent.get_optimizer
+    )

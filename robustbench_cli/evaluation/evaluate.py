@@ -15,12 +15,17 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
+from .auditing import audit_entry, audit_notes
+from .certify import Certifier, certify
+from .fast_path import Crafting, quicken
+from .findings import Findings
 from .isolation import fenced, frozen
 from .network import Network
 from .parts import Document
 from .plan import Plan
 from .record import identify, make_record, make_rows, measured, open_parts
-from .schedule import Findings, Schedule, run_chunk
+from .schedule import Schedule, draw_audit, run_chunk
+from .threads import threads
 
 
 def evaluate_model(
@@ -30,11 +35,14 @@ def evaluate_model(
     epsilons: Iterable[Eps],
     *,
     schedule: Schedule = "ascending",
+    audit: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
     parts: Path | None = None,
     progress: Progress | None = None,
     identity: Mapping[str, Any] | None = None,
+    crafting: Crafting | None = None,
+    num_threads: int | None = None,
 ) -> Evaluation:
     """Attack every image at every epsilon.
 
@@ -42,34 +50,60 @@ def evaluate_model(
     is misclassified as it is counts as broken at every epsilon and is not attacked; at eps 0
     nothing is. For a minimal-norm attack, `distance` is that of the nearest adversarial also where
     the ball is too small to hold it. A targeted attack breaks a sample by reaching its target,
-    and then only.
+    and then only. ``certify`` is no attack: see `certify.py` for its rows.
 
     Args:
         model: pixels (N, C, H, W) in [0, 1] -> logits (N, classes), on the device of `images`.
         epsilons: in pixels, measured by the norm of the attack.
+        schedule: what is attacked again after it broke, or held, elsewhere; see `schedule.py`.
+        audit: how many samples, drawn at random, are attacked at every epsilon all the same;
+            None: so many that it costs under a tenth.
         batch_size: images at once; None: by image size and device. Attacks that draw random
-            numbers draw them by batch.
+            numbers draw them by batch, except descents, whose draws depend on the sample alone.
         parts: a folder for finished chunks. A repeated call with the same arguments goes on from
             them and ends with the same rows. Remove the folder once the result is saved.
         identity: what else the rows depend on (digests of the weights and the data); chunks made
             under another identity are not used.
+        crafting: how the network may compute while an attack looks for adversarials; verdicts are
+            always its own, in float32.
+        num_threads: on a CPU; None: one or all, whichever a short measurement finds faster. The
+            last digits of a network's answers may depend on it.
 
     Raises:
         UsageError: no epsilon, no image, no such attack.
         RunError: a model that answers NaN, or does not fit the images or the labels.
     """
     plan = Plan.make(attack, images, epsilons, batch_size=batch_size, seed=seed)
+    crafting = crafting or Crafting()
     about = identify(
-        plan.attack, plan.epsilons, len(images), seed=seed, schedule=schedule, more=identity
+        plan.attack,
+        plan.epsilons,
+        len(images),
+        seed=seed,
+        schedule=schedule,
+        audit=audit,
+        crafting=crafting,
+        more=identity,
     )
+    if isinstance(plan.attack, Certifier):
+        return certify(model, plan, about, parts, progress)
+    audited, real = draw_audit(about.get("audit", 0), len(images), seed), about["schedule"]
     with fenced(), frozen(model):
-        opponent = plan.look(Network(model).eval())
+        network = Network(model).eval()
+        opponent = plan.look(network)
+        stored = open_parts(parts, about, opponent.clean)
+        few = images[: plan.batches.size].x
+        count = num_threads or (stored.load(0) or {}).get("threads")
+        with threads(model, few, count) as count:
+            if not plan.attack.one_step:  # its gradients are few; they stay those of the network
+                opponent = quicken(opponent, few[:16], crafting)
 
-        def work(here: slice, tell: Callable[[float, str], None]) -> Document:
-            chunk = plan.chunk(opponent, here, tell)
-            return measured(chunk, lambda: run_chunk(chunk, about["schedule"]).as_dict())
+            def work(here: slice, tell: Callable[[float, str], None]) -> Document:
+                chunk = plan.chunk(opponent, here, tell)
+                found = measured(chunk, lambda: run_chunk(chunk, real, audited).as_dict())
+                return {**found, "threads": count, "copy": not chunk.exact}
 
-        documents = open_parts(parts, about, opponent.clean).each(len(images), work, progress)
+            documents = stored.each(len(images), work, progress)
     found = [Findings.from_dict(document) for document in documents]
     fixed = {"label": images.labels, "clean": opponent.clean.prediction}
     if opponent.goals is not None:
@@ -79,5 +113,7 @@ def evaluate_model(
         for name in ("prediction", "distance", "attacked")
     }
     rows = make_rows(plan.epsilons, fixed, varying)
-    record = make_record(plan, about, documents)
+    record = {**make_record(plan, about, documents), **audit_entry(found, plan.epsilons, rows)}
+    record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
+    record["notes"] = [*record["notes"], *audit_notes(record)]
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)

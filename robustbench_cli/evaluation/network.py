@@ -16,7 +16,8 @@ from .batches import Batches
 class Network(nn.Module):
     """A predictor, pixels (N, C, H, W) in [0, 1] -> logits (N, classes), with counters.
 
-    `forwards` and `backwards` count images, not batches. Leaves no hook in the predictor.
+    `forwards` and `backwards` count images, not batches. Leaves no hook in the predictor. One that
+    asks a network of its own several times says so in a counter `forwards`.
     """
 
     def __init__(self, predictor: nn.Module) -> None:
@@ -26,28 +27,30 @@ class Network(nn.Module):
         self.has_gradient = True  # False once a gradient was asked for and there was none
 
     def forward(self, x: Tensor) -> Tensor:
-        self.forwards += len(x)
+        before = getattr(self.predictor, "forwards", 0)
         logits: Tensor = self.predictor(x)
+        asked = getattr(self.predictor, "forwards", len(x)) - before
+        self.forwards += asked
         if x.requires_grad and torch.is_grad_enabled():
             if not logits.requires_grad:  # thresholds and the like: the true gradient is zero
                 self.has_gradient = False
                 logits = logits + 0 * x.flatten(1).sum(1, keepdim=True)
-            logits = _Counted.apply(logits, self)
+            logits = _Counted.apply(logits, self, asked)
         return logits
 
 
 class _Counted(torch.autograd.Function):
-    """The identity, and one more backward pass on the bill."""
+    """The identity, and on the bill a backward pass for each forward."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, network: Network) -> Tensor:
-        ctx.network = network
+    def forward(ctx: Any, logits: Tensor, network: Network, asked: int) -> Tensor:
+        ctx.network, ctx.asked = network, asked
         return logits.view_as(logits)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        ctx.network.backwards += len(grad)
-        return grad, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        ctx.network.backwards += ctx.asked
+        return grad, None, None
 
 
 class Clean(NamedTuple):

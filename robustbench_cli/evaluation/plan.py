@@ -73,25 +73,41 @@ class Plan:
         def tick(row: int) -> None:
             tell((row + 1) / (len(self.epsilons) + 1), f"eps {self.epsilons[row]}")
 
-        model = PyTorchModel(opponent.network, bounds=(0, 1), device=part.pixels.device)
-        return Chunk(self, model, opponent.network, samples, clean[here], here.start, tick)
+        seen = opponent.crafting or opponent.network
+        model = PyTorchModel(seen, bounds=(0, 1), device=part.pixels.device)
+        return Chunk(
+            self,
+            model,
+            opponent.network,
+            samples,
+            clean[here],
+            here.start,
+            crafting=opponent.crafting,
+            tick=tick,
+            tell=tell,
+        )
 
 
 @dataclass(frozen=True)
 class Opponent:
-    """A network, its answers to the unchanged images, and the classes that an attack aims at."""
+    """A network, its answers to the unchanged images, and the classes that an attack aims at.
+
+    `crafting`: a faster copy that the attack sees in its place.
+    """
 
     network: Network
     clean: Clean
     goals: Tensor | None  # (N,)
+    crafting: Network | None = None
 
 
 @dataclass(frozen=True)
 class Chunk:
     """Some hundred consecutive samples, and all that is needed to attack them.
 
-    `model` is what the attack sees, `network` what has the last word. `tick` is told the row of an
-    epsilon when it is finished.
+    `model` is what the attack sees, `network` what has the last word, `crafting` the network of
+    `model` where that is a faster copy. `tick` is told the row of an epsilon when it is finished,
+    `tell` the share of the chunk that is.
     """
 
     plan: Plan
@@ -100,7 +116,14 @@ class Chunk:
     samples: Samples
     clean: Tensor  # (n,)
     first: int  # the index of the first sample
+    crafting: Network | None = None
     tick: Callable[[int], None] = lambda row: None
+    tell: Callable[[float, str], None] = lambda share, moment: None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the attack sees the very network that has the last word."""
+        return self.crafting is None
 
     def craft(
         self, batch: Samples, offset: int, rows: Sequence[int]

@@ -19,11 +19,12 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
+from .fast_path import Crafting
 from .isolation import frozen
 from .network import Clean
 from .parts import CHUNK, Document, Parts
 from .plan import Chunk, Plan
-from .schedule import Schedule, effective
+from .schedule import Schedule, audit_size, effective
 
 
 def identify(
@@ -33,20 +34,27 @@ def identify(
     *,
     seed: int = 0,
     schedule: Schedule = "ascending",
+    audit: int | None = None,
+    crafting: Crafting | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """All that the rows depend on; two results with equal identities need not be made twice.
+    """All that a result depends on; two with equal identities need not be made twice.
 
+    `audit`: how many samples are attacked independently at every epsilon; None: a few.
     `more`: what only the caller knows, such as the digests of the weights and of the data.
     """
+    real = effective(attack, schedule)
+    size = audit_size(real, samples, audit)
     return {
         "attack": str(attack),
         "parameters": attack.settings,
         "epsilons": [str(value) for value in sorted({eps.value for eps in epsilons})],
         "samples": samples,
         "seed": seed,
-        "schedule": effective(attack, schedule),
+        "schedule": real,
         "chunk": CHUNK,
+        **({"audit": size} if size else {}),
+        **({"crafting": how} if (how := str(crafting or "")) else {}),
         **(more or {}),
     }
 
@@ -62,21 +70,22 @@ def open_parts(folder: Path | None, identity: Mapping[str, Any], *clean: Clean) 
 def measured(chunk: Chunk, work: Callable[[], Document]) -> Document:
     """What `work` returns, with its cost, and one line for each thing worth knowing."""
     network, told = chunk.network, chunk.plan.batches.notes
-    forwards, backwards = network.forwards, network.backwards
+    asked = [network, *([chunk.crafting] if chunk.crafting else [])]
+    forwards, backwards = sum(n.forwards for n in asked), sum(n.backwards for n in asked)
     start = perf_counter()
     with frozen(network) as changed:
         document = work()
     notes = told.copy()
     told.clear()
-    if not network.has_gradient:
+    if not all(n.has_gradient for n in asked):
         notes.append("the network has no gradient at its input; gradient attacks find nothing")
     if changed:
         names = ", ".join(name.removeprefix("predictor.") for name in changed)
         notes.append(f"buffers changed in eval mode and were put back: {names}")
     return {
         **document,
-        "forwards": network.forwards - forwards,
-        "backwards": network.backwards - backwards,
+        "forwards": sum(n.forwards for n in asked) - forwards,
+        "backwards": sum(n.backwards for n in asked) - backwards,
         "seconds": perf_counter() - start,
         "notes": notes,
     }

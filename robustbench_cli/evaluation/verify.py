@@ -2,12 +2,13 @@
 
 An image is counted if it is finite, inside [0, 1] (to 1e-6), inside the ball (to 1e-6 of its
 radius, in float64), and still misclassified, or at its target, by the original network in eval
-mode and float32, in another batch: reversed, cut elsewhere, behind an unchanged image.
+mode and float32, in another batch: reversed, cut elsewhere, behind an unchanged image. Inside
+`eight_bit()` all of this must hold of the image rounded to multiples of 1/255, too.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from robustbench_cli.errors import RunError
 
 from .attack import Samples
 from .ball import TOLERANCE, Norm, distance, inside
+from .eight_bit import is_wanted, rounded
 from .network import Network, logits
 
 
@@ -40,18 +42,37 @@ def verify(
     images: Tensor,
     *,
     norm: Norm,
-    eps: float | None,
+    eps: float | Tensor | None,
     claimed: Tensor | None = None,
 ) -> Verdict:
     """Check `images`, which an attack made of `samples` for the ball of radius `eps`.
 
-    `eps` None: any distance will do (minimal-norm attacks). Without `claimed`, every image that is
-    misclassified counts as claimed. An image that is not finite is always listed.
+    `eps`: one for all, or (n,); None: any distance will do (minimal-norm attacks). Without
+    `claimed`, every image that is misclassified counts as claimed. An image that is not finite is
+    always listed.
 
     Raises:
         RunError: images of another shape than the samples.
     """
     images = images.detach().to(samples.x)
+    found = _judge(network, samples, images, norm, eps, claimed)
+    if not (is_wanted() and found.adversarial.any()):
+        return found
+    sound = torch.from_numpy(found.adversarial).to(samples.x.device)
+    whole = torch.where(sound[:, None, None, None], rounded(samples.x, images, norm, eps), images)
+    saved = _judge(network, samples, whole, norm, eps, sound)
+    lost = {i: f"as 8-bit pixels: {why}" for i, why in saved.rejected.items()}
+    return replace(saved, rejected=dict(sorted({**lost, **found.rejected}.items())))
+
+
+def _judge(
+    network: Network,
+    samples: Samples,
+    images: Tensor,
+    norm: Norm,
+    eps: float | Tensor | None,
+    claimed: Tensor | None,
+) -> Verdict:
     distances, flaws = examine(samples, images, norm=norm, eps=eps)
     n = len(samples)
     sound = np.array([i not in flaws for i in range(n)], dtype=bool)
@@ -71,7 +92,7 @@ def verify(
 
 
 def examine(
-    samples: Samples, images: Tensor, *, norm: Norm, eps: float | None
+    samples: Samples, images: Tensor, *, norm: Norm, eps: float | Tensor | None
 ) -> tuple[np.ndarray, dict[int, str]]:
     """The distances (n,) float64, and what is wrong with an image whatever a network says of it."""
     if images.shape != samples.x.shape:

@@ -9,10 +9,13 @@ import numpy as np
 
 from robustbench_cli.epsilon import Eps
 
+from .compare import Difference
 from .summary import Curve, Estimate
 
-NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0"}
+NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0", "none": "no norm"}
 NONE = "–"
+SMOOTHED = "smoothed"
+"""The view of certificates, which are no attacks."""
 INTERVALS = {
     "t": "Mean ± 95 % t interval over seeds.",
     "wilson": "[95 % Wilson interval] of one run: test sampling only.",
@@ -35,17 +38,33 @@ def percent(estimate: Estimate | None, digits: int = 1) -> str:
     return value
 
 
+def points(difference: Difference | None, digits: int = 1) -> str:
+    """``+3.2 [+1.0, +5.1]*``: a difference in points, and a star where it is no accident."""
+    if difference is None:
+        return NONE
+    text = _signed(difference.value, digits)
+    if difference.low is not None and difference.high is not None:
+        low, high = (_signed(bound, digits) for bound in (difference.low, difference.high))
+        text += f" [{low}, {high}]"
+    return text + "*" * difference.sure
+
+
+def view_text(view: str) -> str:
+    """``deployed view``; of certificates, what their accuracy is."""
+    return "certified accuracy of the smoothed network" if view == SMOOTHED else f"{view} view"
+
+
 def digits_for(n: int) -> int:
     """Decimals of a percentage that show one image in `n`."""
     return 2 if n >= 5000 else 1
 
 
 def area(curve: Curve, digits: int = 1) -> str:
-    """As a share in percent; only the t interval is shown."""
+    """As a share in percent, with the interval that the rows have."""
     share = curve.share
     if share is None:
         return NONE
-    return percent(share, digits) if share.interval == "t" else _percent(share.value, digits)
+    return _percent(share.value, digits) if share.interval == "none" else percent(share, digits)
 
 
 def half(curve: Curve) -> str:
@@ -96,6 +115,10 @@ def choose(epsilons: Sequence[Eps], most: int) -> list[Eps]:
             break
     stride = max(1, len(short) // (most + 1))  # not up to the end, where little is left to see
     return short[stride - 1 :: stride][:most]
+
+
+def _signed(share: float, digits: int) -> str:
+    return f"{100 * share:+.{digits}f}".replace("-", "−")
 
 
 def _percent(share: float, digits: int) -> str:

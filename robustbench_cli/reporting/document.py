@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from .compare import Comparison, Difference
 from .selection import Selection
 from .summary import Curve, Estimate
 from .transfers import Cell
-from .trust import entries
+from .trust import entries, level_of
 
 FORMAT = 1
 _ABOUT = ("label", "data", "model", "method", "attack", "norm", "view")
@@ -27,9 +28,10 @@ def accuracy_frame(selection: Selection) -> pd.DataFrame:
         whole = summary_row(curve)
         about = {key: whole.pop(key) for key in _ABOUT}
         interval = whole.pop("interval")
-        rows += [
-            {**about, **point, "interval": interval, **whole} for point in _points(selection, curve)
-        ]
+        level = level_of(selection.findings, curve.runs)
+        for point in _points(selection, curve):
+            row = {**about, **point, "interval": interval, **whole, "checks": level}
+            rows.append(row | _against(selection, curve, point["eps"]))
     return pd.DataFrame(rows).drop(columns="values", errors="ignore")
 
 
@@ -47,7 +49,39 @@ def accuracy_document(selection: Selection) -> dict[str, Any]:
     ]
     rows = [summary_row(curve) for curve in selection.curves]
     checks = entries(selection.findings)
-    return {"format": FORMAT, "curves": curves, "rows": rows, "checks": checks}
+    document: dict[str, Any] = {"format": FORMAT, "curves": curves, "rows": rows}
+    if selection.against:
+        document["differences"] = [_difference(found) for found in selection.comparisons]
+    return {**document, "checks": checks, "verdict": selection.verdict}
+
+
+def _against(selection: Selection, curve: Curve, eps: str) -> dict[str, Any]:
+    """The difference to the baseline at one epsilon, for CSV."""
+    for found in selection.comparisons:
+        if found.curve is curve:
+            at = {e.text: difference for e, difference in found.at.items()}
+            return {
+                f"difference_{key}".removesuffix("_value"): value
+                for key, value in (_numbers(at[eps]) if eps in at else {}).items()
+            }
+    return {}
+
+
+def _difference(found: Comparison) -> dict[str, Any]:
+    points = [
+        {"eps": eps.text, "eps_value": float(eps), **_numbers(difference)}
+        for eps, difference in found.at.items()
+    ]
+    about = {key: getattr(found.curve, key) for key in _ABOUT}
+    area = None if found.area is None else _numbers(found.area)
+    return {**about, "against": found.baseline.label, "points": points, "area_share": area}
+
+
+def _numbers(difference: Difference) -> dict[str, Any]:
+    return {
+        **{key: rounded(getattr(difference, key)) for key in ("value", "low", "high", "p")},
+        "n": difference.n,
+    }
 
 
 def summary_row(curve: Curve) -> dict[str, Any]:

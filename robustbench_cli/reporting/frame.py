@@ -41,7 +41,7 @@ def collect(
 
     `attack`: a spec such as ``linf-pgd:steps=40``, or a name, which stands for all of its specs
     where no evaluation has exactly that spec. `files`: only these records of evaluations. Of runs
-    equal in everything, only the first counts.
+    equal in everything, only the first counts. A defence put before a run makes a group of its own.
 
     Raises:
         UsageError: nothing was ever attacked by `attack`.
@@ -50,11 +50,13 @@ def collect(
     frames: list[pd.DataFrame] = []
     about: list[dict[str, Any]] = []
     for run in _distinct(runs, by):
-        evaluations = _evaluations(run, files)
-        if evaluations:
+        for defence, evaluations in _by_defence(_evaluations(run, files)).items():
             group = group_of(run, by)
             settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
             names = {"run": run.name, "group": group, "label": labels[group]}
+            if defence:
+                settings["method"] = f"{settings['method']}+{defence}"
+                names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}
             frames.append(_run_rows(evaluations))
             about += [{**settings, **names, "classes": _classes(run)}] * len(frames[-1])
     if not frames:
@@ -106,6 +108,15 @@ def _evaluations(run: Run, files: Sequence[Path]) -> list[Evaluation]:
         return run.evaluations()
     folder = (run.path / "attacks").resolve()
     return [Evaluation.load(path) for path in files if path.resolve().parent == folder]
+
+
+def _by_defence(evaluations: Iterable[Evaluation]) -> dict[str | None, list[Evaluation]]:
+    """A network behind a defence is another one; without any it comes first."""
+    found: dict[str | None, list[Evaluation]] = {}
+    for evaluation in evaluations:
+        defence = evaluation.record.get("identity", {}).get("defence")
+        found.setdefault(defence, []).append(evaluation)
+    return {key: found[key] for key in sorted(found, key=lambda key: key or "")}
 
 
 def _run_rows(evaluations: Sequence[Evaluation]) -> pd.DataFrame:

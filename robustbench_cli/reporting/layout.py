@@ -13,18 +13,20 @@ from robustbench_cli.epsilon import Eps
 from .cells import (
     INTERVALS,
     NORMS,
+    SMOOTHED,
     area,
     choose,
     digits_for,
     half,
     percent,
     sparkline,
+    view_text,
 )
+from .differences import differences
 from .document import accuracy_document, accuracy_frame
 from .formats import WIDTH, Section, Table
 from .selection import Selection
 from .summary import Curve
-from .trust import verdict_line
 
 
 def accuracy_table(selection: Selection) -> Table:
@@ -37,8 +39,8 @@ def accuracy_table(selection: Selection) -> Table:
     ]
     return Table(
         caption=_caption(curves),
-        sections=tuple(sections),
-        footer=(*_footer(curves), verdict_line(selection.findings)),
+        sections=(*sections, *differences(selection)),
+        footer=(*_footer(selection), selection.verdict),
         frame=accuracy_frame(selection),
         document=accuracy_document(selection),
         notes=selection.notes,
@@ -74,7 +76,8 @@ def _section(
     selection: Selection, curves: list[Curve], shown: Sequence[Eps], everything: list[Curve]
 ) -> Section:
     first = curves[0]
-    view = f", {first.view} view" if _differ(everything, "view") else ""
+    told = _differ(everything, "view") or first.view == SMOOTHED
+    view = f", {view_text(first.view)}" if told else ""
     digits = digits_for(min(curve.n for curve in everything))
     reach = max(curve.reach for curve in curves)
     columns: dict[str, list[str]] = {
@@ -121,16 +124,28 @@ def common(curves: Sequence[Curve]) -> list[str]:
     if not _differ(curves, "n"):
         found.append(f"{first.n} test images")
     if not _differ(curves, "view"):
-        found.append(f"{first.view} view")
+        found.append(view_text(first.view))
     return found
 
 
-def _footer(curves: list[Curve]) -> tuple[str, ...]:
-    lines = ["ε: norm of the perturbation, pixels in [0, 1]."]
+def _footer(selection: Selection) -> tuple[str, ...]:
+    curves = selection.curves
+    lines = [
+        "ε: norm of the perturbation, pixels in [0, 1].",
+        "Every image counts; one misclassified unchanged is broken at every ε.",
+    ]
+    norms = [NORMS.get(norm, norm) for norm in dict.fromkeys(curve.norm for curve in curves)]
+    if len(norms) > 1:
+        lines.append(f"{' and '.join(norms)} are different distances: compare within one norm.")
     if any(curve.share for curve in curves):
         lines += [
             "area: under the decay curve, as a share of its range of ε (trapezoid rule).",
             "ε at half: where accuracy has fallen to half of the clean accuracy.",
+        ]
+    if selection.comparisons:
+        lines += [
+            "difference, [95 % paired bootstrap]: over images and runs; of one run each, images.",
+            "*: the interval leaves out 0, and of one run each McNemar's p is below 0.05.",
         ]
     return tuple(lines)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from robustbench_cli.runs import Run
 
+from .cells import SMOOTHED
 from .labels import differences, group_of
 from .summary import Curve
 
@@ -18,7 +19,7 @@ def notes(
 ) -> list[str]:
     """One line each, most serious first; empty where there is nothing to say."""
     return [
-        *_norms(curves),
+        *_views(curves),
         *_settings(runs, by),
         *_missing(runs, frame, by),
         *_repeated(runs, by),
@@ -30,21 +31,14 @@ def notes(
     ]
 
 
-def _norms(curves: Sequence[Curve]) -> list[str]:
-    norms = sorted({curve.norm for curve in curves})
+def _views(curves: Sequence[Curve]) -> list[str]:
     views = sorted({curve.view for curve in curves})
-    found = []
-    if len(norms) > 1:
-        found.append(
-            f"{' and '.join(norms)} are different distances: an epsilon of one says nothing about "
-            "the same number in the other; compare within one norm"
-        )
-    if len(views) > 1:
-        found.append(
-            f"attacks on the {' and the '.join(views)} network stand side by side; "
-            "compare within one view"
-        )
-    return found
+    if len(views) < 2:
+        return []
+    return [
+        f"attacks on the {' and the '.join(views)} network stand side by side; "
+        "compare within one view"
+    ]
 
 
 def _settings(runs: Sequence[Run], by: str) -> list[str]:
@@ -62,7 +56,9 @@ def _missing(runs: Sequence[Run], frame: pd.DataFrame, by: str) -> list[str]:
         are = "were not attacked and are" if len(bare) > 1 else "was not attacked and is"
         found.append(f"{_listing(bare)} {are} left out; attack: robustmix sweep-epsilon RUN")
     sizes = dict(frame.groupby("group", sort=False)["run"].nunique())
-    for (attack, _), part in frame.groupby(["attack", "view"], sort=False):
+    for (attack, view), part in frame.groupby(["attack", "view"], sort=False):
+        if view == SMOOTHED:  # speaks of the bare network, whatever stands before it elsewhere
+            continue
         have = part.groupby("group")["run"].nunique()
         lacking = frame.loc[~frame["group"].isin(have.index), "label"].unique()
         if len(lacking):
@@ -150,11 +146,17 @@ def _several(frame: pd.DataFrame) -> list[str]:
     ]
 
 
+_CHECKED = ("did not pass verification", "could not be attacked", "buffers changed")
+"""Notes that a check speaks of."""
+
+
 def recorded(frame: pd.DataFrame) -> list[str]:
     """What the attacks themselves noted; lines that differ only in numbers stand once."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for (attack, run), part in frame.groupby(["attack", "run"], sort=False):
-        for line in dict.fromkeys("\n".join(part["notes"].unique()).splitlines()):
+        for line in filter(None, "\n".join(part["notes"].unique()).splitlines()):
+            if any(words in line for words in _CHECKED):
+                continue
             kind = re.sub(r"\d+", "#", line.partition(";")[0])
             found.setdefault((str(attack), kind), {}).setdefault(str(run), line)
     lines = []

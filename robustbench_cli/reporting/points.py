@@ -11,12 +11,12 @@ import pandas as pd
 from robustbench_cli.errors import RunError
 from robustbench_cli.runs import Run
 
-from .cells import NONE, NORMS, digits_for
+from .cells import NONE, NORMS, digits_for, view_text
 from .document import FORMAT, rounded
 from .formats import Section, Table
 from .frame import collect
 from .notes import recorded
-from .trust import entries, examine_runs, verdict_line, warnings
+from .trust import entries, examine_runs, level_of, verdict_line, warnings
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
 _POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
@@ -34,17 +34,24 @@ def points_table(files: Sequence[Path]) -> Table:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
     runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
-    found = examine_runs(runs.values())
+    found = examine_runs(runs.values(), frame["attack"].unique())
+    line = verdict_line(found, runs.values())
+    frame["checks"] = [level_of(found, [run]) for run in frame["run"]]
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
-        caption=("Accuracy in % on every sample.",),
+        caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
         sections=tuple(_section(str(key[0]), part) for key, part in parts),
         footer=(
             "interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",
-            verdict_line(found),
+            line,
         ),
-        frame=frame[[*_ABOUT, *_POINT]],
-        document={"format": FORMAT, "curves": _curves(frame), "checks": entries(found)},
+        frame=frame[[*_ABOUT, *_POINT, "checks"]],
+        document={
+            "format": FORMAT,
+            "curves": _curves(frame),
+            "checks": entries(found),
+            "verdict": line,
+        },
         notes=[*warnings(found), *recorded(frame)],
     )
 
@@ -61,7 +68,7 @@ def _section(run: str, rows: pd.DataFrame) -> Section:
         lines.append((*cells, *numbers, NONE if pd.isna(distance) else f"{distance:.4f}"))
     counts = " to ".join(dict.fromkeys(str(n) for n in (rows["n"].min(), rows["n"].max())))
     norm, view = rows["norm"].iloc[0], rows["view"].iloc[0]
-    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view} view"
+    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view_text(view)}"
     return Section(title, _HEADER, tuple(dict.fromkeys(lines)))
 
 

@@ -36,6 +36,7 @@ def table(
     by: str = "method",
     attack: Attacks = None,
     epsilons: Epsilons = None,
+    against: str | None = None,
 ) -> Table:
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
@@ -44,12 +45,15 @@ def table(
             row for each run. Runs are averaged over seeds only, whatever `by` is.
         attack: specs or names; all attacks by default.
         epsilons: ``"0.1,0.2"``, ``"0:0.5:0.1"`` or a sequence; a few of the grid by default.
+        against: the row that the others are compared with, such as ``plain``.
 
     Raises:
-        UsageError: no such setting, attack or epsilon in these runs.
+        UsageError: no such setting, attack, epsilon or row in these runs.
         RunError: no run was attacked, or one is damaged.
     """
-    return accuracy_table(Selection.of(runs, by=by, attack=attack, epsilons=epsilons))
+    return accuracy_table(
+        Selection.of(runs, by=by, attack=attack, epsilons=epsilons, against=against)
+    )
 
 
 def transfer_table(
@@ -89,6 +93,7 @@ def write_report(
     by: str = "method",
     attack: Attacks = None,
     epsilons: Epsilons = None,
+    against: str | None = None,
 ) -> tuple[Table, list[Path]]:
     """Every table format and figure into `folder`; the table, and the files in their order.
 
@@ -96,7 +101,7 @@ def write_report(
     for transfers and transfer-matrix. A file is whole or not there.
     """
     listed = [runs] if isinstance(runs, Run) else list(runs)
-    selection = Selection.of(listed, by=by, attack=attack, epsilons=epsilons)
+    selection = Selection.of(listed, by=by, attack=attack, epsilons=epsilons, against=against)
     transfers = _transfers(listed, by, attack, epsilons)
     tables = {"table": accuracy_table(selection)}
     drawings = {"decay-curve": build(Figure, "decay-curve").draw(selection)}

@@ -13,11 +13,12 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.runs import Run
 from robustbench_cli.spec import Plugin
 
+from .compare import Comparison, compare
 from .frame import Attacks, collect
 from .notes import notes
 from .summary import Curve, summarise
 from .transfers import Cell, average, collect_transfers
-from .trust import Found, examine_runs, warnings
+from .trust import Found, examine_runs, verdict_line, warnings
 
 Epsilons = str | Iterable[Eps | str | float] | None
 
@@ -26,7 +27,8 @@ Epsilons = str | Iterable[Eps | str | float] | None
 class Selection:
     """Runs, the setting that names their groups, and a choice of attacks and epsilons.
 
-    An empty choice stands for all. `targets` narrows transfers to these runs.
+    An empty choice stands for all. `targets` narrows transfers to these runs. `against` names the
+    group that the others are compared with.
     """
 
     runs: tuple[Run, ...]
@@ -34,6 +36,7 @@ class Selection:
     attack: str | tuple[str, ...] | None = None
     epsilons: tuple[Eps, ...] = ()
     targets: tuple[Run, ...] = ()
+    against: str | None = None
 
     @classmethod
     def of(
@@ -44,6 +47,7 @@ class Selection:
         attack: Attacks = None,
         epsilons: Epsilons = None,
         targets: Iterable[Run] = (),
+        against: str | None = None,
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
         listed = (runs,) if isinstance(runs, Run) else tuple(runs)
@@ -52,7 +56,14 @@ class Selection:
         if attack is not None and not isinstance(attack, str):
             attack = tuple(map(str, [attack] if isinstance(attack, Plugin) else attack))
         chosen = parse_epsilons(epsilons)
-        return cls(runs=listed, by=by, attack=attack, epsilons=chosen, targets=tuple(targets))
+        return cls(
+            runs=listed,
+            by=by,
+            attack=attack,
+            epsilons=chosen,
+            targets=tuple(targets),
+            against=against,
+        )
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -100,6 +111,17 @@ class Selection:
         return average(self.transfers, self.epsilons)
 
     @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Of every curve with that of `against`; none where nothing is to be compared.
+
+        Raises:
+            UsageError: no group is called so.
+        """
+        if self.against is None:
+            return []
+        return compare(self.runs, self.curves, self.epsilons, self.against, self.by)
+
+    @cached_property
     def notes(self) -> list[str]:
         return [
             *warnings(self.findings),
@@ -109,7 +131,12 @@ class Selection:
     @cached_property
     def findings(self) -> Found:
         """What the checks say of each run."""
-        return examine_runs(self.runs)
+        return examine_runs(self.runs, {curve.attack for curve in self.curves})
+
+    @property
+    def verdict(self) -> str:
+        """The line that ends the table."""
+        return verdict_line(self.findings, self.runs)
 
 
 def parse_epsilons(given: Epsilons) -> tuple[Eps, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.stats import area, area_share, eps_at, t_interval
+from robustbench_cli.stats import area, area_share, area_share_interval, eps_at, t_interval
 
 Interval = Literal["t", "wilson", "none"]
 
@@ -103,7 +103,9 @@ class Curve:
         if len(self.epsilons) < 3:
             return None
         x = [float(eps) for eps in self.epsilons]
-        return Estimate.over([area(x, run) for run in self._by_run], most=x[-1])
+        within = self._area_interval
+        wide = (within[0] * x[-1], within[1] * x[-1]) if within else None
+        return Estimate.over([area(x, run) for run in self._by_run], wilson=wide, most=x[-1])
 
     @cached_property
     def share(self) -> Estimate | None:
@@ -111,7 +113,9 @@ class Curve:
         if len(self.epsilons) < 3:
             return None
         x = [float(eps) for eps in self.epsilons]
-        return Estimate.over([area_share(x, run) for run in self._by_run])
+        return Estimate.over(
+            [area_share(x, run) for run in self._by_run], wilson=self._area_interval
+        )
 
     @cached_property
     def half(self) -> Estimate | None:
@@ -133,6 +137,12 @@ class Curve:
     def _halves(self) -> list[float | None]:
         x = [float(eps) for eps in self.epsilons]
         return [eps_at(x, run, run[0] / 2) for run in self._by_run]
+
+    @property
+    def _area_interval(self) -> tuple[float, float] | None:
+        """For one run; the share, from test sampling."""
+        x = [float(eps) for eps in self.epsilons]
+        return area_share_interval(x, self._by_run[0], self.n) if len(self.runs) == 1 else None
 
     @property
     def _by_run(self) -> list[tuple[float, ...]]:

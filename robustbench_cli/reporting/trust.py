@@ -6,19 +6,32 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from robustbench_cli.evaluation.check import Evidence, Finding, examine, verdict
-from robustbench_cli.results import Evaluation
+from robustbench_cli.evaluation.check import Evidence, Finding, examine, unmeasured, verdict
 from robustbench_cli.runs import Run
 
 Found = Mapping[str, Sequence[Finding]]  # by run
 
 
-def examine_runs(runs: Iterable[Run]) -> Found:
-    """Everything that attacked a run speaks, also what the table at hand does not show."""
+def examine_runs(runs: Iterable[Run], attacks: Iterable[str] | None = None) -> Found:
+    """Everything that attacked a run speaks, also what the table at hand does not show.
+
+    `attacks`: those that it does show.
+    """
     found: dict[str, list[Finding]] = {}
+    runs = list(runs)
+    crafted = [transfer for run in runs for transfer in run.transfers()]
     for run in runs:
-        evaluations: list[Evaluation] = run.evaluations()
-        evidence = Evidence(run.config, run.record.get("data", {}), evaluations)
+        everything = run.evaluations()
+        proved = [e for e in everything if e.record.get("kind") == "certified"]
+        evidence = Evidence(
+            run.config,
+            run.record.get("data", {}),
+            [e for e in everything if e.record.get("kind") != "certified"],
+            [t for t in crafted if t.record.get("target") == run.name != t.record.get("source")],
+            run.record.get("validation_accuracy"),
+            None if attacks is None else frozenset(attacks),
+            proved,
+        )
         found[run.name] = examine(evidence)
     return found
 
@@ -39,8 +52,18 @@ def warnings(found: Found) -> list[str]:
     return lines
 
 
-def verdict_line(found: Found) -> str:
-    return verdict(finding for findings in found.values() for finding in findings)
+def verdict_line(found: Found, runs: Iterable[Run]) -> str:
+    """The verdict over all runs, and what it could not take into account."""
+    line = verdict(finding for findings in found.values() for finding in findings)
+    left = sorted({name for run in runs for name in unmeasured(run.evaluations())})
+    return f"{line} Not measured: {', '.join(left)} (--checks full)." if left else line
+
+
+def level_of(found: Found, runs: Iterable[str]) -> str:
+    """passed, warned or failed: the worst that the checks say of these runs; empty for nothing."""
+    levels = {finding.level for run in runs for finding in found.get(run, ())}
+    words = {"failure": "failed", "warning": "warned", "pass": "passed"}
+    return next((word for level, word in words.items() if level in levels), "")
 
 
 def entries(found: Found) -> list[dict[str, Any]]:

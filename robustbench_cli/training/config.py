@@ -46,6 +46,9 @@ class TrainConfig:
     train_fraction: float = 1.0
     label_noise: float = 0.0
     precision: Precision = "auto"
+    compile: bool = False  # fuse the network's blocks by torch.compile
+    stop_on: str | None = None  # the attack that decides which epoch is kept, on held-out images
+    stop_eps: str | None = None
     method_resolved: str = ""  # `method` with the parameters that the data set decided
 
     def resolve(self, *, trusted: bool = True) -> Self:
@@ -87,6 +90,10 @@ class TrainConfig:
             if not low <= value < inf:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} {shorten(value)}: expected {low} or more")
+        if self.stop_on and not self.validation:
+            raise UsageError("--stop-on needs held-out images; type --validation 0.1 or more")
+        if self.stop_eps and not self.stop_on:
+            raise UsageError("--stop-eps is the radius of --stop-on; type --stop-on linf-pgd too")
         words: dict[str, Any] = {"schedule": Schedule, "loss": Loss, "precision": Precision}
         for name, kind in words.items():
             if getattr(self, name) not in get_args(kind):
@@ -108,4 +115,6 @@ class TrainConfig:
         return slug("-".join([self.data, self.model, self.method, *extra, f"s{self.seed}"]))
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without what is switched off: runs from before there was such a switch stay valid."""
+        later = ("compile", "stop_on", "stop_eps")
+        return {k: v for k, v in asdict(self).items() if v or k not in later}

@@ -1,8 +1,13 @@
-"""From a run to what is attacked: the network as it would ship, with its test-time defences."""
+"""From a run to what is attacked: the network as it would ship, with its test-time defences.
+
+Defences that act at test time only change no weights, so they can also be put before a run that
+was trained without them. They stand to the right of the run's own methods, as if it had been
+trained with `METHOD+DEFENCE`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -11,25 +16,34 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from robustbench_cli.data.dataset import Dataset
-from robustbench_cli.errors import RunError
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs import Run
-from robustbench_cli.spec import build, build_all
+from robustbench_cli.spec import build, build_all, find, names
 
 from .method import Method, Predict, overrides
+from .objective import check
 
 View = Literal["deployed", "bare"]
 
 
+TRAINING = ("install", "step", "targets", "end_epoch", "deploy", "steps_per_batch")
+"""What a method that acts at test time only leaves alone."""
+
+
 class Predictor(nn.Module):
-    """x (N, C, H, W) in [0, 1] -> logits, through the methods' test-time parts."""
+    """x (N, C, H, W) in [0, 1] -> logits, through the methods' test-time parts.
+
+    `forwards` counts the images that were shown to the network itself; without gradients, as many
+    as the defences ask for.
+    """
 
     def __init__(self, model: Model, methods: Sequence[Method]) -> None:
         super().__init__()
-        self.model = model
-        predict: Predict = lambda model, x: model(x)  # noqa: E731
+        self.model, self.methods, self.forwards = model, tuple(methods), 0
+        predict: Predict = self._ask
         for method in reversed(methods):
             predict = partial(method.predict, rest=predict)
         self._predict = predict
@@ -37,17 +51,32 @@ class Predictor(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self._predict(self.model, x)
 
+    def _ask(self, model: Model, x: Tensor) -> Tensor:
+        self.forwards += len(x)
+        out: Tensor = model(x)
+        return out
+
 
 def load_predictor(
-    run: Run, device: torch.device | None = None, view: View = "deployed"
+    run: Run,
+    device: torch.device | None = None,
+    view: View = "deployed",
+    *,
+    defence: str | None = None,
+    train: Callable[[], Images] | None = None,
 ) -> nn.Module:
     """The finished network of a run, in eval mode.
 
-    `view` says whether test-time defences stand in front of it (``deployed``) or not (``bare``);
-    surgery that served training only is undone in both.
+    Args:
+        view: with test-time defences in front of it (``deployed``) or without (``bare``); surgery
+            that served training only is undone in both.
+        defence: more of them, as ``jpeg`` or ``rotation+jpeg``, in the deployed view.
+        train: loads the images that the run was trained on, for defences that draw from them;
+            called only for those.
 
     Raises:
         RunError: unfinished, damaged, or its architecture has changed since.
+        UsageError: a defence that is none, or one without the training images that it needs.
     """
     if not run.finished:
         raise RunError(f"{run.path} is not finished; go on with: robustmix train (same options)")
@@ -73,6 +102,41 @@ def load_predictor(
         each.deploy(model)
     if device is not None:
         model.to(device)
-    acting = [m for m in methods if overrides(m, "predict")]
-    predictor = Predictor(model, acting) if acting and view == "deployed" else model
-    return predictor.eval()
+    methods += build_defences(defence, trusted=False)
+    check(methods)
+    acting = [m for m in methods if overrides(m, "predict")] if view == "deployed" else []
+    for each in acting:
+        if overrides(each, "prepare"):
+            if train is None:
+                raise UsageError(f"{each.name} needs training images; give load_predictor train=")
+            images = train()
+            each.prepare(images if device is None else images.to(device))
+    return (Predictor(model, acting) if acting else model).eval()
+
+
+def build_defences(text: str | None, *, trusted: bool = True) -> list[Method]:
+    """The methods of ``SPEC+SPEC``; none for None or ``plain``.
+
+    Raises:
+        UsageError: one of them acts in training.
+    """
+    methods = build_all(Method, text or "plain", trusted=trusted)
+    for method in methods:
+        if not only_at_test_time(type(method)) and method.name != "plain":
+            raise UsageError(
+                f"{method.name} is no defence at test time: robustmix train --method {method}; "
+                f"there are: {', '.join(defences())}"
+            )
+    return [method for method in methods if overrides(method, "predict")]
+
+
+def defences() -> list[str]:
+    """The names of the methods that act at test time only."""
+    return [name for name in names("methods") if only_at_test_time(find(Method, name))]
+
+
+def only_at_test_time(kind: type[Method]) -> bool:
+    """Whether a method changes predictions and nothing in training."""
+    return kind.predict is not Method.predict and all(
+        getattr(kind, hook) is getattr(Method, hook) for hook in TRAINING
+    )

@@ -8,12 +8,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from robustbench_cli.errors import UsageError
+
 from .batch import current_forward
 
 
 @contextmanager
 def editing(module: nn.Module, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """While open, `module` receives ``edit(input)`` in training forwards only, never in attacks."""
+    """While open, `module` receives ``edit(input)`` in training forwards only, never in attacks.
+
+    Raises:
+        UsageError: `module` lies inside a compiled block, where the edit would be dropped.
+    """
+    refuse_fused(module)
 
     def hook(_: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         return (edit(args[0]), *args[1:]) if current_forward() else None
@@ -23,6 +30,18 @@ def editing(module: nn.Module, edit: Callable[[Tensor], Tensor]) -> Iterator[Non
         yield
     finally:
         handle.remove()
+
+
+def fuse(module: nn.Module) -> None:
+    """Mark a module as part of a compiled block: hooks on it have no effect any more."""
+    module.__dict__["_fused"] = True
+
+
+def refuse_fused(module: nn.Module) -> None:
+    if "_fused" in module.__dict__:
+        raise UsageError(
+            "a method of this run works inside a block that --compile fuses; leave --compile out"
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from robustbench_cli.data.dataset import Dataset
+from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import Plugin
 
@@ -33,6 +33,8 @@ class Method(Plugin):
     innermost: ClassVar[bool] = False  # reads the last forward
     compares: ClassVar[bool] = False  # needs two calls of `rest` to see the same sample
     resamples: ClassVar[bool] = False  # draws anew in each call
+    finishes: ClassVar[bool] = False  # needs the network as all other methods leave it
+    swaps: ClassVar[bool] = False  # deploys other weights than it trains
     replaces: ClassVar[str | None] = None  # the part of the model only one method may take over
 
     @property
@@ -64,7 +66,13 @@ class Method(Plugin):
     def deploy(self, model: Model) -> None:
         """Undo surgery that serves training only: what is attacked is what would ship.
 
-        Must leave the outputs in eval mode as they are.
+        Must leave the outputs in eval mode as they are, unless it `swaps`.
+        """
+
+    def prepare(self, train: Images) -> None:
+        """Before the first prediction: what a defence at test time keeps of the training images.
+
+        They are those that the run was trained on, on the device of the network.
         """
 
     def predict(self, model: Model, x: Tensor, rest: Predict) -> Tensor:

@@ -93,6 +93,11 @@ def check(methods: Sequence[Method]) -> None:
             raise CompositionError(
                 f"{first.name} and {later.name} both replace the {first.replaces}: keep one"
             )
+        if first.finishes and overrides(later, "install"):
+            raise CompositionError(
+                f"{first.name} needs the network as {later.name} leaves it, so it comes last: "
+                f"{later}+{first}"
+            )
         if first.innermost and overrides(later, "step") and not later.innermost:
             raise CompositionError(
                 f"{first.name} reads the last forward, so it comes last: {later}+{first}"

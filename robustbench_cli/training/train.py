@@ -13,9 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from robustbench_cli import device as devices
 from robustbench_cli import runs
@@ -28,24 +26,31 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.spec import build_all
 
 from .batch import Batch
+from .best import Best, Watch
+from .compiling import compile_blocks, uncompiled
 from .config import TrainConfig
+from .files import COLUMNS, LAST, open_run, save_weights, write_history
 from .hooks import eval_mode
-from .method import Method
+from .method import Method, overrides
 from .objective import Objective
 from .optimise import make_optimizer, make_schedule
 
 _log = logging.getLogger(__name__)
-COLUMNS = ["epoch", "loss", "validation", "learning_rate", "seconds"]  # of history.csv, at least
 
 
 @dataclass
 class Trainer:
-    """One training in progress. `data` is already on the device."""
+    """One training in progress. `data` is already on the device.
+
+    `watch` measures accuracy under the attack of ``config.stop_on``; without it, the last epoch's
+    weights are the run's.
+    """
 
     config: TrainConfig
     data: Data
     path: Path
     progress: Progress | None = None
+    watch: Watch | None = None
 
     def __post_init__(self) -> None:
         config = self.config
@@ -58,6 +63,8 @@ class Trainer:
         self.model = new_model(config, self.data).to(self.device)
         self.objective = Objective(self.model, self.methods, config.loss)
         self.model.to(self.device).train()
+        if config.compile:
+            compile_blocks(self.model)
         self.optimizer = make_optimizer(config, self.model.parameters())
         repeats = self.objective.steps_per_batch
         self.per_epoch = -(-len(self.data.train) // (config.batch_size or 1)) * repeats
@@ -65,6 +72,7 @@ class Trainer:
         self.schedule = make_schedule(config.schedule, self.optimizer, self.per_epoch * self.epochs)
         scaling = self.device.type == "cuda" and config.precision == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=scaling)
+        self.best = Best(self.watch) if self.watch else None
         self.history: list[dict[str, float]] = []
 
     def run(self) -> runs.Run:
@@ -78,15 +86,20 @@ class Trainer:
         for epoch in range(len(self.history), self.epochs):
             self.history.append(self._epoch(epoch))
             self._save_checkpoint()
-        with replacing(run.weights) as beside:
-            save_file({k: v.contiguous() for k, v in self.model.state_dict().items()}, beside)
-        self._write_history()
-        validation = accuracy(self.model, self.data.validation)
+        facts: dict[str, Any] = {}
+        if self.best and self.best.weights:
+            save_weights(self.model, self.path / LAST)
+            self.model.load_state_dict(self.best.weights)
+            facts = self.best.facts()
+        save_weights(self.model, run.weights)
+        write_history(self.path, self.history)
+        validation = accuracy(self._shipped(), self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
+            **facts,
         )
         for left in (self._checkpoint, *self.path.glob(".*.part*")):  # the latter by kills
             left.unlink(missing_ok=True)
@@ -117,19 +130,38 @@ class Trainer:
                 f"(now {self.config.lr:g}) or --precision float32"
             )
         row: dict[str, float] = {"epoch": epoch + 1, "loss": loss}
-        row["validation"] = accuracy(self.model, self.data.validation)
+        row |= dict.fromkeys(COLUMNS[2:], 0.0)
         row["learning_rate"] = self.optimizer.param_groups[0]["lr"]
-        row["seconds"] = 0.0
         for method in self.methods:
             row |= method.end_epoch(self.model)
+        shipped = self._shipped()
+        row["validation"] = accuracy(shipped, self.data.validation)
+        if self.best:
+            row["robust"] = self.best.look(epoch + 1, self.model, shipped, self.data.validation)
         row["seconds"] = round(time.monotonic() - started, 3)
         return row
 
+    def _shipped(self) -> Model:
+        """The network as it would ship: a copy where that is another one."""
+        deploying = [method for method in self.methods if overrides(method, "deploy")]
+        model = uncompiled(self.model) if deploying else self.model
+        for method in reversed(deploying):
+            method.deploy(model)
+        return model
+
     def _step(self, batch: Batch) -> torch.Tensor:
-        with devices.autocast(self.device, self.config.precision):
-            loss = self.objective(batch).loss
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        try:
+            with devices.autocast(self.device, self.config.precision):
+                loss = self.objective(batch).loss
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        except RuntimeError as e:
+            if self.config.compile and "double backward" in str(e):
+                raise RunError(
+                    f"{self.config.method} needs gradients of gradients, which compiled blocks "
+                    "do not give; leave --compile out"
+                ) from e
+            raise
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
@@ -153,25 +185,7 @@ class Trainer:
 
     def _open(self) -> runs.Run:
         """A new run, or the one that was interrupted, with its last epoch's state loaded."""
-        facts = {
-            "shape": list(self.data.train.shape),
-            "classes": list(self.data.classes),
-            "train_size": len(self.data.train),
-            "train_digest": self.data.train.digest(),
-        }
-        if not (self.path / "run.json").exists():
-            return runs.create(self.path, self.config.as_dict(), status="training", data=facts)
-        run = runs.Run.open(self.path)
-        if run.config != self.config.as_dict():
-            raise RunError(
-                f"{self.path} has other settings ({_difference(run.config, self.config)}); "
-                "choose another --runs-dir, or type --force to train it again"
-            )
-        if run.record.get("data") != facts:
-            raise RunError(
-                f"{self.path} was begun on other images than {self.config.data} holds now; "
-                "remove it, or type --force to train it again"
-            )
+        run = open_run(self.path, self.config, self.data)
         if self._checkpoint.is_file():
             self._load_checkpoint()
         return run
@@ -184,16 +198,11 @@ class Trainer:
             "scaler": self.scaler.state_dict(),
             "methods": [method.state() for method in self.methods],
             "history": self.history,
+            "best": self.best.state() if self.best else {},
         }
         with replacing(self._checkpoint) as beside:
             torch.save(state, beside)
-        self._write_history()
-
-    def _write_history(self) -> None:
-        with replacing(self.path / "history.csv") as beside:
-            columns = list(self.history[0]) if self.history else COLUMNS
-            frame = pd.DataFrame(self.history, columns=columns)
-            frame.to_csv(beside, index=False, lineterminator="\n")
+        write_history(self.path, self.history)
 
     def _load_checkpoint(self) -> None:
         try:
@@ -205,6 +214,8 @@ class Trainer:
             self.scaler.load_state_dict(state["scaler"])
             for method, remembered in zip(self.methods, state["methods"], strict=True):
                 method.load_state(remembered)
+            if self.best:
+                self.best.load_state(state["best"])
             self.history = state["history"]
             self.schedule.last_epoch = state["schedule"]["last_epoch"]
         except Exception as e:
@@ -213,14 +224,6 @@ class Trainer:
                 "remove it, or type --force to train the run again"
             ) from e
         _log.info("%s: goes on after epoch %d", self.path.name, len(self.history))
-
-
-def _difference(found: dict[str, Any], config: TrainConfig) -> str:
-    """The first setting in which a recorded config differs."""
-    for key, value in config.as_dict().items():
-        if found.get(key) != value:
-            return f"{key.replace('_', '-')} {found.get(key)}, asked for {value}"
-    return "it was written by another version"
 
 
 def new_model(config: TrainConfig, data: Data) -> Model:

@@ -154,6 +154,27 @@ def test_output_goes_where_it_is_told_in_the_form_of_the_suffix(cli: Cli, attack
     assert found.code == 2 and "no table format '.xls'" in found.line
 
 
+def test_checks_and_eight_bits_are_asked_for_by_name(cli: Cli, runs: Path) -> None:
+    attack = ("attack", runs, "-a", "linf-fgsm", "-e", "0.01", "-q")
+    assert "Not measured" in cli(*attack).out
+    full = cli(*attack, "--checks", "full", "--json")
+    assert full.code == 0 and "Not measured" not in full.out
+    assert "verdict" in json.loads(full.out)
+    assert cli(*attack, "--eight-bit").code == 0
+    records = [json.loads(p.read_text()) for p in runs.glob("*/attacks/*.json")]
+    assert sum("eight_bit" in record["identity"] for record in records) == 3 == len(records) - 3
+    refused = cli("transfer", "--source", runs, "--target", runs, "--eight-bit")
+    assert "--eight-bit is for attack" in refused.err
+
+
+def test_report_compares_with_a_row(cli: Cli, attacked: Path) -> None:
+    found = cli("report", attacked, "--against", "plain")
+    assert found.code == 0 and "difference to plain" in found.out
+    assert cli("report", attacked, "--against", "plian").line.endswith(
+        "--against plian: no such row; there are: mixup, plain"
+    )
+
+
 def test_a_sweep_over_a_range_has_both_ends(cli: Cli, runs: Path) -> None:
     found = cli(
         *("sweep-epsilon", runs, "-a", "linf-fgsm", "-a", "linf-noise"),

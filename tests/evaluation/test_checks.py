@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_runs import draw, make_evaluation
 
+from robustbench_cli.epsilon import Eps
 from robustbench_cli.evaluation.check import Check, Evidence, Finding, examine, verdict
 from robustbench_cli.results import Evaluation
 from robustbench_cli.spec import build, names
@@ -55,18 +57,129 @@ def collapsed() -> Evaluation:
     return made
 
 
+def moved() -> Evaluation:
+    """Something else than the clean prediction at eps 0."""
+    made = pgd()
+    zero = made.samples["eps"] == "0"
+    made.samples.loc[zero, "prediction"] = made.samples.loc[zero, "label"]
+    return made
+
+
+def audited(*raw: str) -> Evaluation:
+    """A smooth table, and raw verdicts on ten of its samples that rise with epsilon."""
+    texts = zip(("0", "0.1", "0.2", "0.3", "0.4", "0.5"), raw, strict=True)
+    epsilons = [{"eps": eps, "right": right} for eps, right in texts]
+    return evaluation("linf-pgd", audit={"samples": list(range(12)), "epsilons": epsilons})
+
+
+ENTRY = {"index": 3, "eps": "0.1", "reason": "outside the ball: linf distance 0.2"}
 FAULTS = {
     "rising-curve": (rising(),),
     "one-step-beats-iterative": (fgsm(DISTANCES * 0.7), pgd()),
     "black-box-beats-white-box": (noise(DISTANCES * 0.7), pgd(), fgsm()),
     "cannot-cross-ball": (pgd(**{"step-size": 0.01}),),
     "near-chance": (collapsed(),),
+    "failed-samples": (evaluation("l2-boundary", failed=[{"index": 3, "reason": "no start"}]),),
+    "rejected-adversarials": (evaluation("linf-pgd", rejected=[ENTRY]),),
+    "sample-size": (evaluation("linf-pgd", truncated=True),),
+    "near-duplicates": (pgd(), evaluation("linf-bim")),
+    "norms-mixed": (fgsm(), evaluation("l2-boundary", DISTANCES * 4, "l2", kind="minimal")),
+    "unbounded-epsilon": (pgd(DISTANCES * 3),),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_makes_the_check_fire(name: str) -> None:
     assert set(levels(name, *FAULTS[name])) & {"warning", "failure"}
+
+
+def test_the_curve_of_the_audit_may_not_rise_either() -> None:
+    most, none = "1" * 12, "0" * 12
+    assert levels("rising-curve", audited(most, most, none, none, most, most)) == ["warning"]
+    assert levels("rising-curve", audited(most, most, most, none, none, none)) == ["pass"]
+    assert levels("rising-curve", audited(*[most] * 6)) == ["pass"]
+
+
+def test_at_eps_0_nothing_is_attacked() -> None:
+    assert levels("rising-curve", moved()) == ["failure"]
+    assert levels("rising-curve", pgd()) == []
+
+
+def test_a_whole_test_set_is_never_too_small() -> None:
+    assert levels("sample-size", evaluation("linf-pgd", truncated=False)) == ["pass"]
+    assert levels("sample-size", evaluation("linf-pgd")) == []
+
+
+def test_transfers_that_break_more_are_black_boxes() -> None:
+    stronger = evaluation("linf-pgd", DISTANCES * 0.7, source="plain-s1", target="this")
+    evidence = Evidence({}, FACTS, [pgd()], transfers=[stronger])
+    (finding,) = build(Check, "black-box-beats-white-box").look(evidence)
+    assert finding.level == "failure" and "from plain-s1" in finding.text
+
+
+def test_epsilons_of_two_norms_may_share_a_number() -> None:
+    """As usual ranges do: 0.5 is in both."""
+    own = make_evaluation(DISTANCES * 4, "l2-pgd", "l2", "0:5:0.5")
+    assert levels("norms-mixed", pgd(), own) == ["pass"]
+
+
+def test_norms_that_a_table_does_not_show_together_are_not_mixed() -> None:
+    evaluations = fgsm(), evaluation("l2-boundary", DISTANCES * 4, "l2", kind="minimal")
+    evidence = Evidence({}, FACTS, evaluations, shown={"linf-fgsm"})
+    assert not list(build(Check, "norms-mixed").look(evidence))
+
+
+@pytest.mark.parametrize(
+    ("validation", "level"), [(0.99, "warning"), (0.96, "pass"), (0.9, "pass")]
+)
+def test_the_accuracy_of_the_training_must_be_reproduced(validation: float, level: str) -> None:
+    facts = {**FACTS, "train_size": 18_000}
+    evidence = Evidence({"validation": 0.1}, facts, [pgd()], validation=validation)
+    (finding,) = build(Check, "stored-accuracy").look(evidence)
+    assert finding.level == level
+
+
+# --- cases from publications, from what they record ---
+
+
+def published(norm: str, attack: str, accuracies: dict[str, float], **record: Any) -> Evaluation:
+    """A curve of 10,000 images; what is broken at one epsilon is chosen anew at the next."""
+    n = 10_000
+    made = evaluation(attack, np.full(n, 9.0), norm, **record)
+    grid = tuple(Eps.parse(text) for text in accuracies)
+    parts = []
+    for text, accuracy in accuracies.items():
+        part = made.samples[made.samples["eps"] == "0.1"].copy()
+        part["eps"] = text
+        broken = np.random.default_rng(len(parts)).permutation(n)[: round((1 - accuracy) * n)]
+        wrong = (part["label"].to_numpy() + 1) % 10
+        part["prediction"] = np.where(np.isin(np.arange(n), broken), wrong, part["label"])
+        parts.append(part)
+    return Evaluation(attack, norm, grid, pd.concat(parts, ignore_index=True), made.record)
+
+
+def test_more_robust_at_a_larger_epsilon() -> None:
+    """Attack success that falls as epsilon grows, as in DEEPSEC's tables (Carlini 2019, #9)."""
+    raw = {"0.1": 0.40, "0.2": 0.48, "0.3": 0.55}
+    curve = published("linf", "linf-fgsm", raw, one_step=True, schedule="independent")
+    (finding,) = build(Check, "rising-curve").look(Evidence({}, FACTS, [curve]))
+    assert finding.level == "warning" and "rises by 15" in finding.text
+
+
+def test_pgd_10_above_fgsm() -> None:
+    """Batchout, VGG19 on CIFAR-10 at 8/255: FGSM 37.62, PGD-10 55.06 (README of its code)."""
+    one = published("linf", "linf-fgsm", {"8/255": 0.3762}, one_step=True, schedule="independent")
+    ten = published("linf", "linf-pgd:steps=10", {"8/255": 0.5506})
+    (finding,) = build(Check, "one-step-beats-iterative").look(Evidence({}, FACTS, [one, ten]))
+    assert finding.level == "failure" and "17.4% more" in finding.text
+
+
+def test_boundary_attack_in_l2_beside_fgsm_in_linf_at_equal_numbers() -> None:
+    fgsm = published("linf", "linf-fgsm", {"0.1": 0.6, "0.2": 0.3, "0.3": 0.1}, one_step=True)
+    walk = published("l2", "l2-boundary", {"0.1": 0.97, "0.2": 0.95, "0.3": 0.93}, kind="minimal")
+    (finding,) = build(Check, "norms-mixed").look(Evidence({}, FACTS, [fgsm, walk]))
+    assert finding.level == "warning" and "same 3 epsilons" in finding.text
+    assert levels("black-box-beats-white-box", fgsm, walk) == []
 
 
 def test_only_the_attack_of_its_own_training_is_not_enough() -> None:

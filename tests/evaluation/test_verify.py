@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import RunError
 from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.ball import distance, inside, into_ball
+from robustbench_cli.evaluation.eight_bit import eight_bit, rounded
 from robustbench_cli.evaluation.network import Network
 from robustbench_cli.evaluation.verify import Verdict, verify
 
@@ -132,3 +134,52 @@ def test_a_target_must_be_reached(fooled) -> None:
 def test_shapes_must_be_kept(fooled) -> None:
     with pytest.raises(RunError, match="keep the shape"):
         judge(fooled, torch.zeros(4, 1, 2, 2), ALL)
+
+
+# --- eight bits ---
+
+
+def test_an_adversarial_between_two_pixel_values_is_none(linear) -> None:
+    """Just across the plane, and back on its own side once it is saved."""
+    x = (linear.images.x * 255).round() / 255
+    w = linear.model[1].weight[1].detach().reshape(1, 1, 4, 4)
+    labels = linear.model(x).argmax(1)
+    lead = ((x - 0.5) * w).sum((1, 2, 3))
+    images = x - (lead / (w**2).sum() * 1.0001)[:, None, None, None] * w
+    network = Network(linear.model).eval()
+    samples = Samples(x, labels)
+    claimed = network(images).argmax(1) != labels
+    with eight_bit():
+        strict = verify(network, samples, images, norm="l2", eps=None, claimed=claimed)
+    loose = verify(network, samples, images, norm="l2", eps=None, claimed=claimed)
+    assert loose.adversarial.sum() > strict.adversarial.sum() > 0
+    lost = loose.adversarial & ~strict.adversarial
+    assert set(strict.rejected) - set(loose.rejected) == set(lost.nonzero()[0])
+    assert all(
+        strict.rejected[i].startswith("as 8-bit pixels: not misclassified")
+        for i in lost.nonzero()[0]
+    )
+
+
+def test_what_counts_in_eight_bits_lies_in_the_ball(fooled) -> None:
+    """Rounding turns towards the image where the nearest value would lie outside."""
+    network, samples, _ = fooled
+    x = (samples.x * 255).round() / 255
+    samples = Samples(x, samples.labels)
+    w = network.predictor[1].weight[1].detach().sign().reshape(1, 1, 4, 4)
+    images = x + 0.0999 * (1 - 2 * samples.labels[:, None, None, None]) * w
+    with eight_bit():
+        verdict = verify(network, samples, images, norm="linf", eps=0.1, claimed=ALL)
+    assert verdict.adversarial.all() and (verdict.distance <= 0.1).all()
+    assert verdict.distance * 255 == pytest.approx([25.0] * 4, abs=1e-4)
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.031), ("linf", 2 / 255), ("l2", 0.2)])
+def test_rounding_never_leaves_the_ball_of_an_eight_bit_image(norm: str, eps: float) -> None:
+    torch.manual_seed(0)
+    x = torch.randint(0, 256, (50, 3, 8, 8)) / 255
+    images = into_ball(x, x + eps * torch.randn_like(x), eps, norm)
+    saved = rounded(x, images, norm, eps)
+    assert inside(distance(x, saved, norm), eps).all()
+    assert torch.allclose(saved * 255, (saved * 255).round(), atol=1e-4)
+    assert ((saved - images).abs() < 1 / 255 + 1e-5).all()

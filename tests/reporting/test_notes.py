@@ -40,13 +40,20 @@ def test_few_seeds(tmp_path: Path) -> None:
     assert notes(sat, more) == ["sat has 2 runs: too few for an interval; train more: --seeds 5"]
 
 
-def test_norms_side_by_side(tmp_path: Path) -> None:
+def test_equal_numbers_of_two_norms_side_by_side(tmp_path: Path) -> None:
     runs = three(tmp_path)
     for run in runs:
         attacked(run, attack="l2-pgd", norm="l2")
     (note,) = notes(*runs)
-    assert note.startswith("l2 and linf are different distances")
+    assert "l2 and linf at the same 5 epsilons" in note and "and so in 2 more runs" in note
     assert notes(*runs, attack="l2-pgd") == []
+
+
+def test_norms_with_epsilons_of_their_own_need_no_warning(tmp_path: Path) -> None:
+    runs = three(tmp_path)
+    for run in runs:
+        attacked(run, attack="l2-pgd", norm="l2", epsilons="0:5:1")
+    assert notes(*runs) == []
 
 
 def test_unequal_settings(tmp_path: Path) -> None:
@@ -102,8 +109,16 @@ def test_repeated_runs_and_evaluations(tmp_path: Path) -> None:
 def test_what_the_attacks_noted_is_passed_on_once(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, seed=seed) for seed in range(3)]
     for count, run in enumerate(runs, 2):
-        attacked(run, notes=[f"{count} samples could not be attacked; sample {count}: no start"])
+        attacked(run, notes=[f"out of memory with {count} images; went on with 1"])
     assert notes(*runs) == [
-        f"linf-pgd on {runs[0].name}: 2 samples could not be attacked; sample 2: no start "
+        f"linf-pgd on {runs[0].name}: out of memory with 2 images; went on with 1 "
         "(and so in 2 more runs)"
     ]
+
+
+def test_what_a_check_says_is_not_said_twice(tmp_path: Path) -> None:
+    line = "1 samples could not be attacked and count as not broken; sample 2: no start"
+    failed = [{"index": 2, "reason": "no start"}]
+    runs = [make_run(tmp_path, seed=seed) for seed in range(3)]
+    (note,) = notes(*[attacked(run, notes=[line], failed=failed) for run in runs])
+    assert "1 of 5 samples could not be attacked" in note and "[failed-samples]" in note

@@ -8,7 +8,6 @@ from copy import deepcopy
 import pytest
 import torch
 import torch.nn.functional as F
-from scipy.stats import chi2
 from small import CLASSES, make_batch, make_model, quick, train
 from torch import nn
 from torch.distributions import Normal, kl_divergence
@@ -18,7 +17,6 @@ from robustbench_cli.training.batch import Batch, training_forward
 from robustbench_cli.training.layers import Bottleneck, divergence
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.advprop import DualBatchNorm
-from robustbench_cli.training.methods.info_mixup import ClassBottleneck
 from robustbench_cli.training.methods.sat import SmoothBackwardReLU
 from robustbench_cli.training.objective import Objective, cross_entropy
 
@@ -194,64 +192,6 @@ def test_a_bottleneck_charges_training_forwards_only() -> None:
     assert len(forward.penalties) == 1
     layer(h)
     assert len(forward.penalties) == 1
-
-
-def info_bottleneck() -> ClassBottleneck:
-    torch.manual_seed(0)
-    return ClassBottleneck(nn.Linear(6, CLASSES), 3, beta=1e-3, alpha=2.0, p=0.9)
-
-
-def test_info_mixups_statistics_equal_a_direct_computation() -> None:
-    layer = info_bottleneck()
-    y, features = torch.arange(40) % CLASSES, torch.randn(40, 6)
-    for part in (slice(0, 16), slice(16, 40)):  # two batches of unequal size
-        batch = Batch.of(features[part], y[part], CLASSES)
-        with training_forward(batch):
-            layer(features[part])
-    layer.end_epoch()
-    mean, raw = layer.encode(features).chunk(2, 1)
-    std = F.softplus(raw - 5)
-    for c in range(CLASSES):
-        codes, spread = mean[y == c], std[y == c]
-        variance = codes.var(0, correction=0) + (spread**2).mean(0)
-        torch.testing.assert_close(layer.means[c], codes.mean(0))
-        torch.testing.assert_close(layer.precisions[c], 1 / variance, rtol=1e-3, atol=1e-3)
-
-
-def test_info_mixup_mixes_nothing_in_the_first_epoch_and_edge_samples_later() -> None:
-    layer = info_bottleneck()
-    y, features = torch.arange(40) % CLASSES, torch.randn(40, 6)
-    batch = Batch.of(features, y, CLASSES)
-    with training_forward(batch) as forward:
-        layer(features)
-    assert torch.equal(forward.batch.y, batch.y)
-    layer.end_epoch()
-
-    codes = layer.encode(features).chunk(2, 1)[0].detach()
-    squared = ((codes[:, None] - layer.means) ** 2 * layer.precisions).sum(2)
-    torch.testing.assert_close(layer.distances(codes), squared, rtol=1e-4, atol=1e-4)
-    edge = squared[torch.arange(40), y] > chi2.ppf(0.9, 3)
-    assert 0 < edge.sum() < 40
-    rival = squared.clone()
-    rival[torch.arange(40), y] = torch.inf
-    with training_forward(batch) as forward:
-        layer(features)
-    moved = (forward.batch.y != batch.y).any(1)
-    assert torch.equal(moved, edge)
-    second = (forward.batch.y - batch.y).argmax(1)
-    assert torch.equal(second[edge], rival.argmin(1)[edge])
-    torch.testing.assert_close(forward.batch.y.sum(1), torch.ones(40))
-
-
-def test_info_mixup_never_mixes_towards_a_class_it_has_not_seen() -> None:
-    layer = info_bottleneck()
-    features, y = torch.randn(20, 6), torch.arange(20) % 2  # classes 2 and 3 never occur
-    batch = Batch.of(features, y, CLASSES)
-    for _ in range(2):
-        with training_forward(batch) as forward:
-            layer(features * 3)
-        layer.end_epoch()
-    assert torch.equal(forward.batch.y[:, 2:], torch.zeros(20, 2))
 
 
 def test_attacks_and_evaluation_leave_info_mixups_statistics_alone() -> None:

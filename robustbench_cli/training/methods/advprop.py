@@ -3,18 +3,23 @@
 Xie et al., "Adversarial Examples Improve Image Recognition", CVPR 2020, arXiv 1911.09665.
 CE(f_main(x), y) + CE(f_aux(x'), y): every batch norm is duplicated (weights and statistics), all
 else is shared, x' is attacked through the auxiliary norms, and the main ones are deployed. The
-paper: ε = 1 to 4 /255, ε·255 + 1 steps of 1/255. Batches are never split by position: each half is
+paper: ε = 1 to 4 /255, ε·255 + 1 steps of 1/255. `join=mean` halves the sum, as a mean over clean
+and adversarial images together does; `target=random` attacks towards a random other class, as in
+the ImageNet code, instead of away from the label. Batches are never split by position: each half is
 a forward of its own, so that a method standing later may reorder it.
 Cost per step: steps+2 forwards and backwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from robustbench_cli.models.model import Model
@@ -56,6 +61,8 @@ class AdvProp(Adversarial):
     """Adds the loss on adversarial images, seen through their own norms."""
 
     steps: int = param(5, "gradient steps per batch", low=1)
+    join: Literal["sum", "mean"] = param("sum", "how the two losses are joined")
+    target: Literal["none", "random"] = param("none", "class that the attack aims at")
 
     def install(self, model: Model) -> None:
         self.needs(replace_modules(model, nn.BatchNorm2d, DualBatchNorm), "batch norm to double")
@@ -66,6 +73,16 @@ class AdvProp(Adversarial):
     def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:
         clean = rest(model, batch)
         with auxiliary(model):
-            x = self.perturb(model, batch.x, lambda logits: cross_entropy(logits, batch.y))
+            x = self.perturb(model, batch.x, self._loss(batch.y))
             adversarial = rest(model, batch.replace(x=x))
-        return clean._replace(loss=clean.loss + adversarial.loss)
+        loss = clean.loss + adversarial.loss
+        return clean._replace(loss=loss / 2 if self.join == "mean" else loss)
+
+    def _loss(self, y: Tensor) -> Callable[[Tensor], Tensor]:
+        """What the attack climbs."""
+        if self.target == "none":
+            return lambda logits: cross_entropy(logits, y)
+        classes = y.shape[1]
+        step = torch.randint(1, classes, (len(y),), device=y.device)
+        aim = F.one_hot((y.argmax(1) + step) % classes, classes).to(y.dtype)
+        return lambda logits: -cross_entropy(logits, aim)

@@ -29,7 +29,7 @@ from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.adversary import Bounded, Mode, attacking
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.hooks import editing
+from robustbench_cli.training.hooks import editing, refuse_fused
 from robustbench_cli.training.method import Step
 from robustbench_cli.training.objective import cross_entropy
 
@@ -106,5 +106,6 @@ def watching(layers: dict[int, nn.Module], tell: Callable[[int, Tensor], None]) 
 
     with ExitStack() as stack:
         for i, layer in layers.items():
+            refuse_fused(layer)
             stack.callback(layer.register_forward_pre_hook(partial(hook, i)).remove)
         yield

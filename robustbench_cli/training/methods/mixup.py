@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.draws import shares
+from robustbench_cli.training.draws import mixed
 from robustbench_cli.training.method import Method, Step
 
 
@@ -29,12 +27,4 @@ class Mixup(Method):
     per_sample: bool = param(False, "draw λ for every image instead of every batch")
 
     def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:
-        order = torch.randperm(len(batch), device=batch.x.device)
-        keep = shares(self.alpha, len(batch) if self.per_sample else 1, batch.x)
-        return rest(
-            model,
-            Batch(
-                torch.lerp(batch.x[order], batch.x, keep[:, None, None, None]),
-                torch.lerp(batch.y[order], batch.y, keep[:, None]),
-            ),
-        )
+        return rest(model, mixed(batch, self.alpha, self.per_sample))

@@ -17,15 +17,31 @@ from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.targets import Targeted
 from robustbench_cli.spec import build, describe, find, names
 
-ATTACKS = names("attacks")
+ATTACKS = [name for name in names("attacks") if name != "transfer"]  # which needs two networks
 TARGETED = [name for name in ATTACKS if issubclass(find(Attack, name), Targeted)]
-QUICK = {"l2-boundary": "l2-boundary:steps=40", "linf-noise": "linf-noise:draws=5"}
+SHORT = {name: ":steps=10" for name in ATTACKS if "steps" in find(Attack, name)().settings}
+SHORT |= {
+    "certify": ":n=20,n0=10",
+    "eot": ":draws=2,attack=linf-pgd:steps=3",
+    "l1-ead": ":steps=20,searches=4,const=0.1",
+    "l2-boundary": ":steps=40",
+    "l2-cw": ":steps=20,searches=4,const=0.1",
+    "l2-hopskipjump": ":steps=2,evals=20",
+    "l2-noise": ":draws=5",
+    "l2-square": ":queries=20",
+    "linf-hopskipjump": ":steps=2,evals=20",
+    "linf-noise": ":draws=5",
+    "linf-square": ":queries=20",
+    "spatial": ":shifts=2,angles=2",
+    "worst-case": ":steps=5,queries=10",
+}
+OF_ANY_NORM = {"certify": "l2", "eot": "linf", "spatial": "none", "worst-case": "linf"}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_every_attack(name: str, cnn: nn.Module, images: Images) -> None:
-    attack = build(Attack, QUICK.get(name, name))
-    assert attack.norm == name.partition("-")[0]
+    attack = build(Attack, name + SHORT.get(name, ""))
+    assert attack.norm == OF_ANY_NORM.get(name, name.partition("-")[0])
     assert describe("attacks", name).endswith(".")
     assert build(Attack, str(attack)) == attack
     found = evaluate_model(cnn, images[:20], attack, grid(["0,0.2"]))
@@ -38,13 +54,16 @@ def test_every_attack(name: str, cnn: nn.Module, images: Images) -> None:
     assert costs == (attack.access == "gradient")
 
 
-@pytest.mark.parametrize("name", TARGETED)
-@pytest.mark.parametrize("target", ["next", "random", "least-likely"])
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [(name, "next") for name in TARGETED]
+    + [("linf-pgd", "random"), ("l2-boundary", "random"), ("l2-fmn", "least-likely")],
+)
 def test_a_targeted_attack_counts_only_what_reaches_its_target(
     name: str, target: str, cnn: nn.Module, images: Images
 ) -> None:
-    spec = f"{QUICK.get(name, name + ':steps=10')},target={target}"
-    found = evaluate_model(cnn, images[:30], spec, grid(["0,0.3,2"]))
+    spec = f"{name}{SHORT.get(name, ':')},target={target}".replace(":,", ":")
+    found = evaluate_model(cnn, images[:30], spec, grid(["0,0.3,2,30"]))
     rows = found.samples[found.samples["clean"] == found.samples["label"]]
     assert (rows["target"] != rows["label"]).all()
     broken = rows["prediction"] != rows["label"]
@@ -57,7 +76,8 @@ def test_a_targeted_attack_counts_only_what_reaches_its_target(
 def test_restarts_help_and_see_only_what_is_left(cnn: nn.Module, images: Images) -> None:
     epsilons = grid(["0.02"])
     one, five = (
-        evaluate_model(cnn, images, f"linf-pgd:steps=1,restarts={r}", epsilons) for r in (1, 5)
+        evaluate_model(cnn, images, f"linf-pgd:steps=1,step-size=0.001,restarts={r}", epsilons)
+        for r in (1, 5)
     )
     assert five.accuracy()["accuracy"][0] < one.accuracy()["accuracy"][0]
     assert five.record["cost"]["backwards"] < 5 * one.record["cost"]["backwards"]

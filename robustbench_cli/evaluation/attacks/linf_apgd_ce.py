@@ -1,0 +1,25 @@
+"""Auto-PGD on the cross-entropy: momentum, and a step size that needs no tuning, in Linf.
+
+Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+parameter-free attacks", arXiv:2003.01690.
+
+    loss = -log softmax(z)_y,   direction = sign(gradient)
+
+`evaluation/apgd.py` has the step. Cost per restart and epsilon: `steps` forwards and backwards, and
+two forwards; a sample leaves with its first adversarial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robustbench_cli.evaluation.apgd import AutoPGD
+from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.losses import Loss, cross_entropy
+
+
+@dataclass(kw_only=True)
+class LinfAPGDCE(AutoPGD):
+    norm: ClassVar[Norm] = "linf"
+    loss: ClassVar[Loss] = cross_entropy

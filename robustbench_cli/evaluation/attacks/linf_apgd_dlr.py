@@ -1,0 +1,26 @@
+"""Auto-PGD on the difference of logits ratio, which no scale of the logits flattens, in Linf.
+
+Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+parameter-free attacks", arXiv:2003.01690.
+
+    loss = (max_{i != y} z_i - z_y) / (z_(1) - z_(3)),   z_(k) the k-th largest logit
+
+Needs three classes or more. `evaluation/apgd.py` has the step. Cost per restart and epsilon:
+`steps` forwards and backwards, and two forwards; a sample leaves with its first adversarial.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robustbench_cli.evaluation.apgd import AutoPGD
+from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.losses import Loss, dlr
+
+
+@dataclass(kw_only=True)
+class LinfAPGDDLR(AutoPGD):
+    norm: ClassVar[Norm] = "linf"
+    loss: ClassVar[Loss] = dlr
+    classes: ClassVar[int] = 3

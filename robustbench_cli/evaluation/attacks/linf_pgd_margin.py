@@ -1,0 +1,32 @@
+"""Projected gradient descent on the margin between the logits, in Linf.
+
+Carlini & Wagner 2017, arXiv:1608.04644, for the loss (their f_6 without confidence); the steps are
+those of linf-pgd.
+
+    loss = max_{i != y} z_i - z_y
+
+It does not saturate where cross-entropy does. Aimed at a class t, it lets t's lead grow instead.
+Cost per restart and epsilon: `steps` forwards and backwards, and one forward. Restarts see only
+what the earlier ones left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDescentAttack
+
+from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.descent import ProjectedDescent
+from robustbench_cli.evaluation.losses import OnMargin
+
+
+class _Attack(OnMargin, LinfProjectedGradientDescentAttack):
+    """Foolbox's, with another loss."""
+
+
+@dataclass(kw_only=True)
+class LinfPGDMargin(ProjectedDescent):
+    norm: ClassVar[Norm] = "linf"
+    foolbox: ClassVar[Any] = _Attack

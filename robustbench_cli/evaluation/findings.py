@@ -1,0 +1,75 @@
+"""What was found out about the samples of one chunk, and how it is kept on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+
+class Task(NamedTuple):
+    """One sample to be attacked at one epsilon.
+
+    `again`: only the audit wants to know; the verdict stands already, or comes from elsewhere.
+    """
+
+    position: int  # in the chunk
+    row: int  # of the epsilons
+    again: bool = False
+    start: Tensor | None = None  # (C, H, W), an adversarial of a larger ball to start from
+
+
+class Outcome(NamedTuple):
+    """What came of a task, after verification."""
+
+    adversarial: bool
+    prediction: int = -1
+    distance: float = float("nan")
+    image: Tensor | None = None  # (C, H, W), where the attack can go on from it
+    rejected: str = ""  # why a claim does not count
+    failed: str = ""  # why the attack could not try
+
+
+@dataclass
+class Findings:
+    """Arrays (epsilons, n), as the columns of `Evaluation.samples`; and what went wrong.
+
+    audit: for each audited sample, by index, whether it withstood each epsilon when that was
+    attacked independently of all others.
+    """
+
+    prediction: np.ndarray
+    distance: np.ndarray
+    attacked: np.ndarray
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    audit: dict[int, list[bool]] = field(default_factory=dict)
+
+    @classmethod
+    def unattacked(cls, clean: np.ndarray, epsilons: int) -> Findings:
+        shape = epsilons, len(clean)
+        return cls(np.tile(clean, (epsilons, 1)), np.full(shape, np.nan), np.zeros(shape, bool))
+
+    def as_dict(self) -> dict[str, Any]:
+        arrays = {k: getattr(self, k).tolist() for k in ("prediction", "distance", "attacked")}
+        audit = [[index, *right] for index, right in sorted(self.audit.items())]
+        return {**arrays, "rejected": self.rejected, "failed": self.failed, "audit": audit}
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Findings:
+        return cls(
+            np.array(stored["prediction"], dtype=np.int64),
+            np.array(stored["distance"], dtype=np.float64),
+            np.array(stored["attacked"], dtype=bool),
+            stored["rejected"],
+            stored["failed"],
+            {int(index): right for index, *right in stored["audit"]},
+        )
+
+    def note(self, index: int, eps: str, outcome: Outcome) -> None:
+        """List what is wrong with a sample, if anything is."""
+        for entries, reason in ((self.rejected, outcome.rejected), (self.failed, outcome.failed)):
+            if reason:
+                entries.append({"index": index, "eps": eps, "reason": reason})

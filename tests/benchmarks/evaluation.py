@@ -1,0 +1,265 @@
+"""How much faster an evaluation is than the plain Foolbox call; prints a table of ratios.
+
+    python tests/benchmarks/evaluation.py --data-dir DATA [--weights FAST.pth] [--only linf-pgd]
+
+Both sides run in one process on one thread: the same network, images, parameters and batch size,
+warmed up, in turns. The time is that of the processor, so that other work on the machine counts
+for little. "plain" is ``attack(model, x, y, epsilons=[...])`` for one batch after another, with a
+network as it comes: eval mode, parameters that want gradients. The ratio is the median over the
+turns, with the lowest and the highest; "differ" counts verdicts (sample and epsilon) that are not
+those of plain, "run to run" those in which two plain runs with other seeds differ.
+
+``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
+are trained here and kept in ``--runs-dir``. Nothing of this is part of the test suite.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+warnings.simplefilter("ignore")
+import foolbox as fb  # noqa: E402
+
+from robustbench_cli import api  # noqa: E402
+from robustbench_cli.data.dataset import Dataset, Images  # noqa: E402
+from robustbench_cli.epsilon import Eps, eps_range  # noqa: E402
+from robustbench_cli.evaluation.batches import Batches  # noqa: E402
+from robustbench_cli.evaluation.evaluate import evaluate_model  # noqa: E402
+from robustbench_cli.spec import build  # noqa: E402
+from robustbench_cli.training.deploy import load_predictor  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    work: str
+    network: str
+    attack: str
+    eps: str
+    samples: int
+    target: float
+    plain: Callable[[], Any]
+    schedule: str = "ascending"
+
+
+def rows() -> list[Row]:
+    pgd40 = lambda: fb.attacks.LinfPGD(rel_stepsize=2.5 / 40, steps=40)  # noqa: E731
+    pgd20 = lambda: fb.attacks.LinfPGD(rel_stepsize=2.5 / 20, steps=20)  # noqa: E731
+    walk = lambda: fb.attacks.BoundaryAttack(  # noqa: E731
+        steps=500, spherical_step=0.1, source_step=0.05, update_stats_every_k=2
+    )
+    wide, narrow, cifar = "0:0.5:0.025", "0:0.3:0.015", "0:16/255:1/255"
+    return [
+        Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM),
+        Row("PGD-40", "standard", "linf-pgd", wide, 167, 10, pgd40),
+        Row("PGD-40", "standard", "linf-pgd", wide, 167, 20, pgd40, "bisect"),
+        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 1.3, pgd40),
+        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 4, pgd40, "bisect"),
+        Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 16, 6, pgd20),
+        Row("Boundary-500", "standard", "l2-boundary:steps=500", "0:4:0.5", 60, 2, walk),
+    ]
+
+
+class Lab:
+    """Networks and images, made when they are first asked for."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._made: dict[str, tuple[nn.Module, Images]] = {}
+
+    def get(self, name: str) -> tuple[nn.Module, Images] | None:
+        if name not in self._made:
+            found = self._make(name)
+            if found is None:
+                return None
+            self._made[name] = found
+        return self._made[name]
+
+    def _make(self, name: str) -> tuple[nn.Module, Images] | None:
+        options = self._options
+        if name == "robust":
+            return None if options.weights is None else (_robust(options.weights), self._images())
+        places = {"runs_dir": options.runs_dir, "data_dir": options.data_dir}
+        if name == "standard":
+            run = api.train(data="mnist", model="lenet5", epochs=options.epochs, **places)
+            return load_predictor(run, torch.device("cpu"), "deployed"), self._images()
+        return _preact()
+
+    def _images(self) -> Images:
+        root = Path(self._options.data_dir).expanduser()
+        return build(Dataset, "mnist").load(root)[1]
+
+
+def _robust(path: Path) -> nn.Module:
+    network = nn.Sequential(
+        *(nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU()),
+        *(nn.Flatten(), nn.Linear(1568, 100), nn.ReLU(), nn.Linear(100, 10)),
+    )
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
+    return network
+
+
+def _preact() -> tuple[nn.Module, Images]:
+    """Trained for a minute on coloured noise with a bright bar: CIFAR's shape, without CIFAR."""
+    from robustbench_cli.models.model import Architecture, make
+
+    torch.manual_seed(0)
+    network = make(build(Architecture, "preact-resnet18"), (3, 32, 32), 10)
+    labels = torch.arange(480) % 10
+    x = 0.5 + 0.1 * torch.randn(480, 3, 32, 32)
+    for i, label in enumerate(labels.tolist()):
+        x[i, label % 3, 3 * label : 3 * label + 3] += 0.06
+    x = (x.clamp(0, 1) * 255).round() / 255
+    optimizer = torch.optim.SGD(network.parameters(), 0.05, momentum=0.9)
+    network.train()
+    for part in torch.arange(416).repeat(3).split(32):
+        loss = nn.functional.cross_entropy(network(x[part]), labels[part])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    network.eval()
+    pixels = (x[416:] * 255).round().to(torch.uint8)
+    return network, Images(pixels, labels[416:])
+
+
+def plainly(
+    tool: Any, network: nn.Module, images: Images, grid: Sequence[Eps], size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Broken or not, (epsilons, n), and the distance at the largest, by Foolbox's own call."""
+    model = fb.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    broken, far = [], []
+    for start in range(0, len(images), size):
+        part = images[start : start + size]
+        _, clipped, hit = tool(model, part.x, part.labels, epsilons=[float(e) for e in grid])
+        broken.append(hit.numpy())
+        far.append((clipped[-1] - part.x).flatten(1).norm(dim=1).numpy())
+    return np.concatenate(broken, 1), np.concatenate(far)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.process_time()
+    found = work()
+    return time.process_time() - start, found
+
+
+def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
+    made = lab.get(row.network)
+    if made is None:
+        return f"{row.work} on {row.network}: left out, no weights; type --weights FILE"
+    network, images = made[0].eval(), made[1][: row.samples]
+    network.requires_grad_(True)
+    grid = eps_range(row.eps)
+    size = batch or Batches(None, images.shape, torch.device("cpu")).size
+
+    def ours() -> Any:
+        return evaluate_model(
+            network, images, row.attack, grid, schedule=row.schedule, num_threads=1
+        )
+
+    def plain(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        torch.manual_seed(seed)
+        return plainly(row.plain(), network, images, grid, size)
+
+    evaluate_model(network, images[:8], row.attack, grid[:3])
+    plainly(row.plain(), network, images[:8], grid[:2], 8)
+    ratios, verdicts, distances = [], [], []
+    for turn in range(turns):
+        slow, (hit, far) = timed(lambda turn=turn: plain(turn))
+        fast, found = timed(ours)
+        ratios.append(slow / fast)
+        verdicts.append(hit)
+        distances.append(np.median(far))
+    mine = ~found.correct().to_numpy().T
+    differ = int((mine != verdicts[0]).sum())
+    weaker = int((verdicts[0] & ~mine).sum())
+    again = int((verdicts[0] != verdicts[-1]).sum()) if turns > 1 else 0
+    if row.work.startswith("Boundary"):
+        rows = found.samples[found.samples["eps"] == grid[-1].text]
+        nearer = rows["distance"][rows["clean"] == rows["label"]].median()
+        note = f"median distance {nearer:.3f}, plain {distances[0]:.3f}"
+    else:
+        note = f"{differ} of {mine.size} differ ({weaker} weaker), run to run {again}"
+    if "audit" in found.record:
+        audit = found.record["audit"]
+        note += f"; audit {audit['disagreements']} of {audit['verdicts']} disagree"
+    cost = found.record["cost"]
+    middle = statistics.median(ratios)
+    return (
+        f"{row.work:13} {row.network:9} {row.schedule:10} {row.samples:5} "
+        f"{middle:6.2f} ({min(ratios):.2f} - {max(ratios):.2f}) {row.target:6} "
+        f"{cost['forwards']:8.1f} {cost['backwards']:8.1f}  {note}"
+    )
+
+
+def peak(row: Row, lab: Lab) -> str:
+    """Peak resident memory above the start, of each side in a process of its own (Unix)."""
+    import os
+
+    made = lab.get(row.network)
+    if made is None:
+        return ""
+    network, images = made[0].eval(), made[1][: row.samples]
+    grid = eps_range(row.eps)
+    size = Batches(None, images.shape, torch.device("cpu")).size
+    found = []
+    for work in (
+        lambda: plainly(row.plain(), network, images, grid, size),
+        lambda: evaluate_model(network, images, row.attack, grid, num_threads=1, audit=0),
+    ):
+        out, into = os.pipe()
+        if os.fork() == 0:
+            torch.set_num_threads(1)
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            work()
+            after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            os.write(into, str(after - before).encode())
+            os._exit(0)
+        os.wait()
+        found.append(int(os.read(out, 99)) / 1024)
+    return (
+        f"peak memory, {row.work} on {row.network}: plain {found[0]:.0f} MiB, ours {found[1]:.0f}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data-dir", default="~/.cache/robustmix")
+    parser.add_argument("--runs-dir", default="runs/benchmarks")
+    parser.add_argument("--weights", type=Path, help="fast_adversarial_mnist_fgsm.pth")
+    parser.add_argument("--epochs", type=int, default=3, help="for the standard network")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--samples", type=int, help="instead of each row's own number")
+    parser.add_argument("--plain-batch", type=int, help="images per plain call; as many as ours")
+    parser.add_argument("--only", default="", help="rows whose text contains this")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    lab = Lab(options)
+    print(
+        f"{'work':13} {'network':9} {'schedule':10} {'n':>5} {'ratio (spread)':22} "
+        f"{'target':>6} {'forwards':>8} {'backw.':>8}  verdicts"
+    )
+    for row in rows():
+        if options.only in f"{row.work} {row.network} {row.attack} {row.schedule}":
+            if options.samples:
+                row = Row(**{**vars(row), "samples": options.samples})
+            print(measure(row, lab, options.turns, options.plain_batch), flush=True)
+            if row.schedule == "ascending" and row.work.startswith("PGD"):
+                print(peak(row, lab), flush=True)
+
+
+if __name__ == "__main__":
+    main()

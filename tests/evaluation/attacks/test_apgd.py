@@ -1,0 +1,98 @@
+"""Auto-PGD: exact on linear networks, with every loss, and as its paper has it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.apgd import Lanes, checkpoints
+from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.evaluate import evaluate_model
+
+RADII = grid(["0.01,0.02,0.03,0.05,0.08"])
+
+
+@pytest.mark.parametrize(("loss", "slack"), [("ce", 0.1), ("dlr", 0.08), ("t", 0.017)])
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
+def test_curve_of_a_linear_network(planes, loss: str, slack: float, norm: str, dual: int) -> None:
+    """Only the targeted loss knows which of the other classes is nearest."""
+    radii = RADII if norm == "linf" else grid(["0.04,0.08,0.12,0.2,0.3"])
+    found = evaluate_model(planes.model, planes.images, f"{norm}-apgd-{loss}:steps=30", radii)
+    right = [float((planes.distance(dual) > float(e)).double().mean()) for e in radii]
+    assert found.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=slack + 1e-9)
+    assert (found.accuracy()["accuracy"] >= np.array(right) - 1e-9).all()
+    assert not found.record["rejected"]
+
+
+def test_two_classes_have_a_cross_entropy_and_no_ratio(linear) -> None:
+    found = evaluate_model(
+        linear.model, linear.images, "linf-apgd-ce:steps=20", linear.epsilons[::4]
+    )
+    exact = [
+        float((linear.right & (linear.linf > float(eps))).double().mean())
+        for eps in linear.epsilons[::4]
+    ]
+    assert found.accuracy()["accuracy"].tolist() == exact
+    for name, least in (("linf-apgd-dlr", 3), ("l2-apgd-t", 4)):
+        with pytest.raises(UsageError, match=f"{name} needs {least} classes or more"):
+            evaluate_model(linear.model, linear.images, name, RADII)
+
+
+def test_large_logits_stop_the_cross_entropy_and_not_the_ratio(planes) -> None:
+    class Loud(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return 1e4 * planes.model(x)
+
+    weak, strong = (
+        evaluate_model(Loud(), planes.images, f"linf-apgd-{loss}:steps=10", grid(["0.05"]))
+        for loss in ("ce", "dlr")
+    )
+    assert strong.accuracy()["accuracy"][0] < 0.2 < 0.5 < weak.accuracy()["accuracy"][0]
+
+
+def test_the_targeted_loss_needs_as_many_targets_as_there_are_ways_out(planes) -> None:
+    one, three = (
+        evaluate_model(planes.model, planes.images, f"linf-apgd-t:steps=20,targets={k}", RADII[:3])
+        for k in (1, 9)
+    )
+    assert three.record["cost"]["backwards"] > one.record["cost"]["backwards"]
+    assert (three.accuracy()["accuracy"] <= one.accuracy()["accuracy"]).all()
+
+
+def test_broken_samples_leave_the_batch_at_once(planes) -> None:
+    """One look is enough for a ball that reaches far beyond the boundary at any step."""
+    found = evaluate_model(planes.model, planes.images, "linf-apgd-ce", grid(["0.4"]))
+    assert found.accuracy()["accuracy"][0] == 0
+    assert found.record["cost"]["backwards"] < 5
+
+
+def test_restarts_help(cnn: nn.Module, images: Images) -> None:
+    one, four = (
+        evaluate_model(cnn, images, f"linf-apgd-ce:steps=1,restarts={r}", grid(["0.02"]))
+        for r in (1, 4)
+    )
+    assert four.accuracy()["accuracy"][0] < one.accuracy()["accuracy"][0]
+
+
+def test_checkpoints_are_those_of_the_paper() -> None:
+    """w_j = ceil(p_j N), p_0 = 0, p_1 = 0.22, p_{j+1} = p_j + max(p_j - p_{j-1} - 0.03, 0.06)."""
+    assert list(checkpoints(100)) == [22, 41, 57, 70, 80, 87, 93, 99]
+    assert all(step <= 7 for step in checkpoints(7))
+
+
+def test_the_step_is_halved_where_the_loss_no_longer_rises(planes) -> None:
+    samples = Samples(planes.images.x[:2], planes.images.labels[:2])
+    lanes = Lanes.start(samples, samples.labels, 0.1, "linf")
+    flat = torch.zeros_like(lanes.point)
+    lanes.learn(torch.tensor([1.0, 1.0]), flat)
+    lanes.rises.zero_()
+    for value in (2.0, 3.0, 4.0, 5.0):
+        lanes.learn(torch.tensor([value, 0.5]), flat)
+    lanes.check(4)
+    assert lanes.step.flatten().tolist() == pytest.approx([0.2, 0.1])
+    assert lanes.best_value.tolist() == [5.0, 1.0]

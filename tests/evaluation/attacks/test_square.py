@@ -1,0 +1,83 @@
+"""Square: right on linear networks, blind to gradients, inside the ball."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import grid
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.attacks.l2_square import pattern
+from robustbench_cli.evaluation.ball import distance
+from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.square import share_halvings
+from robustbench_cli.spec import build
+
+
+def test_linf_comes_near_the_exact_curve_of_a_linear_network(planes) -> None:
+    radii = grid(["0.01,0.03,0.05"])
+    found = evaluate_model(planes.model, planes.images, "linf-square:queries=300", radii)
+    right = [float((planes.distance(1) > float(e)).double().mean()) for e in radii]
+    assert found.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=0.04)
+    assert found.record["cost"]["backwards"] == 0
+
+
+def test_l2_finds_what_is_well_inside_the_ball(planes) -> None:
+    found = evaluate_model(planes.model, planes.images, "l2-square:queries=500", grid(["0.3"]))
+    broken = ~found.correct()["0.3"].sort_index().to_numpy()
+    exact = planes.distance(2).numpy()
+    assert broken[exact < 0.1].all()
+    assert not broken[exact > 0.3].any()
+
+
+def test_it_breaks_a_network_without_gradients(images: Images) -> None:
+    class Steps(nn.Module):
+        """What its gradient says is wrong everywhere: there is none."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.net = nn.Linear(64, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.net((x * 8).round().flatten(1))
+
+    net = Steps().requires_grad_(False)
+    images = Images(images.pixels, net(images.x).argmax(1))
+    blind, seeing = (
+        evaluate_model(net, images, name, grid(["0.1"])).accuracy()["accuracy"][0]
+        for name in ("linf-apgd-ce:steps=10", "linf-square:queries=200")
+    )
+    assert seeing < 0.5 < blind
+
+
+@pytest.mark.parametrize(("name", "eps"), [("linf-square", 0.1), ("l2-square", 0.5)])
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 4, 4), (1, 2, 3)])
+def test_proposals_stay_inside_and_change_something(name: str, eps: float, shape) -> None:
+    torch.manual_seed(0)
+    attack, x = build(Attack, name), 0.3 + 0.4 * torch.rand(20, *shape)
+    images = attack.start(x, eps)
+    for side in (1, 2):
+        tried = attack.propose(x, images, eps, side)
+        assert (distance(x, tried, attack.norm) <= eps + 1e-6).all()
+        assert (tried != images).flatten(1).any(1).float().mean() > 0.9
+    if name == "linf-square":
+        assert (distance(x, images, "linf") > 0.099).all()
+        assert (images - x).abs().amin() > 0.099
+        assert (images[:, :, :1] - x[:, :, :1]).sign().equal((images - x).sign()[:, :, :1])
+
+
+def test_the_pattern_is_two_bumps_of_opposite_signs() -> None:
+    torch.manual_seed(0)
+    made = pattern(6, 6)
+    made = made if (made[:3] > 0).all() else made.T  # above each other, or side by side
+    assert (made[:3] > 0).all() and (made[3:] < 0).all()
+    assert float(made.norm()) == pytest.approx(1)
+
+
+def test_squares_shrink_on_the_schedule_of_the_paper() -> None:
+    """p is halved after 10, 50, 200, 500, 1000, 2000, 4000, 6000 and 8000 of 10,000 queries."""
+    assert [share_halvings(q, 10000) for q in (10, 11, 50, 51, 8000, 8001)] == [0, 1, 1, 2, 8, 9]
+    assert share_halvings(6, 5000) == 1

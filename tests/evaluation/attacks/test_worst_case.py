@@ -1,0 +1,69 @@
+"""The worst case: a union per sample, in one norm, each member seeing what is left."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.spec import build
+
+QUICK = "worst-case:steps=5,queries=20"
+RADII = grid(["0.01,0.03"])
+
+
+def test_it_is_linf_unless_told_otherwise() -> None:
+    attack = build(Attack, "worst-case")
+    assert attack.norm == "linf" and build(Attack, "worst-case:l2").norm == "l2"
+    assert build(Attack, str(attack)) == attack
+    for norm in ("linf", "l2"):
+        members = build(Attack, f"worst-case:norm={norm}").members(classes=10)
+        assert {member.norm for member in members} == {norm}
+        assert {"gradient", "scores"} == {member.access for member in members}
+    with pytest.raises(UsageError, match="norm is one of linf, l2"):
+        build(Attack, "worst-case:l1")
+
+
+def test_with_two_classes_the_margin_stands_for_the_targeted_ratio(linear) -> None:
+    attack = build(Attack, QUICK)
+    assert [m.name for m in attack.members(3)][3] == "linf-pgd-margin"
+    found = evaluate_model(linear.model, linear.images, attack, linear.epsilons[::5])
+    exact = [
+        float((linear.right & (linear.linf > float(e))).double().mean())
+        for e in linear.epsilons[::5]
+    ]
+    assert found.accuracy()["accuracy"].tolist() == exact
+
+
+def test_no_member_breaks_what_the_union_does_not(cnn: nn.Module, images: Images) -> None:
+    union = evaluate_model(cnn, images, QUICK, RADII).correct()
+    for member in build(Attack, QUICK).members(4):
+        if member.name in ("linf-fgsm", "linf-apgd-t", "linf-fmn"):  # what needs no luck
+            alone = evaluate_model(cnn, images, member, RADII).correct()
+            assert (union <= alone).to_numpy().mean() > 0.98
+
+
+def test_what_an_early_member_breaks_later_ones_do_not_see(planes) -> None:
+    near, far = (
+        evaluate_model(planes.model, planes.images, QUICK, grid([eps])) for eps in ("0.5", "0.001")
+    )
+    assert near.accuracy()["accuracy"][0] == 0
+    assert near.record["cost"]["forwards"] < 6
+    members = 1 + 10 + 5 + 3 * 5 + 5
+    assert far.record["cost"]["backwards"] == pytest.approx(members, rel=0.1)
+
+
+def test_square_sees_where_gradients_are_blind() -> None:
+    class Steps(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            lead = (x.flatten(1).mean(1) * 64).round() - 32
+            return torch.stack([-lead, lead + 0.5, lead - 9, lead - 9], 1)
+
+    grey = Images(torch.full((10, 1, 8, 8), 0.45), torch.zeros(10, dtype=torch.long))
+    found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=100", grid(["0.2"]))
+    assert found.accuracy()["accuracy"][0] == 0
