@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +18,20 @@ with warnings.catch_warnings():  # Foolbox imports a name that SciPy has depreca
     from tiny import train_job
 
 torch.set_num_threads(1)
-settings.register_profile("shared machine", deadline=None)
+settings.register_profile("shared machine", deadline=None, max_examples=50)
 settings.load_profile("shared machine")
+gc.freeze()  # what torch brings is no garbage; to look through it again and again takes long
+gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Commands set up what the package says; the next test starts afresh."""
+    package = logging.getLogger("robustbench_cli")
+    handlers, level, propagate = list(package.handlers), package.level, package.propagate
+    yield
+    package.handlers[:], package.propagate = handlers, propagate
+    package.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from .certify import Certifier, certify
 from .fast_path import Crafting, quicken
 from .findings import Findings
 from .isolation import fenced, frozen
-from .network import Network
+from .network import Network, answers_differ
 from .parts import Document
 from .plan import Plan
 from .record import identify, make_record, make_rows, measured, open_parts
@@ -94,6 +94,7 @@ def evaluate_model(
         stored = open_parts(parts, about, opponent.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
+        network.random = answers_differ(network, few[:16])
         with threads(model, few, count) as count:
             if not plan.attack.one_step:  # its gradients are few; they stay those of the network
                 opponent = quicken(opponent, few[:16], crafting)

@@ -6,9 +6,10 @@ or whose steps are spent, leaves the batch, and the next task takes its place; w
 verified in batches of its own.
 
 A sample that withstands the attack has gone through exactly Foolbox's iterates. One that does not
-has broken at its first adversarial iterate, where Foolbox looks at the last one only. The random
-start is a function of the seed, the attack, the sample, the epsilon and the restart, and of
-nothing else.
+has broken at its first adversarial iterate, where Foolbox looks at the last one only; a network
+that draws random numbers is asked for a verdict on the last iterate alone, or it would be shown
+images until a draw fails. The random start is a function of the seed, the attack, the sample, the
+epsilon and the restart, and of nothing else.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class _Run:
         claims = hit.tolist()
         leave = []
         for i, lane in enumerate(self.lanes):
-            if claims[i] and lane.deaf != lane.step:
+            if claims[i] and lane.deaf != lane.step and not self.chunk.network.random:
                 lane.image = self.x[i].clone()
                 leave.append(i)
             else:

@@ -25,6 +25,7 @@ class Network(nn.Module):
         self.predictor = predictor
         self.forwards = self.backwards = 0
         self.has_gradient = True  # False once a gradient was asked for and there was none
+        self.random = False  # whether two calls answer the same images differently
 
     def forward(self, x: Tensor) -> Tensor:
         before = getattr(self.predictor, "forwards", 0)
@@ -65,6 +66,11 @@ def logits(network: nn.Module, x: Tensor) -> Tensor:
     """float32, no gradient, and no mixed precision even where the caller had switched it on."""
     with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
         return network(x)  # type: ignore[no-any-return]
+
+
+def answers_differ(network: nn.Module, x: Tensor) -> bool:
+    """Whether the network draws random numbers: two calls with the same images are compared."""
+    return not torch.equal(logits(network, x), logits(network, x))
 
 
 def predict_clean(network: Network, images: Images, batches: Batches) -> Clean:

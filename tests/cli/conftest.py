@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +15,8 @@ from robustbench_cli.runs import load_runs
 
 
 @pytest.fixture(autouse=True)
-def own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each command sets up what it says; the next test starts afresh."""
-    package = logging.getLogger("robustbench_cli")
-    handlers, level = list(package.handlers), package.level
-    monkeypatch.setattr(package, "propagate", True)
+def not_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(show, "_quiet", False)
-    yield
-    package.handlers[:] = handlers
-    package.setLevel(level)
 
 
 @pytest.fixture

@@ -107,6 +107,26 @@ def test_the_bill_is_exact_for_what_survives(images: Images) -> None:
     assert 2 * 3 * 5 <= found.record["cost"]["forwards"] <= 2 * 3 * 5 * 1.2
 
 
+def test_a_random_network_is_asked_for_one_verdict() -> None:
+    """One that errs by chance is not shown images until it errs."""
+
+    class Careless(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            wrong = torch.rand(len(x)) < 0.1
+            return 0 * x.flatten(1)[:, :2] + torch.stack([1 - 2.0 * wrong, 2.0 * wrong - 1], 1)
+
+    pixels = torch.zeros(400, 1, 2, 2, dtype=torch.uint8)
+    found = evaluate_model(
+        Careless(),
+        Images(pixels, torch.zeros(400, dtype=torch.long)),
+        "linf-pgd:steps=20",
+        grid(["0.1"]),
+        audit=0,
+    )
+    right = found.samples.query("clean == label")
+    assert 0.85 < (right["prediction"] == right["label"]).mean() < 0.95
+
+
 def test_memory_running_out_changes_no_verdict(cnn: nn.Module, images: Images) -> None:
     class Small(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

@@ -168,6 +168,12 @@ def test_a_planted_fault_makes_its_check_fire(linear: Any, fault: Any) -> None:
     assert fired[FAULTS[fault]].remedy
 
 
+def test_random_draws_are_not_taken_for_misleading_gradients(linear: Any) -> None:
+    found = attacked(Wrapped(linear.model, draws_numbers), linear.images)
+    assert found.record["signals"]["gradients"]["predicted"] == pytest.approx(1, abs=0.01)
+    assert "unusable-gradients" not in findings(found)
+
+
 def test_rounded_pixels_show_in_what_other_attacks_break(linear: Any) -> None:
     fired = findings(attacked(Wrapped(linear.model, rounds), linear.images, "linf-bim:steps=4"))
     assert "black-box-beats-white-box" in fired

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from robustbench_cli.device import seed_everything
 from robustbench_cli.evaluation.network import logits
 from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal, margin
 
@@ -30,11 +31,13 @@ class Gradients(Signal):
     def measure(self, scene: Scene, n: int, effort: Effort) -> Numbers:
         x, labels = scene.first(n)
         x.requires_grad_()
+        seed_everything(scene.seed)
         with torch.enable_grad():
             found = scene.network(x)
             ways = [cross_entropy(found, labels, reduction="sum"), margin(found, labels).sum()]
             ce, lead = (_gradient(way, x) for way in ways)
         x = x.detach()
+        seed_everything(scene.seed)  # the same draws again, where the network draws
         moved = logits(scene.network, x + STEP * lead.sign())
         gained = margin(moved, labels) - margin(found.detach(), labels)
         promised = STEP * lead.flatten(1).abs().sum(1)
