@@ -14,7 +14,8 @@ from robustbench_cli.api import evaluate
 from robustbench_cli.cli import main
 from robustbench_cli.errors import CompositionError, RunError, UsageError
 from robustbench_cli.experiment import read_experiment
-from robustbench_cli.jobs import AttackJob, TransferJob, Where, training_images
+from robustbench_cli.jobs import AttackJob, TransferJob, Where
+from robustbench_cli.jobs.subject import training_images
 from robustbench_cli.probe import make_probe
 from robustbench_cli.reporting.frame import collect
 from robustbench_cli.results import Evaluation

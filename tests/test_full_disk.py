@@ -68,7 +68,7 @@ def test_a_disk_that_is_full_when_the_signals_come_keeps_the_rows(
         raise RunError("cannot write signals: No space left on device")
 
     with monkeypatch.context() as during:
-        during.setattr("robustbench_cli.jobs.write_json", full)
+        during.setattr("robustbench_cli.jobs.attack.write_json", full)
         with pytest.raises(RunError, match="No space left"):
             job.run()
     assert Run.open(runs / PLAIN).evaluations()[0].n == 40

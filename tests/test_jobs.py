@@ -137,12 +137,12 @@ def test_signals_are_measured_once_and_leave_the_rows_alone(
     rows = contents(path.parent, "*.csv.gz")
     assert "signals" not in json.loads(path.read_text())
     assert bare.done() and not quick.done(), "the rows are there, the signals are not"
-    monkeypatch.setattr("robustbench_cli.jobs.evaluate_model", None)  # the rows are not made again
+    monkeypatch.setattr("robustbench_cli.jobs.attack.evaluate_model", None)  # rows are kept
     assert quick.run() == path and signals_of(path)["level"] == "quick"
     assert bare.done() and quick.done() and not full.done()
     full.run()
     assert signals_of(path)["level"] == "full" and "answers" in signals_of(path)
-    monkeypatch.setattr("robustbench_cli.jobs.measure", None)
+    monkeypatch.setattr("robustbench_cli.jobs.attack.measure", None)
     assert all(job.done() for job in (bare, quick, full))
     quick.run()
     assert signals_of(path)["level"] == "full"
@@ -159,7 +159,7 @@ def test_a_kill_while_signals_are_measured_costs_the_signals_only(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:
-        during.setattr("robustbench_cli.jobs.measure", killed)
+        during.setattr("robustbench_cli.jobs.attack.measure", killed)
         with pytest.raises(KeyboardInterrupt):
             job.run()
     before = contents(job.path.parent, "*.csv.gz")

@@ -22,7 +22,6 @@ LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"experiment", "api", "adopt"},
     {"grid"},
     {"jobs"},
-    {"crafting"},
     {"probe"},
     {"training", "evaluation", "reporting"},
     {"runs", "models"},

@@ -10,10 +10,10 @@ from safetensors.torch import load_file
 from tiny import contents, tiny, train_job
 from torch import nn
 
-from robustbench_cli.crafting import watch, with_stopping
 from robustbench_cli.data.dataset import Data, Images, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import UsageError
+from robustbench_cli.jobs.stopping import watch, with_stopping
 from robustbench_cli.runs import Run
 from robustbench_cli.training.best import evenly
 from robustbench_cli.training.config import TrainConfig

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from small import CLASSES, make_batch
 from tiny import contents, tiny, train_job
 
-from robustbench_cli.crafting import make_corpus
 from robustbench_cli.data.dataset import Data, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.jobs.corpus import make_corpus
 from robustbench_cli.runs import Run
 from robustbench_cli.spec import build
 from robustbench_cli.training.batch import Batch, Outcome

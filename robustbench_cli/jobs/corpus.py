@@ -1,75 +1,31 @@
-"""What training asks of the attacks: how well an epoch withstands one, and what it trains on.
-
-`training` and `evaluation` do not know each other; this is where a training job joins them.
-"""
+"""Adversarial images that are made once, on a trained run, for others to train on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from .data.dataset import Dataset, Images
-from .epsilon import Eps
-from .errors import RunError
-from .evaluation.attack import Attack
-from .evaluation.evaluate import evaluate_model
-from .evaluation.isolation import fenced, frozen
-from .evaluation.network import Network
-from .evaluation.plan import Plan
-from .evaluation.verify import verify
-from .files import read_json, replacing, write_json
-from .probe import make_probe
-from .results import file_name
-from .runs import Run
-from .spec import build, build_all, shorten
-from .training.best import Watch
-from .training.config import TrainConfig
-from .training.deploy import load_predictor
-from .training.method import Method
-from .training.offline import Corpus, Offline
-
-
-def with_stopping(config: TrainConfig) -> TrainConfig:
-    """`config` with ``stop_on`` in its canonical spelling and ``stop_eps`` filled in.
-
-    Raises:
-        UsageError: no such attack, or a radius that cannot be meant.
-    """
-    if not config.stop_on:
-        return config
-    eps = Eps.parse(config.stop_eps or _radius(config, build(Attack, config.stop_on).norm))
-    probe = make_probe(config.stop_on, config.data, (eps,))
-    return replace(config, stop_on=probe.attack, stop_eps=str(probe.epsilons[0]))
-
-
-def _radius(config: TrainConfig, norm: str) -> str:
-    """That of the first method which trains in this norm; else what is usual for the data set."""
-    for method in build_all(Method, config.method_resolved, trusted=False):
-        eps = getattr(method, "eps", None)
-        if eps and getattr(method, "norm", None) == norm:
-            return shorten(eps)
-    return build(Dataset, config.data, trusted=False).train_eps[norm]
-
-
-def watch(config: TrainConfig) -> Watch | None:
-    """Measures accuracy under the attack of ``stop_on``; None where there is none."""
-    return partial(_withstood, config) if config.stop_on else None
-
-
-def _withstood(config: TrainConfig, model: nn.Module, images: Images) -> float:
-    eps = Eps.parse(config.stop_eps or "0")
-    found = evaluate_model(model, images, config.stop_on or "", [eps], seed=config.seed)
-    return float(found.accuracy()["accuracy"].iloc[-1])
-
-
-# --- a corpus of adversarial images ---
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.errors import RunError
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.isolation import fenced, frozen
+from robustbench_cli.evaluation.network import Network
+from robustbench_cli.evaluation.plan import Plan
+from robustbench_cli.evaluation.verify import verify
+from robustbench_cli.files import read_json, replacing, write_json
+from robustbench_cli.probe import make_probe
+from robustbench_cli.results import file_name
+from robustbench_cli.runs import Run
+from robustbench_cli.spec import build, shorten
+from robustbench_cli.training.deploy import load_predictor
+from robustbench_cli.training.method import Method
+from robustbench_cli.training.offline import Corpus, Offline
 
 
 def supply(methods: Iterable[Method], train: Images, data: str) -> None:

@@ -1,0 +1,140 @@
+"""Attack one network."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from robustbench_cli import device as devices
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.eight_bit import eight_bit
+from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.lending import Borrowing
+from robustbench_cli.evaluation.measure import enough, measure
+from robustbench_cli.files import read_json, write_json
+from robustbench_cli.probe import Probe
+from robustbench_cli.progress import Progress
+from robustbench_cli.results import Evaluation, file_name
+from robustbench_cli.runs import Run
+from robustbench_cli.spec import build, parameters
+from robustbench_cli.training.deploy import Predictor, load_predictor
+
+from .job import Where
+from .subject import is_recorded, open_images, open_predictor, training_images
+
+_OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit")
+"""Of an identity, what the evaluation itself cannot know."""
+
+
+@dataclass(frozen=True)
+class AttackJob:
+    """Attack one network; the result is an evaluation in its run directory."""
+
+    target: Path
+    probe: Probe
+    where: Where = Where()
+    force: bool = False
+
+    @property
+    def label(self) -> str:
+        behind = f" behind {self.probe.defence}" if self.probe.defence else ""
+        return f"{self.probe.attack} on {self.target.name}{behind}"
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        attack = build(Attack, self.probe.attack)
+        source = (Path(attack.source),) if isinstance(attack, Borrowing) else ()
+        return (self.target, *source)
+
+    @property
+    def path(self) -> Path:
+        """The record of the evaluation."""
+        return self.target / "attacks" / f"{file_name(self._identity())}.json"
+
+    def done(self) -> bool:
+        if self.force or not all((path / "model.safetensors").is_file() for path in self.needs):
+            return False
+        return (
+            Run.open(self.target).finished
+            and is_recorded(self.path, self._identity())
+            and enough(read_json(self.path), self.probe.checks)
+        )
+
+    def run(self, progress: Progress | None = None) -> Path:
+        run, identity = Run.open(self.target), self._identity()
+        parts = self.target / "attacks" / f".{file_name(identity)}"
+        if self.force:
+            shutil.rmtree(parts, ignore_errors=True)
+        model, images = (
+            open_predictor(run, self.probe, self.where),
+            open_images(self.probe, run, self.where),
+        )
+        with eight_bit(self.probe.eight_bit):
+            if self.force or not is_recorded(self.path, identity):
+                evaluation = evaluate_model(
+                    model,
+                    images,
+                    _attack(self.probe, run, self.where),
+                    self.probe.epsilons,
+                    schedule=self.probe.schedule,
+                    audit=self.probe.audit,
+                    crafting=self.probe.crafting,
+                    num_threads=self.probe.threads,
+                    seed=self.probe.seed,
+                    batch_size=self.probe.batch_size,
+                    parts=parts,
+                    progress=progress,
+                    identity={k: identity[k] for k in _OUTSIDE if k in identity},
+                )
+                evaluation.record["truncated"] = len(images) == self.probe.samples
+                evaluation.record["defences"] = _defences(model)
+                run.save(evaluation)
+                shutil.rmtree(parts, ignore_errors=True)
+            self._measure(model, images)
+        return self.path
+
+    def _measure(self, model: nn.Module, images: Images) -> None:
+        """Add the signals to the record; the rows, and what vouches for them, stay as they are."""
+        evaluation = Evaluation.load(self.path)
+        if not enough(evaluation.record, self.probe.checks):
+            signals = measure(model, images, evaluation, self.probe.checks)
+            write_json(self.path, {**evaluation.record, "signals": signals})
+
+    def _identity(self) -> dict[str, Any]:
+        run = Run.open(self.target)
+        images = open_images(self.probe, run, self.where)
+        attack, more = build(Attack, self.probe.attack), {"weights": run.weights_digest}
+        if isinstance(attack, Borrowing):
+            more["source_weights"] = Run.open(Path(attack.source)).weights_digest
+        return self.probe.identity(images, **more)
+
+
+def _attack(probe: Probe, run: Run, where: Where) -> Attack:
+    """The attack of a probe; if it crafts on another run's network, with that network."""
+    attack = build(Attack, probe.attack)
+    if isinstance(attack, Borrowing):
+        source = Run.open(Path(attack.source))
+        if source.config["data"] != run.config["data"]:
+            raise UsageError(
+                f"{attack.source} was trained on {source.config['data']} and {run.path} on "
+                f"{run.config['data']}; transfer between runs of one data set"
+            )
+        train, device = partial(training_images, source, where), devices.choose(where.device)
+        attack.lend(load_predictor(source, device, probe.view, train=train))
+    return attack
+
+
+def _defences(model: nn.Module) -> list[dict[str, Any]]:
+    """What stands before the network, with every parameter; the outermost first."""
+    methods = model.methods if isinstance(model, Predictor) else ()
+    return [
+        {"name": m.name, **{f.name: getattr(m, f.name) for f in parameters(type(m))}}
+        for m in methods
+    ]

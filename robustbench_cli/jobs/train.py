@@ -1,0 +1,62 @@
+"""Train one network."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustbench_cli.progress import Progress
+from robustbench_cli.runs import Run
+from robustbench_cli.training.config import TrainConfig
+from robustbench_cli.training.train import Trainer
+
+from .corpus import supply
+from .job import Where, load_data
+from .stopping import watch, with_stopping
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Train one network; the result is its run directory."""
+
+    config: TrainConfig  # resolved
+    where: Where = Where()
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", with_stopping(self.config))
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        return ()
+
+    @property
+    def path(self) -> Path:
+        return self.where.runs / self.config.name
+
+    @property
+    def label(self) -> str:
+        return f"train {self.config.name}"
+
+    def done(self) -> bool:
+        if self.force or not (self.path / "run.json").is_file():
+            return False
+        run = Run.open(self.path)
+        return run.finished and run.config == self.config.as_dict()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        if self.force:
+            shutil.rmtree(self.path, ignore_errors=True)
+        config = self.config
+        data = load_data(
+            config.data,
+            self.where,
+            validation=config.validation,
+            train_fraction=config.train_fraction,
+            label_noise=config.label_noise,
+            seed=config.seed,
+        )
+        trainer = Trainer(config, data, self.path, progress, watch(config))
+        supply(trainer.methods, data.train, config.data)
+        return trainer.run().path

@@ -1,0 +1,124 @@
+"""Craft on one network, show to others."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.transfer import transfer
+from robustbench_cli.probe import Probe
+from robustbench_cli.progress import Progress
+from robustbench_cli.results import file_name
+from robustbench_cli.runs import Run
+
+from .job import Where
+from .subject import is_recorded, open_images, open_predictor
+
+
+@dataclass(frozen=True)
+class TransferJob:
+    """Craft on one network and show to others; the results lie in the source's directory."""
+
+    source: Path
+    targets: tuple[Path, ...]
+    probe: Probe
+    where: Where = Where()
+    force: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("defence", "eight_bit", "audit", "compile", "threads"):
+            if getattr(self.probe, name):
+                option = name.replace("_", "-")
+                raise UsageError(f"--{option} is for attack and sweep-epsilon, not for transfer")
+        if self.probe.precision != "float32":
+            raise UsageError("--precision is for attack and sweep-epsilon, not for transfer")
+        paths = {path.resolve() for path in (self.source, *self.targets)}
+        for first, second in combinations(sorted(paths), 2):
+            if first.name == second.name:  # results are named after the directories
+                raise UsageError(
+                    f"{first} and {second} have the same name; rename one of the directories"
+                )
+
+    @property
+    def label(self) -> str:
+        return f"{self.probe.attack} from {self.source.name} to {len(self.targets)} networks"
+
+    @property
+    def needs(self) -> tuple[Path, ...]:
+        return (self.source, *self.targets)
+
+    @property
+    def path(self) -> Path:
+        return self.source
+
+    @property
+    def records(self) -> list[Path]:
+        """The record of each target's evaluation, once the job is done."""
+        source = Run.open(self.source)
+        common = self.probe.identity(open_images(self.probe, source, self.where))
+        return [self._record(Run.open(path), source, common)[0] for path in self.targets]
+
+    def done(self) -> bool:
+        return not self.force and not self._missing()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        source = Run.open(self.source)
+        missing = self.targets if self.force else self._missing()
+        opened = {run.name: run for run in map(Run.open, missing)}
+        images = open_images(self.probe, source, self.where)
+        common = self.probe.identity(images)
+        parts = self.source / "transfer" / f".{file_name({**common, 'to': [*opened]})}"
+        models = {
+            name: open_predictor(run, self.probe, self.where)
+            for name, run in {**opened, source.name: source}.items()
+        }
+        for evaluation in transfer(
+            {source.name: models[source.name]},
+            {name: models[name] for name in opened},
+            images,
+            self.probe.attack,
+            self.probe.epsilons,
+            seed=self.probe.seed,
+            batch_size=self.probe.batch_size,
+            parts=parts,
+            progress=progress,
+            identity={key: common[key] for key in ("view", "data")},
+            weights={run.name: run.weights_digest for run in (source, *opened.values())},
+        ):
+            record = evaluation.record
+            record["source_method"] = source.config["method"]
+            record["target_method"] = opened[record["target"]].config["method"]
+            evaluation.save(self.source / "transfer")
+        shutil.rmtree(parts, ignore_errors=True)
+        return self.source
+
+    def _missing(self) -> tuple[Path, ...]:
+        """Targets without a result that still holds."""
+        if not (self.source / "model.safetensors").is_file():
+            return self.targets
+        source = Run.open(self.source)
+        common = self.probe.identity(open_images(self.probe, source, self.where))
+        missing = []
+        for path in self.targets:
+            if not (path / "model.safetensors").is_file() or not is_recorded(
+                *self._record(Run.open(path), source, common)
+            ):
+                missing.append(path)
+        return tuple(missing)
+
+    def _record(
+        self, target: Run, source: Run, common: dict[str, Any]
+    ) -> tuple[Path, dict[str, Any]]:
+        """Where the result for a target lies, and what it must depend on."""
+        identity = {
+            **common,
+            "schedule": "transfer",
+            "source": source.name,
+            "target": target.name,
+            "weights": {run.name: run.weights_digest for run in (source, target)},
+        }
+        return self.source / "transfer" / f"{file_name(identity)}.json", identity
