@@ -1,9 +1,10 @@
-"""One thread: on small networks several threads are many times slower. And runs to share."""
+"""One thread, no settings of whoever runs the tests, and runs to share."""
 
 from __future__ import annotations
 
 import gc
 import logging
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ with warnings.catch_warnings():  # Foolbox imports a name that SciPy has depreca
     warnings.simplefilter("ignore", DeprecationWarning)
     from tiny import train_job
 
-torch.set_num_threads(1)
+for name in [name for name in os.environ if name.startswith("ROBUSTMIX_")]:
+    del os.environ[name]  # the commands that the tests start would heed them
+torch.set_num_threads(1)  # on small networks several threads are many times slower
 settings.register_profile("shared machine", deadline=None, max_examples=50)
 settings.load_profile("shared machine")
 gc.freeze()  # what torch brings is no garbage; to look through it again and again takes long
