@@ -21,6 +21,7 @@ from robustbench_cli.errors import UsageError
 
 from .network import Network
 from .plan import Opponent
+from .pooling import quicken_pools
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -103,6 +104,7 @@ def _faster(network: nn.Module, x: Tensor, crafting: Crafting) -> nn.Module | No
 
 def _copy(network: nn.Module, fold: bool) -> nn.Module:
     copied: nn.Module = fuse(network) if fold else copy.deepcopy(network)
+    quicken_pools(copied)
     return copied.eval().requires_grad_(False)
 
 
