@@ -17,7 +17,7 @@ from robustbench_cli import (
 )
 
 runs = [
-    train(data="digits", model="lenet5", method=method, epochs=2, seed=seed)
+    train(data="digits", model="lenet5", method=method, epochs=2, train_fraction=0.5, seed=seed)
     for method in ("plain", "mixup:alpha=0.4+pgd-at:steps=3")
     for seed in (0, 1)
 ]

@@ -27,6 +27,8 @@ from .spec import allow_code, allowed_code
 
 _log = logging.getLogger(__name__)
 
+KILLED = "its process was killed (out of memory?); try fewer --jobs, then the same command"
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -124,7 +126,30 @@ def _one_by_one(jobs: dict[int, Job], watcher: Watcher | None) -> Iterator[tuple
 
 
 def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
-    count = min(workers.count, len(jobs))
+    """Where a process dies, most often for want of memory, half as many go on with what is left.
+
+    A job is blamed only where it was alone.
+    """
+    count, left = min(workers.count, len(jobs)), dict(jobs)
+    while left:
+        for i, finished in _in_pool(left, count, workers):
+            if finished is not None:
+                left = {k: job for k, job in left.items() if k != i}
+                yield i, finished
+        for i, finished in [(i, _looked_at(job)) for i, job in left.items()]:
+            if finished:  # its process died after the work
+                del left[i]
+                yield i, finished
+        if left and count == 1:  # a pool of one takes the jobs in their order
+            i = next(iter(left))
+            yield i, Finished(left.pop(i), error=RunError(KILLED))
+        count = max(1, min(count // 2, len(left)))
+
+
+def _in_pool(
+    jobs: dict[int, Job], count: int, workers: Workers
+) -> Iterator[tuple[int, Finished | None]]:
+    """The jobs as they end; None for each that was not done when one of the processes died."""
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     slots: Queue[str] = context.Queue()
     for worker in range(count):
@@ -135,8 +160,7 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
     try:
         futures = {pool.submit(attempt, job): i for i, job in jobs.items()}
         for future in as_completed(futures):
-            i = futures[future]
-            yield i, _outcome(jobs[i], future)
+            yield futures[future], _outcome(future)
     except BaseException:
         # an interrupt must not wait for work that takes hours
         pool.shutdown(wait=False, cancel_futures=True)
@@ -146,12 +170,11 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
     pool.shutdown()
 
 
-def _outcome(job: Job, future: Future[Finished]) -> Finished:
+def _outcome(future: Future[Finished]) -> Finished | None:
     try:
         return future.result()
     except BrokenProcessPool:
-        text = "its process was killed (out of memory?); try fewer --jobs, then the same command"
-        return Finished(job, error=RunError(text))
+        return None
 
 
 def _gpus_of(worker: int, per_job: float) -> str:

@@ -15,6 +15,7 @@ import types
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
 from fractions import Fraction
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import (
@@ -129,12 +130,15 @@ def parameters(cls: type[Plugin]) -> list[Field[Any]]:
     return [f for f in fields(cls) if f.init]
 
 
-def names(room: str) -> list[str]:
+@cache
+def names(room: str) -> tuple[str, ...]:
     """Every plugin of a room: the files of its folder."""
     folder = Path(__file__).parent / ROOMS[room].replace(".", "/")
-    return sorted(
-        p.stem.replace("_", "-") for p in folder.glob("*.py") if not p.stem.startswith("_")
-    )
+    stems = [path.stem for path in folder.glob("*.py")]
+    return tuple(sorted(s.replace("_", "-") for s in stems if not s.startswith("_")))
+
+
+_hints = cache(get_type_hints)
 
 
 def describe(room: str, name: str) -> str:
@@ -233,7 +237,7 @@ def build(base: type[P], text: str, *, trusted: bool = True) -> P:
     if "." in name or (name not in names(base.room) and attribute.isidentifier()):
         name, given = f"{name}:{attribute}", after  # my_lab.nets:MyNet
     cls = find(base, name, trusted=trusted)
-    hints = get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     known = {f.name: f for f in parameters(cls)}
     values: dict[str, Any] = {}
     for position, item in enumerate(

@@ -11,20 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
-from hypothesis import settings
-
-with warnings.catch_warnings():  # Foolbox imports a name that SciPy has deprecated
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from tiny import train_job
 
 for name in [name for name in os.environ if name.startswith("ROBUSTMIX_")]:
     del os.environ[name]  # the commands that the tests start would heed them
-torch.set_num_threads(1)  # on small networks several threads are many times slower
-settings.register_profile("shared machine", deadline=None, max_examples=50)
-settings.load_profile("shared machine")
-gc.freeze()  # what torch brings is no garbage; to look through it again and again takes long
-gc.set_threshold(20_000, 20, 50)
+
+
+def pytest_collection() -> None:
+    """Heavy imports, in the processes that run tests; the one that hands them out needs none."""
+    import torch
+    from hypothesis import settings
+
+    with warnings.catch_warnings():  # Foolbox imports a name that SciPy has deprecated
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import foolbox  # noqa: F401
+
+    torch.set_num_threads(1)  # on small networks several threads are many times slower
+    settings.register_profile("shared machine", deadline=None, max_examples=50)
+    settings.load_profile("shared machine")
+    gc.freeze()  # what torch brings is no garbage; to look through it again and again takes long
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,8 @@ def own_logging() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three finished runs, plain with seeds 0 and 1 and mixup with seed 0; not to be written to."""
+    from tiny import train_job
+
     folder = tmp_path_factory.mktemp("finished") / "runs"
     for method, seed in (("plain", 0), ("plain", 1), ("mixup", 0)):
         train_job(folder, method=method, seed=seed).run()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import attack_job, contents, train_job
 
+from robustbench_cli import grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.grid import Finished, Workers, run_jobs, side_by_side
+from robustbench_cli.grid import Finished, Workers, attempt, run_jobs, side_by_side
 from robustbench_cli.jobs import Job
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs import load_runs
@@ -151,20 +153,36 @@ def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.M
         assert contents(runs, pattern) == contents(Path("alone"), pattern)
 
 
-def test_failures_in_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies takes no job with it that has not begun, and nothing hangs."""
+def test_failures_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that raises, one that takes its process with it; and nothing hangs."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    jobs = [Note(tmp_path / "a", "theirs"), Note(tmp_path / "b"), Note(tmp_path / "c", "death")]
-    told = Told()
-    raised, written, died = run_jobs(jobs, Workers(2), told)
+    jobs = {0: Note(tmp_path / "a", "theirs"), 1: Note(tmp_path / "b", "death")}
+    (_, raised), (_, died) = grid._in_processes(jobs, Workers(1))
     assert "ZeroDivisionError: division; type --debug" in str(raised.error)
     assert "its process was killed (out of memory?)" in str(died.error)
-    assert written.path or "its process was killed" in str(written.error)
-    assert len(told.ended) == 3 and told.begun == [(3, 0, 2)]
-    if written.path:
-        assert int(written.path.read_text()) != os.getpid()
-    again = run_jobs([jobs[1]], Workers(2))
-    assert again[0].path == tmp_path / "b"
+
+
+def test_a_process_that_dies_takes_no_other_job_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half as many processes go on; who is blamed was alone; who had finished is not asked again"""
+    jobs = [Note(tmp_path / name, "death" * (name == "b")) for name in "abcdef"]
+    pools: list[tuple[str, int]] = []
+
+    def pool(left: dict[int, Job], count: int, _: Workers) -> Iterator[tuple[int, Any]]:
+        pools.append(("".join(job.label for job in left.values()), count))
+        for place, (i, job) in enumerate(left.items()):
+            if job.label == "b":  # the others that had begun are lost, too, but for their files
+                jobs[5].run()
+                yield from ((lost, None) for lost in [*left][place:])
+                return
+            yield i, attempt(job)
+
+    monkeypatch.setattr(grid, "_in_pool", pool)
+    finished = run_jobs(jobs, Workers(4))
+    assert [bool(f.error) for f in finished] == [False, True, False, False, False, False]
+    assert [f.path for f in finished if f.path] == [tmp_path / name for name in "acdef"]
+    assert pools == [("abcdef", 4), ("bcde", 2), ("bcde", 1), ("cde", 1)]
 
 
 def test_without_ray_its_option_says_how_to_install_it(

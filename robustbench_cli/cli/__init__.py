@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import typer
+from typer.main import get_command
 
 from robustbench_cli.errors import RobustmixError
 
@@ -19,6 +23,11 @@ _ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "C
 INTERRUPTED = 130
 
 
+@cache
+def _command() -> Callable[..., Any]:
+    return get_command(app)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
@@ -26,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
-        result = app(arguments, prog_name="robustmix", standalone_mode=False)
+        result = _command()(arguments, prog_name="robustmix", standalone_mode=False)
         if result == INTERRUPTED:  # some versions of typer answer an interrupt themselves
             raise KeyboardInterrupt
         sys.stdout.flush()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
+from torch import nn
 
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import build, find, names
@@ -26,11 +28,9 @@ def infer(state: State, shape: tuple[int, int, int], classes: int) -> Architectu
     by_name: list[Architecture] = []
     by_order: list[Architecture] = []
     for candidate in candidates():
-        try:
-            with torch.device("meta"):
-                network = candidate.build(shape, classes)
-        except UsageError:
-            continue  # not for images of this size
+        network = _outline(str(candidate), shape, classes)
+        if network is None:
+            continue
         match = compare(state, network)
         if isinstance(match, Match):
             (by_name if "by name" in match.how else by_order).append(candidate)
@@ -46,6 +46,16 @@ def infer(state: State, shape: tuple[int, int, int], classes: int) -> Architectu
         f"images and {classes} classes; tried {', '.join(names(Architecture.room))}; check --data, "
         "or name the network: --model NAME or --model my_lab.nets:MyNet"
     )
+
+
+@cache
+def _outline(spec: str, shape: tuple[int, int, int], classes: int) -> nn.Module | None:
+    """The network on the meta device, or None where it is not for images of this size."""
+    try:
+        with torch.device("meta"):
+            return build(Architecture, spec).build(shape, classes)
+    except UsageError:
+        return None
 
 
 def candidates() -> Iterator[Architecture]:

@@ -53,7 +53,7 @@ def test_version(cli: Cli) -> None:
 def test_a_list_has_a_line_for_each(cli: Cli, room: str) -> None:
     found = cli("--list", room)
     assert found.code == 0 and found.err == ""
-    assert [line.split()[0] for line in found.out.splitlines()] == names(room)
+    assert tuple(line.split()[0] for line in found.out.splitlines()) == names(room)
     assert all(len(line.split()) > 3 for line in found.out.splitlines()), "no explanation"
 
 

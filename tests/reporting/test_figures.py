@@ -122,7 +122,7 @@ def test_a_notebook_shows_the_picture(tmp_path: Path) -> None:
 
 
 def test_every_figure_explains_itself() -> None:
-    assert spec.names("figures") == ["decay-curve", "transfer-matrix"]
+    assert spec.names("figures") == ("decay-curve", "transfer-matrix")
     for name in spec.names("figures"):
         assert spec.describe("figures", name).endswith(".") or name == "transfer-matrix"
 

@@ -16,7 +16,8 @@ from robustbench_cli.training.method import Method
 from robustbench_cli.training.objective import Objective, check
 
 ALL = names("methods")
-IN_TRAINING = [name for name in ALL if name not in defences()]  # the others leave it alone
+AT_TEST_TIME = defences()
+IN_TRAINING = [name for name in ALL if name not in AT_TEST_TIME]  # the others leave it alone
 PAIRED = [name for name in IN_TRAINING if name != "plain"]
 
 
