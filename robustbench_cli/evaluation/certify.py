@@ -34,6 +34,7 @@ from .isolation import fenced, frozen
 from .network import Network, logits
 from .parts import Document
 from .plan import Plan
+from .pooling import quick_pools
 from .record import make_rows, open_parts
 
 ABSTAIN = -1
@@ -80,7 +81,7 @@ def certify(
     """
     attack = plan.attack
     assert isinstance(attack, Certifier)
-    with fenced(), frozen(model):
+    with fenced(), frozen(model), quick_pools(model):
         network = Network(model).eval()
         clean = plan.look(network).clean
 

@@ -23,6 +23,7 @@ from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .parts import Document
 from .plan import Plan
+from .pooling import quick_pools
 from .record import identify, make_record, make_rows, measured, open_parts
 from .schedule import Schedule, draw_audit, run_chunk
 from .threads import threads
@@ -104,7 +105,8 @@ def evaluate_model(
                 found = measured(chunk, lambda: run_chunk(chunk, real, audited).as_dict())
                 return {**found, "threads": count, "copy": not chunk.exact}
 
-            documents = stored.each(len(images), work, progress)
+            with quick_pools(model):  # not earlier: copies are traced from what is there
+                documents = stored.each(len(images), work, progress)
     found = [Findings.from_dict(document) for document in documents]
     fixed = {"label": images.labels, "clean": opponent.clean.prediction}
     if opponent.goals is not None:

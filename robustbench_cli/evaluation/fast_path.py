@@ -19,6 +19,7 @@ from torch.fx.experimental.optimization import fuse
 from robustbench_cli.device import autocast
 from robustbench_cli.errors import UsageError
 
+from .first_convolution import quicken_first_convolutions
 from .network import Network
 from .plan import Opponent
 from .pooling import quicken_pools
@@ -105,6 +106,7 @@ def _faster(network: nn.Module, x: Tensor, crafting: Crafting) -> nn.Module | No
 def _copy(network: nn.Module, fold: bool) -> nn.Module:
     copied: nn.Module = fuse(network) if fold else copy.deepcopy(network)
     quicken_pools(copied)
+    quicken_first_convolutions(copied)
     return copied.eval().requires_grad_(False)
 
 

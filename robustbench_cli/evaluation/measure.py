@@ -21,6 +21,7 @@ from robustbench_cli.spec import build, names
 
 from .attack import Attack
 from .isolation import fenced, frozen
+from .pooling import quick_pools
 from .signal import Effort, Scene, Signal
 
 SHARE = 0.08  # a tenth in time: small batches and gradients are dearer than they count
@@ -44,7 +45,7 @@ def measure(
     seed = int(record.get("seed", 0))
     attack = build(Attack, evaluation.attack)
     left = inf if effort == "full" else SHARE * _bill(record) * len(images)
-    with fenced(), frozen(model):
+    with fenced(), frozen(model), quick_pools(model):
         scene = Scene(model, images, evaluation, attack, seed)
         signals = [build(Signal, name) for name in names("signals")]
         calls = {signal.name: signal.calls(scene, effort) for signal in signals}

@@ -35,6 +35,7 @@ from .isolation import fenced, frozen
 from .network import Network
 from .parts import Document
 from .plan import Opponent, Plan
+from .pooling import quick_pools
 from .record import identify, make_record, make_rows, measured, open_parts
 from .showing import Viewer, show_chunk
 
@@ -81,6 +82,7 @@ def transfer(
     with fenced(), ExitStack() as stack:
         for model in {*sources.values(), *targets.values()}:
             stack.enter_context(frozen(model))
+            stack.enter_context(quick_pools(model))
         shown_to = {name: plan.look(Network(model).eval()) for name, model in targets.items()}
         for number, (name, model) in enumerate(sources.items()):
             source = plan.look(Network(model).eval())

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustbench_cli.evaluation.pooling import QuickMaxPool, quicken_pools
+from robustbench_cli.evaluation.pooling import QuickMaxPool, quick_pools, quicken_pools
 
 
 @pytest.mark.parametrize("shape", [(3, 6, 30, 30), (2, 5, 7, 8), (1, 1, 9, 9), (4, 13, 13)])
@@ -17,25 +17,38 @@ def test_values_are_the_same(shape: tuple[int, ...], last: bool) -> None:
     x[..., 3, 3] = torch.nan
     if last and x.ndim == 4:
         x = x.contiguous(memory_format=torch.channels_last)
-    pool = nn.MaxPool2d(2)
-    torch.testing.assert_close(QuickMaxPool(pool)(x), pool(x), rtol=0, atol=0, equal_nan=True)
+    found, expected = QuickMaxPool(2)(x), nn.MaxPool2d(2)(x)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
 def test_gradients_are_those_of_the_pool() -> None:
     """Equal pixels: the first of them gets it all."""
     x = torch.ones(1, 1, 4, 4, requires_grad=True)
-    QuickMaxPool(nn.MaxPool2d(2))(x).sum().backward()
+    QuickMaxPool(2)(x).sum().backward()
     assert x.grad is not None
     assert x.grad.sum() == 4
     assert (x.grad.unique() == torch.tensor([0.0, 1.0])).all()
 
 
-def test_only_pools_of_its_kind_are_replaced() -> None:
+def test_only_pools_of_its_kind_are_quickened() -> None:
+    class Own(nn.MaxPool2d):
+        pass
+
     other = [nn.MaxPool2d(3), nn.MaxPool2d(2, 1), nn.MaxPool2d(2, padding=1), nn.AvgPool2d(2)]
-    other += [nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, return_indices=True)]
+    other += [nn.MaxPool2d(2, ceil_mode=True), nn.MaxPool2d(2, return_indices=True), Own(2)]
+    kinds = [type(module) for module in other]
     network = nn.Sequential(nn.Sequential(nn.MaxPool2d(2), nn.ReLU()), *other)
-    quicken_pools(network)
-    assert isinstance(network[0][0], QuickMaxPool)
-    assert list(network[1:]) == other
-    quicken_pools(network)  # not inside itself
-    assert isinstance(network[0][0].pool, nn.MaxPool2d)
+    assert quicken_pools(network) == [network[0][0]]
+    assert type(network[0][0]) is QuickMaxPool
+    assert [type(module) for module in network[1:]] == kinds
+
+
+def test_afterwards_they_are_what_they_were() -> None:
+    network = nn.Sequential(nn.MaxPool2d(2))
+    pool, heard = network[0], []
+    pool.register_forward_hook(lambda *_: heard.append(1))
+    with pytest.raises(KeyError), quick_pools(network):
+        assert type(network[0]) is QuickMaxPool
+        network(torch.rand(1, 1, 4, 4))
+        raise KeyError
+    assert network[0] is pool and type(pool) is nn.MaxPool2d and heard == [1]
