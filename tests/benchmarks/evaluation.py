@@ -2,12 +2,13 @@
 
     python tests/benchmarks/evaluation.py --data-dir DATA [--weights FAST.pth] [--only linf-pgd]
 
-Both sides run in one process on one thread: the same network, images, parameters and batch size,
-warmed up, in turns. The time is that of the processor, so that other work on the machine counts
-for little. "plain" is ``attack(model, x, y, epsilons=[...])`` for one batch after another, with a
-network as it comes: eval mode, parameters that want gradients. The ratio is the median over the
-turns, with the lowest and the highest; "differ" counts verdicts (sample and epsilon) that are not
-those of plain, "run to run" those in which two plain runs with other seeds differ.
+Both sides run in one process on one thread: the same network, images and parameters, warmed up, in
+turns. The time is that of the processor, so that other work on the machine counts for little.
+"plain" is the one call ``attack(model, x, y, epsilons=[...])`` for all images, with a network as it
+comes: eval mode, parameters that want gradients. ``--plain-batch 167`` gives it the images in
+batches of as many as ours, which suit the processor's cache better. The ratio is the median over
+the turns, with the lowest and the highest; "differ" counts verdicts (sample and epsilon) that are
+not those of plain, "run to run" those in which two plain runs with other seeds differ.
 
 Both sides of a Boundary row take the same steps. In the first ours starts at the nearest image of
 another class, its default; in the second both start at noise, Foolbox's default, for which it tries
@@ -15,7 +16,9 @@ up to 1,000 images and ours 25. The distances are those of the images as found, 
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
-are trained here and kept in ``--runs-dir``. Nothing of this is part of the test suite.
+are trained here and kept in ``--runs-dir``; ``preact`` for two epochs on a tenth of CIFAR-10 where
+the data are there, on coloured noise otherwise. ``--against torchattacks`` or ``art`` sets ours
+beside those, too. Nothing of this is part of the test suite.
 """
 
 from __future__ import annotations
@@ -36,11 +39,11 @@ from torch import nn
 
 warnings.simplefilter("ignore")
 import foolbox as fb  # noqa: E402
+import libraries  # noqa: E402
 
 from robustbench_cli import api  # noqa: E402
 from robustbench_cli.data.dataset import Dataset, Images  # noqa: E402
 from robustbench_cli.epsilon import Eps, eps_range  # noqa: E402
-from robustbench_cli.evaluation.batches import Batches  # noqa: E402
 from robustbench_cli.evaluation.evaluate import evaluate_model  # noqa: E402
 from robustbench_cli.spec import build  # noqa: E402
 from robustbench_cli.training.deploy import load_predictor  # noqa: E402
@@ -58,6 +61,7 @@ class Row:
     target: float
     plain: Callable[[], Any]
     schedule: str = "ascending"
+    steps: int = 0  # of FGSM and PGD, which other libraries have, too
 
 
 def rows() -> list[Row]:
@@ -69,12 +73,12 @@ def rows() -> list[Row]:
     noisy = "l2-boundary:steps=500,start=noise"
     wide, narrow, cifar = "0:0.5:0.025", "0:0.3:0.015", "0:16/255:1/255"
     return [
-        Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM),
-        Row("PGD-40", "standard", "linf-pgd", wide, 167, 10, pgd40),
-        Row("PGD-40", "standard", "linf-pgd", wide, 167, 20, pgd40, "bisect"),
-        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 1.3, pgd40),
-        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 4, pgd40, "bisect"),
-        Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 16, 6, pgd20),
+        Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM, steps=1),
+        Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, steps=40),
+        Row("PGD-40", "standard", "linf-pgd", wide, 167, 20, pgd40, "bisect", 40),
+        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 1.3, pgd40, steps=40),
+        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 4, pgd40, "bisect", 40),
+        Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 32, 6, pgd20, steps=20),
         Row("Boundary-500", "standard", "l2-boundary:steps=500", "0:4:0.5", 167, 2, walk),
         Row("Boundary-500", "standard", noisy, "0:4:0.5", 167, 2, walk),
     ]
@@ -103,7 +107,13 @@ class Lab:
         if name == "standard":
             run = api.train(data="mnist", model="lenet5", epochs=options.epochs, **places)
             return load_predictor(run, torch.device("cpu"), "deployed"), self._images()
-        return _preact()
+        root = Path(options.data_dir).expanduser()
+        if not (root / "cifar-10-batches-py").is_dir():
+            return _preact()
+        settings = {"model": "preact-resnet18", "epochs": 2, "train_fraction": 0.1}
+        run = api.train(data="cifar10", **settings, **places)
+        network = load_predictor(run, torch.device("cpu"), "deployed")
+        return network, build(Dataset, "cifar10").load(root)[1]
 
     def _images(self) -> Images:
         root = Path(self._options.data_dir).expanduser()
@@ -146,15 +156,11 @@ def _preact() -> tuple[nn.Module, Images]:
 def plainly(
     tool: Any, network: nn.Module, images: Images, grid: Sequence[Eps], size: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Broken or not, (epsilons, n), and how far each image is that was found for the largest
-    epsilon, before Foolbox clips it to that ball; by Foolbox's own call."""
-    model = fb.PyTorchModel(network, bounds=(0, 1), device="cpu")
-    broken, far = [], []
-    for start in range(0, len(images), size):
-        part = images[start : start + size]
-        raw, _, hit = tool(model, part.x, part.labels, epsilons=[float(e) for e in grid])
-        broken.append(hit.numpy())
-        far.append((raw[-1] - part.x).flatten(1).norm(dim=1).numpy())
+    """Foolbox's own call, for one batch of `size` images after another."""
+    parts = [images[start : start + size] for start in range(0, len(images), size)]
+    floats = [float(e) for e in grid]
+    found = [libraries.foolbox_distances(tool, network, part, floats) for part in parts]
+    broken, far = zip(*found, strict=True)
     return np.concatenate(broken, 1), np.concatenate(far)
 
 
@@ -171,7 +177,7 @@ def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
     network, images = made[0].eval(), made[1][: row.samples]
     network.requires_grad_(True)
     grid = eps_range(row.eps)
-    size = batch or Batches(None, images.shape, torch.device("cpu")).size
+    size = batch or len(images)
 
     def ours() -> Any:
         return evaluate_model(
@@ -216,7 +222,34 @@ def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
     )
 
 
-def peak(row: Row, lab: Lab) -> str:
+def against(row: Row, lab: Lab, name: str, turns: int) -> str:
+    """The same row beside another library; its one-epsilon calls, all images in each."""
+    made = lab.get(row.network)
+    if made is None or not row.steps:
+        return ""
+    network, images = made[0].eval(), made[1][: row.samples]
+    grid = eps_range(row.eps)
+    floats, ratios = [float(e) for e in grid], []
+    for turn in range(turns):
+        torch.manual_seed(turn)
+        network.requires_grad_(True)
+        slow, theirs = timed(lambda: libraries.OTHERS[name](row.steps, network, images, floats))
+        fast, found = timed(
+            lambda: evaluate_model(
+                network, images, row.attack, grid, schedule=row.schedule, num_threads=1
+            )
+        )
+        ratios.append(slow / fast)
+    mine = ~found.correct().to_numpy().T
+    differ, weaker = int((mine != theirs).sum()), int((theirs & ~mine).sum())
+    return (
+        f"{row.work:13} {row.network:9} {row.schedule:10} {row.samples:5} "
+        f"{statistics.median(ratios):6.2f} ({min(ratios):.2f} - {max(ratios):.2f}) "
+        f"against {name}: {differ} of {mine.size} differ ({weaker} weaker)"
+    )
+
+
+def peak(row: Row, lab: Lab, batch: int | None) -> str:
     """Peak resident memory above the start, of each side in a process of its own (Unix)."""
     import os
 
@@ -225,10 +258,9 @@ def peak(row: Row, lab: Lab) -> str:
         return ""
     network, images = made[0].eval(), made[1][: row.samples]
     grid = eps_range(row.eps)
-    size = Batches(None, images.shape, torch.device("cpu")).size
     found = []
     for work in (
-        lambda: plainly(row.plain(), network, images, grid, size),
+        lambda: plainly(row.plain(), network, images, grid, batch or len(images)),
         lambda: evaluate_model(network, images, row.attack, grid, num_threads=1, audit=0),
     ):
         out, into = os.pipe()
@@ -254,7 +286,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3, help="for the standard network")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--samples", type=int, help="instead of each row's own number")
-    parser.add_argument("--plain-batch", type=int, help="images per plain call; as many as ours")
+    parser.add_argument("--plain-batch", type=int, help="images per plain call; all in one")
+    parser.add_argument(
+        "--against", action="append", default=[], choices=libraries.OTHERS, help="another library"
+    )
     parser.add_argument("--only", default="", help="rows whose text contains this")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -268,8 +303,11 @@ def main() -> None:
             if options.samples:
                 row = Row(**{**vars(row), "samples": options.samples})
             print(measure(row, lab, options.turns, options.plain_batch), flush=True)
+            for name in options.against:
+                if text := against(row, lab, name, options.turns):
+                    print(text, flush=True)
             if row.schedule == "ascending" and row.work.startswith("PGD"):
-                print(peak(row, lab), flush=True)
+                print(peak(row, lab, options.plain_batch), flush=True)
 
 
 if __name__ == "__main__":
