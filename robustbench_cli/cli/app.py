@@ -10,9 +10,9 @@ import typer
 from robustbench_cli.spec import ROOMS
 
 from .attack import attack
-from .groups import Command, with_groups
 from .report import report
 from .run import run
+from .spread import Command, with_groups
 from .sweep_epsilon import sweep_epsilon
 from .train import train
 from .transfer import transfer

@@ -1,17 +1,10 @@
-"""Options that several subcommands share, declared once as dataclasses.
-
-A command that takes a parameter annotated with such a dataclass gets all of its fields as options.
-"""
+"""Options that several subcommands share, declared once as dataclasses; see `spread.py`."""
 
 from __future__ import annotations
 
-import functools
-import inspect
-import os
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
@@ -93,53 +86,3 @@ class Output:
         Path | None,
         Option("--output", "-o", help="Write there, in the form its suffix names; - is stdout."),
     ] = None
-
-
-Command = Callable[..., Any]
-
-
-def with_groups(command: Command) -> Command:
-    """The command with its dataclass parameters spread out into options."""
-    hints = get_type_hints(command, include_extras=True)
-    spread: list[inspect.Parameter] = []
-    groups: dict[str, tuple[type, list[str]]] = {}
-    for name, parameter in inspect.signature(command).parameters.items():
-        kind = hints[name]
-        if not (isinstance(kind, type) and is_dataclass(kind)):
-            spread.append(parameter.replace(annotation=kind))
-            continue
-        inner = get_type_hints(kind, include_extras=True)
-        groups[name] = kind, [f.name for f in fields(kind)]
-        spread += [
-            inspect.Parameter(
-                f.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if f.default is MISSING else f.default,
-                annotation=inner[f.name],
-            )
-            for f in fields(kind)
-        ]
-
-    @functools.wraps(command)
-    def spread_out(**given: Any) -> Any:
-        from . import show
-
-        for name, (kind, keys) in groups.items():
-            given[name] = kind(**{key: given.pop(key) for key in keys})
-            if isinstance(given[name], Voice):
-                show.listen(given[name])
-        return command(**given)
-
-    # keyword-only, so that a group may stand before a parameter without a default
-    ordered = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in spread]
-    spread_out.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
-    spread_out.__annotations__ = {p.name: p.annotation for p in ordered}
-    del spread_out.__wrapped__
-    return spread_out
-
-
-def on_terminal() -> bool:
-    """Whether bars and colours make sense on stderr."""
-    import sys
-
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"

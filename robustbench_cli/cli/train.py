@@ -132,7 +132,9 @@ def run_grid(jobs: Sequence[Job], workers: Workers, noun: str, voice: Voice) -> 
 
     from robustbench_cli.grid import run_jobs
 
-    with show.Bars(noun) as bars:
+    from .bars import Bars
+
+    with Bars(noun) as bars:
         return run_jobs(jobs, replace(workers, setup=partial(show.listen, voice)), bars)
 
 
