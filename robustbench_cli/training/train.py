@@ -34,6 +34,7 @@ from .hooks import eval_mode
 from .method import Method, overrides
 from .objective import Objective
 from .optimise import make_optimizer, make_schedule
+from .threads import sensible_threads
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,10 @@ class Trainer:
             RunError: the loss is no longer finite.
         """
         run = self._open()
+        with sensible_threads(self.model, self.data.train[:2].x, self.config.batch_size or 1):
+            return self._run(run)
+
+    def _run(self, run: runs.Run) -> runs.Run:
         started = time.monotonic() - sum(row["seconds"] for row in self.history)
         for epoch in range(len(self.history), self.epochs):
             self.history.append(self._epoch(epoch))
