@@ -31,6 +31,7 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
+from .fast_path import Crafting, quicken
 from .isolation import fenced, frozen
 from .network import Network
 from .parts import Document
@@ -38,6 +39,7 @@ from .plan import Opponent, Plan
 from .pooling import quick_pools
 from .record import identify, make_record, make_rows, measured, open_parts
 from .showing import Viewer, show_chunk
+from .threads import threads
 
 
 def transfer(
@@ -80,23 +82,34 @@ def transfer(
     weights = weights or {}
     results: list[Evaluation] = []
     with fenced(), ExitStack() as stack:
-        for model in {*sources.values(), *targets.values()}:
+        everyone = {*sources.values(), *targets.values()}
+        for model in everyone:
             stack.enter_context(frozen(model))
-            stack.enter_context(quick_pools(model))
         shown_to = {name: plan.look(Network(model).eval()) for name, model in targets.items()}
-        for number, (name, model) in enumerate(sources.items()):
-            source = plan.look(Network(model).eval())
+        opponents = {name: _opponent(plan, model) for name, model in sources.items()}
+        for model in everyone:  # not earlier: copies are traced from what is there
+            stack.enter_context(quick_pools(model))
+        for number, (name, source) in enumerate(opponents.items()):
             key = {**about(name, ""), "targets": [*targets], "weights": dict(weights)}
             looks = [source.clean, *(target.clean for target in shown_to.values())]
-            documents = open_parts(parts and parts / slug(name), key, *looks).each(
-                len(images),
-                partial(_work, plan, source, shown_to),
-                progress and partial(_tell, progress, number, len(sources)),
-            )
+            stored = open_parts(parts and parts / slug(name), key, *looks)
+            few, count = images[: plan.batches.size].x, (stored.load(0) or {}).get("threads")
+            with threads(sources[name], few, count) as count:
+                documents = stored.each(
+                    len(images),
+                    partial(_work, plan, source, shown_to, count),
+                    progress and partial(_tell, progress, number, len(sources)),
+                )
             for place, shown in enumerate(targets):
                 pair = about(name, shown, weights=weights)
                 results.append(_evaluation(plan, pair, source, shown_to[shown], documents, place))
     return results
+
+
+def _opponent(plan: Plan, model: nn.Module) -> Opponent:
+    """A source; several gradients are taken on a faster copy, if one can be had."""
+    source = plan.look(Network(model).eval())
+    return source if plan.attack.one_step else quicken(source, plan.images[:16].x, Crafting())
 
 
 def identify_pair(
@@ -124,6 +137,7 @@ def _work(
     plan: Plan,
     source: Opponent,
     targets: Mapping[str, Opponent],
+    count: int,
     here: slice,
     tell: Callable[[float, str], None],
 ) -> Document:
@@ -132,7 +146,7 @@ def _work(
         Viewer(name, target.network, target.clean.prediction[here].cpu().numpy())
         for name, target in targets.items()
     ]
-    return measured(chunk, lambda: show_chunk(chunk, viewers))
+    return {**measured(chunk, lambda: show_chunk(chunk, viewers)), "threads": count}
 
 
 def _tell(
