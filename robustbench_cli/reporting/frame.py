@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from .labels import group_of, label_groups
 COLUMNS = (
     *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
     *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
-    *("evaluations", "classes", "notes"),
+    *("evaluations", "classes", "notes", "forwards", "backwards", "seconds"),
 )
+COST = ("forwards", "backwards", "seconds")
 Attacks = str | Plugin | Iterable[object] | None
 
 
@@ -35,7 +37,8 @@ def collect(
 
     accuracy, low, high: share of the n samples still classified right, with Wilson's interval.
     broken: how many were not. median_distance: of the verified perturbations, in their norm.
-    classes: of the data set. notes: what the attack recorded, a line each.
+    classes: of the data set. notes: what the attack recorded, a line each. forwards, backwards: of
+    the whole evaluation, per sample; seconds: all of it, on the machine where it ran.
     evaluations: how many files of the run the attack has; where several hold the same epsilon, the
     one with the most samples speaks, then the one with the largest grid.
 
@@ -125,6 +128,7 @@ def _run_rows(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
         about: dict[str, Any] = {"attack": evaluation.attack, "norm": evaluation.norm}
         about |= {"view": view_of(evaluation), "grid": len(evaluation.epsilons)}
         about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
+        about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
         frames.append(points(evaluation).assign(**about, file=len(frames)))
     rows = pd.concat(frames, ignore_index=True)
     key = ["attack", "view"]

@@ -14,7 +14,7 @@ from robustbench_cli.runs import Run
 from .cells import NONE, NORMS, digits_for, view_text
 from .document import FORMAT, rounded
 from .formats import Section, Table
-from .frame import collect
+from .frame import COST, collect
 from .notes import recorded
 from .trust import entries, examine_runs, level_of, verdict_line, warnings
 
@@ -43,9 +43,10 @@ def points_table(files: Sequence[Path]) -> Table:
         sections=tuple(_section(str(key[0]), part) for key, part in parts),
         footer=(
             "interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",
+            *_costs(frame),
             line,
         ),
-        frame=frame[[*_ABOUT, *_POINT, "checks"]],
+        frame=frame[[*_ABOUT, *_POINT, *COST, "checks"]],
         document={
             "format": FORMAT,
             "curves": _curves(frame),
@@ -72,11 +73,25 @@ def _section(run: str, rows: pd.DataFrame) -> Section:
     return Section(title, _HEADER, tuple(dict.fromkeys(lines)))
 
 
+def _costs(frame: pd.DataFrame) -> list[str]:
+    """What an image cost each attack, over all epsilons; means over the runs."""
+    whole = frame.drop_duplicates(["run", "attack", "view"]).dropna(subset=list(COST))
+    found = []
+    for attack, rows in whole.groupby("attack", sort=False):
+        forwards, backwards = (f"{rows[key].mean():.4g}" for key in ("forwards", "backwards"))
+        passes = f"{forwards} forwards, {backwards} backwards" if backwards != "0" else forwards
+        queries = " queries" if backwards == "0" else ""
+        each = 1000 * (rows["seconds"] / rows["n"]).mean()
+        found.append(f"{attack} {passes}{queries}, {each:.3g} ms")
+    return [f"Cost per image: {'; '.join(found)}."] if found else []
+
+
 def _curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
     curves = []
     for _, rows in frame.groupby(["label", "attack", "view"], sort=False):
         records = rows.to_dict("records")
         about = {key: records[0][key] for key in _ABOUT}
         points = [{k: rounded(p[k]) if k in _ROUNDED else p[k] for k in _POINT} for p in records]
-        curves.append({**about, "points": points})
+        cost = {key: rounded(records[0][key]) for key in COST}
+        curves.append({**about, "points": points, "cost": cost})
     return curves

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from robustbench_cli.errors import RunError
 from robustbench_cli.evaluation.check import Evidence, Finding, examine, unmeasured, verdict
 from robustbench_cli.runs import Run
 
@@ -31,9 +32,19 @@ def examine_runs(runs: Iterable[Run], attacks: Iterable[str] | None = None) -> F
             run.record.get("validation_accuracy"),
             None if attacks is None else frozenset(attacks),
             proved,
+            _last_epoch(run),
         )
         found[run.name] = examine(evidence)
     return found
+
+
+def _last_epoch(run: Run) -> dict[str, float]:
+    """The last row of history.csv; empty where there is none, as for somebody else's weights."""
+    try:
+        rows = run.history().select_dtypes("number").to_dict("records")
+    except RunError:
+        return {}
+    return {str(key): float(value) for key, value in rows[-1].items()} if rows else {}
 
 
 def warnings(found: Found) -> list[str]:

@@ -83,7 +83,8 @@ class Trainer:
             RunError: the loss is no longer finite.
         """
         run = self._open()
-        with sensible_threads(self.model, self.data.train[:2].x, self.config.batch_size or 1):
+        model = uncompiled(self.model) if self.config.compile else self.model
+        with sensible_threads(model, self.data.train[:2].x, self.config.batch_size or 1):
             return self._run(run)
 
     def _run(self, run: runs.Run) -> runs.Run:
