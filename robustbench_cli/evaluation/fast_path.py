@@ -18,8 +18,8 @@ from torch.fx.experimental.optimization import fuse
 
 from robustbench_cli.device import autocast
 from robustbench_cli.errors import UsageError
+from robustbench_cli.models.first_convolution import quicken_first_convolutions
 
-from .first_convolution import quicken_first_convolutions
 from .network import Network
 from .plan import Opponent
 from .pooling import quicken_pools

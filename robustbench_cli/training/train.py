@@ -20,6 +20,7 @@ from robustbench_cli import runs
 from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
+from robustbench_cli.models.first_convolution import quick_first_convolutions
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.progress import Progress
@@ -84,7 +85,9 @@ class Trainer:
         """
         run = self._open()
         model = uncompiled(self.model) if self.config.compile else self.model
-        with sensible_threads(model, self.data.train[:2].x, self.config.batch_size or 1):
+        few = self.data.train[:2].x
+        threads = sensible_threads(model, few, self.config.batch_size or 1)
+        with threads, quick_first_convolutions(self.model):
             return self._run(run)
 
     def _run(self, run: runs.Run) -> runs.Run:

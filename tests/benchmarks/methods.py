@@ -25,6 +25,7 @@ from torch import Tensor
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
+from robustbench_cli.models.first_convolution import quicken_first_convolutions
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.spec import build, build_all, names
@@ -99,6 +100,7 @@ class Runner:
         network = make(open_architecture(model), shape, 10).to(device)
         objective = Objective(network, methods)
         network.to(device).train()
+        quicken_first_convolutions(network)  # as the trainer does
         batch = Batch.of(torch.rand(size, *shape), torch.arange(size) % 10, 10)
         batch = Batch(batch.x.to(device), batch.y.to(device))
         optimizer = torch.optim.Adam(network.parameters(), 1e-4)

@@ -139,6 +139,75 @@ def test_the_accuracy_of_the_training_must_be_reproduced(validation: float, leve
     assert finding.level == level
 
 
+FAST = {"method": "fast-at", "method_resolved": "mixup:alpha=1+fast-at:eps=0.3", "stop_on": None}
+FOOLED = pgd(DISTANCES * 0.3), fgsm(DISTANCES * 4)
+
+
+def overfitting(config: dict[str, Any], *seen: Evaluation, **ended: float) -> list[Finding]:
+    evidence = Evidence({**FAST, **config}, FACTS, seen, ended=ended)
+    return list(build(Check, "catastrophic-overfitting").look(evidence))
+
+
+def test_one_step_training_that_fools_one_step_attacks_alone() -> None:
+    (finding,) = overfitting({}, *FOOLED)
+    assert finding.level == "failure" and "fast-at:eps=0.3 overfitted" in finding.text
+    assert "at eps 0.2" in finding.text and "--stop-on" in finding.remedy
+    for method in ("fgsm-at:eps=0.3", "free-at:eps=0.3+vib", "pgd-at:steps=1,eps=0.3"):
+        assert [f.level for f in overfitting({"method_resolved": method}, *FOOLED)] == ["failure"]
+
+
+@pytest.mark.parametrize("method", ["plain", "pgd-at:eps=0.3", "pgd-at:steps=1,eps=0.3,norm=l2"])
+def test_others_cannot_overfit_to_one_step(method: str) -> None:
+    assert overfitting({"method_resolved": method}, *FOOLED) == []
+
+
+def test_one_step_is_always_less_and_beyond_the_radius_of_training_much_less() -> None:
+    honest = pgd(DISTANCES * 2), fgsm(DISTANCES * 2.4)
+    assert [f.level for f in overfitting({}, *honest)] == ["pass"]
+    small = {"method_resolved": "fast-at:eps=0.05"}
+    assert overfitting(small, *FOOLED) == []
+    assert overfitting({}, fgsm(DISTANCES * 4)) == []
+
+
+def test_a_network_that_has_learned_little_is_not_called_overfitted() -> None:
+    """Two epochs of fast-at on a fifth of MNIST: 59 % clean, 31 % under FGSM, 2 % under PGD."""
+    clean = {"0.3": 0.31}
+    one = published("linf", "linf-fgsm", clean, one_step=True, clean=0.59)
+    many = published("linf", "linf-pgd", {"0.3": 0.02}, clean=0.59)
+    assert [f.level for f in overfitting({}, one, many)] == ["pass"]
+
+
+def test_a_history_can_show_it_where_no_iterative_attack_does() -> None:
+    kept = {"method_resolved": "fast-at:eps=0.3,guard=warn"}
+    bad = {"validation": 0.95, "fgsm": 0.9, "pgd": 0.02, "collapsed": 1.0}
+    (finding,) = overfitting(kept, fgsm(), **bad)
+    assert finding.level == "failure" and "2.0% under PGD-5" in finding.text
+    assert overfitting({}, fgsm(), **bad) == []  # the last good epoch's weights came back
+    assert len(overfitting({}, fgsm(), **{**bad, "collapsed": 0.0})) == 1
+    assert overfitting({**kept, "stop_on": "linf-pgd"}, fgsm(), **bad) == []  # another was kept
+    assert overfitting(kept, fgsm(), **{**bad, "pgd": 0.5}) == []
+
+
+def seen_images(train: int, validation: int, stop_on: str | None = None) -> list[Finding]:
+    counted = {"size": 400, "train": train, "validation": validation}
+    facts = {**FACTS, "test_images": counted}
+    evidence = Evidence({"data": "folder:pictures", "stop_on": stop_on}, facts, [pgd()])
+    return list(build(Check, "seen-test-images").look(evidence))
+
+
+def test_attacked_images_must_not_be_those_of_the_training() -> None:
+    (finding,) = seen_images(40, 0)
+    assert finding.level == "failure" and "40 of 400 test images" in finding.text
+    assert "folder:pictures" in finding.remedy
+    assert [f.level for f in seen_images(1, 0)] == ["pass"]
+
+
+def test_attacked_images_must_not_have_chosen_the_epoch() -> None:
+    (finding,) = seen_images(0, 40, "linf-pgd:steps=10")
+    assert finding.level == "failure" and "chose the epoch" in finding.text
+    assert [f.level for f in seen_images(0, 40)] == ["pass"]  # nothing was chosen by them
+
+
 # --- cases from publications, from what they record ---
 
 

@@ -17,7 +17,8 @@ from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.targets import Targeted
 from robustbench_cli.spec import build, describe, find, names
 
-ATTACKS = [name for name in names("attacks") if name != "transfer"]  # which needs two networks
+ELSEWHERE = ("transfer", *(n for n in names("attacks") if "brendel" in n))  # they need more
+ATTACKS = [name for name in names("attacks") if name not in ELSEWHERE]
 TARGETED = [name for name in ATTACKS if issubclass(find(Attack, name), Targeted)]
 SHORT = {name: ":steps=10" for name in ATTACKS if "steps" in find(Attack, name)().settings}
 SHORT |= {
