@@ -86,9 +86,9 @@ def grid(listed: Iterable[str] = (), ranges: Iterable[str] = ()) -> tuple[Eps, .
     """Every epsilon of ``8/255,0.1`` lists and ranges: sorted, without duplicates."""
     found = []
     for text in listed:
-        parts = [part for part in text.split(",") if part.strip()]
-        if not parts:  # "$EPS" of a script that forgot to set it
-            raise UsageError(f"{text!r} has no epsilon; write them like 8/255,0.1")
+        parts = text.strip().removesuffix(",").split(",")
+        if not all(part.strip() for part in parts):  # "$EPS" of a script that forgot to set it
+            raise UsageError(f"{text!r} lacks an epsilon; write them like 8/255,0.1")
         found += [Eps.parse(part) for part in parts]
     found += [eps for text in ranges for eps in eps_range(text)]
     return tuple(sorted({eps.value: eps for eps in reversed(found)}.values()))

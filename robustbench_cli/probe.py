@@ -130,7 +130,7 @@ def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:
         if norm == "linf" and eps.value > 1:
             guess = spell(eps.value / 255, 255)
             raise UsageError(
-                f"--eps {eps} is outside [0, 1]; pixels are in [0, 1], so did you mean {guess}?"
+                f"epsilon {eps} is outside [0, 1]; pixels are in [0, 1], so did you mean {guess}?"
             )
 
 

@@ -168,7 +168,9 @@ def _matches(pattern: str) -> list[Path]:
         alone = (path / "run.json").is_file()
         found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
     if not found:
-        missing = "no run below it" if any(p.exists() for p in paths) else "no such directory"
+        missing = (
+            "no run below it" if any(p.exists() for p in paths) else "no such file or directory"
+        )
         raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
     return found
 

@@ -178,7 +178,8 @@ def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
         raise UsageError(f"{name} is no {noun}: it must be a class derived from {base.__name__}")
     known = names(base.room)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+        norms = [one for one in known if one.endswith(f"-{name}")]  # pgd: linf-pgd, then l2-pgd
+        near = norms[::-1] or difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"type: robustmix --list {base.room}"
         raise UsageError(f"no {noun} named {name!r}; {hint}")
     return _class_in(base, name)

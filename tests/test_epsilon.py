@@ -70,9 +70,9 @@ def test_a_range_that_cannot_be_meant(text: str, message: str) -> None:
         eps_range(text)
 
 
-@pytest.mark.parametrize("text", ["", " ", ","])
+@pytest.mark.parametrize("text", ["", " ", ",", "0.1,,0.2"])
 def test_no_epsilon_where_one_was_promised(text: str) -> None:
-    with pytest.raises(UsageError, match="has no epsilon; write them like"):
+    with pytest.raises(UsageError, match="lacks an epsilon; write them like"):
         grid([text])
     assert grid(["0.1,"]) == grid(["0.1"])
 

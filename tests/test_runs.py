@@ -133,9 +133,9 @@ def test_brackets_may_be_part_of_a_path(three: list[str]) -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("rums", "rums: no such directory; train one: robustmix train, or check the path"),
-        ("rums/*", "no such directory"),
-        ("runs/c-*", "no such directory"),
+        ("rums", "rums: no such file or directory; train one: robustmix train, or check the path"),
+        ("rums/*", "no such file or directory"),
+        ("runs/c-*", "no such file or directory"),
         ("runs/notes", "no run below it"),
         (".", "no run below it"),  # only one level down
         ("runs/[nt]*", "no run below it"),

@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.spec import ROOMS, Plugin, describe, names, parameters, shorten
+from robustbench_cli.spec import ROOMS, Plugin, build, describe, names, parameters, shorten, split
 
 
 def listing(room: str) -> str:
@@ -26,7 +26,7 @@ def listing(room: str) -> str:
 def explanation(spec: str) -> str:
     """Formula, parameters with defaults, paper, cost: the module's docstring and its fields."""
     parts = []
-    for part in spec.split("+"):
+    for part in split(spec):
         name = part.partition(":")[0].strip()
         rooms = [room for room in ROOMS if name in names(room)]
         if not rooms:
@@ -34,11 +34,11 @@ def explanation(spec: str) -> str:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else "type: robustmix --list methods"
             raise UsageError(f"nothing is named {name!r}; {hint}")
-        parts += [_explain(room, name) for room in rooms]
+        parts += [_explain(room, name, part) for room in rooms]
     return "\n\n".join(parts)
 
 
-def _explain(room: str, name: str) -> str:
+def _explain(room: str, name: str, spec: str) -> str:
     import importlib
 
     module = importlib.import_module(f"robustbench_cli.{ROOMS[room]}.{name.replace('-', '_')}")
@@ -63,7 +63,8 @@ def _explain(room: str, name: str) -> str:
         ]
         key, default = next((row[:2] for row in rows if row[1] != "none"), rows[0][:2])
         value = key.upper() if default == "(needed)" else default
-        lines += ["", f"Written as: {name}:{value if key == cls.positional else f'{key}={value}'}"]
+        written = f"{name}:{value if key == cls.positional else f'{key}={value}'}"
+        lines += ["", f"Written as: {build(cls, spec) if ':' in spec else written}"]
     return "\n".join(lines)
 
 

@@ -160,7 +160,10 @@ def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[R
             [_adopted(Path(name), foreign, where)] if Path(name).is_file() else load_runs(name)
         ):
             if not run.finished:
-                raise UsageError(f"{run.path} is not trained to its end; go on: robustmix train")
+                raise UsageError(
+                    f"{run.path} is not trained to its end; "
+                    "go on: robustmix train, with the options it was begun with"
+                )
             found.setdefault(run.path.resolve(), run)
     return list(found.values())
 

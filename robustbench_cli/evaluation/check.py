@@ -6,8 +6,8 @@ So they cost nothing, need no torch, and can be asked again of results that are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, ClassVar, Literal
 
@@ -28,8 +28,10 @@ class Evidence:
     """What is known of one network: its config, its data, and what attacked it.
 
     transfers: adversarials of other networks that were shown to it. validation: its accuracy at the
-    end of training, on held-out images. shown: the attacks in the table at hand; None: all.
-    certificates: what was proved of it, which is never among the evaluations.
+    end of training, on held-out images. shown: the attacks in the table at hand, and on how many
+    images each; None: all.
+    certificates: what was proved of it, which is never among the evaluations. ended: the last row
+    of its history.csv.
     """
 
     config: Mapping[str, Any]
@@ -37,8 +39,9 @@ class Evidence:
     evaluations: Sequence[Evaluation]
     transfers: Sequence[Evaluation] = ()
     validation: float | None = None
-    shown: Collection[str] | None = None
+    shown: Mapping[str, int] | None = None
     certificates: Sequence[Evaluation] = ()
+    ended: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

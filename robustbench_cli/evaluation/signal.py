@@ -59,6 +59,13 @@ class Scene:
     attack: Attack
     seed: int
 
+    @property
+    def defended(self) -> bool:
+        """Whether something stands before the network at test time."""
+        record = self.evaluation.record
+        put = record.get("identity", {}).get("defence")
+        return bool(put) or hasattr(self.network, "forwards")
+
     @cached_property
     def pool(self) -> Images:
         """The images that signals may look at."""

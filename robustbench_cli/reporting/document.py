@@ -28,7 +28,7 @@ def accuracy_frame(selection: Selection) -> pd.DataFrame:
         whole = summary_row(curve)
         about = {key: whole.pop(key) for key in _ABOUT}
         interval = whole.pop("interval")
-        level = level_of(selection.findings, curve.runs)
+        level = level_of(selection.findings, curve.runs, curve.defence)
         for point in _points(selection, curve):
             row = {**about, **point, "interval": interval, **whole, "checks": level}
             rows.append(row | _against(selection, curve, point["eps"]))

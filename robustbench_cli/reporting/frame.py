@@ -20,7 +20,7 @@ from .labels import group_of, label_groups
 COLUMNS = (
     *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
     *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
-    *("evaluations", "classes", "notes", "forwards", "backwards", "seconds"),
+    *("evaluations", "classes", "defence", "notes", "forwards", "backwards", "seconds"),
 )
 COST = ("forwards", "backwards", "seconds")
 Attacks = str | Plugin | Iterable[object] | None
@@ -37,8 +37,9 @@ def collect(
 
     accuracy, low, high: share of the n samples still classified right, with Wilson's interval.
     broken: how many were not. median_distance: of the verified perturbations, in their norm.
-    classes: of the data set. notes: what the attack recorded, a line each. forwards, backwards: of
-    the whole evaluation, per sample; seconds: all of it, on the machine where it ran.
+    classes: of the data set. defence: what stood before the network, or empty. notes: what the
+    attack recorded, a line each. forwards, backwards: of the whole evaluation, per sample; seconds:
+    all of it, on the machine where it ran.
     evaluations: how many files of the run the attack has; where several hold the same epsilon, the
     one with the most samples speaks, then the one with the largest grid.
 
@@ -57,6 +58,7 @@ def collect(
             group = group_of(run, by)
             settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
             names = {"run": run.name, "group": group, "label": labels[group]}
+            names["defence"] = defence or ""
             if defence:
                 settings["method"] = f"{settings['method']}+{defence}"
                 names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}

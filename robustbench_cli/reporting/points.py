@@ -34,9 +34,10 @@ def points_table(files: Sequence[Path]) -> Table:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
     runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
-    found = examine_runs(runs.values(), frame["attack"].unique())
+    found = examine_runs(runs.values(), frame)
     line = verdict_line(found, runs.values())
-    frame["checks"] = [level_of(found, [run]) for run in frame["run"]]
+    subjects = zip(frame["run"], frame["defence"], strict=True)
+    frame["checks"] = [level_of(found, [run], defence) for run, defence in subjects]
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),

@@ -131,7 +131,7 @@ class Selection:
     @cached_property
     def findings(self) -> Found:
         """What the checks say of each run."""
-        return examine_runs(self.runs, {curve.attack for curve in self.curves})
+        return examine_runs(self.runs, self.frame)
 
     @property
     def verdict(self) -> str:

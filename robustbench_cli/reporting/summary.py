@@ -78,6 +78,7 @@ class Curve:
     seeds: tuple[int | None, ...]
     n: int
     classes: int | None
+    defence: str  # put before the finished network; or empty
     epsilons: tuple[Eps, ...]
     accuracy: tuple[Estimate, ...]
 
@@ -178,6 +179,7 @@ def _curve(rows: pd.DataFrame) -> Curve:
         runs=names,
         seeds=tuple(None if pd.isna(seed) else int(seed) for seed in seeds),
         n=int(rows["n"].min()),
+        defence=str(first["defence"]),
         classes=None if pd.isna(first["classes"]) else int(first["classes"]),
         epsilons=tuple(eps for eps, _ in shared),
         accuracy=tuple(

@@ -36,8 +36,8 @@ class Cell:
 
     accuracy: of the target over all `n` images. accuracy_both: over the `n_both` images that both
     classify correctly when unchanged, NaN if there are none. Both are means over `pairs` of runs,
-    n and n_both sums over them. low, high: Wilson's interval of accuracy_both where there is one
-    pair; several pairs share runs, so nothing simple can be said of them.
+    n and n_both sums over them. low, high and both_low, both_high: Wilson's intervals where there
+    is one pair; several pairs share runs, so nothing simple can be said of them.
     """
 
     attack: str
@@ -50,6 +50,8 @@ class Cell:
     accuracy_both: float
     low: float | None
     high: float | None
+    both_low: float | None
+    both_high: float | None
     n: int
     n_both: int
     pairs: int
@@ -121,9 +123,13 @@ def average(frame: pd.DataFrame, epsilons: Iterable[Eps] = ()) -> list[Cell]:
 
 def _cell(pairs: pd.DataFrame, eps: Eps) -> Cell:
     first = pairs.iloc[0]
+    n, accuracy = int(pairs["n"].sum()), float(pairs["accuracy"].mean())
     n_both, both = int(pairs["n_both"].sum()), float(pairs["accuracy_both"].mean())
-    single = len(pairs) == 1 and n_both > 0
-    low, high = wilson(round(both * n_both), n_both) if single else (None, None)
+    single = len(pairs) == 1
+    low, high = wilson(round(accuracy * n), n) if single else (None, None)
+    both_low, both_high = (
+        wilson(round(both * n_both), n_both) if single and n_both else (None, None)
+    )
     return Cell(
         attack=str(first["attack"]),
         norm=str(first["norm"]),
@@ -131,11 +137,13 @@ def _cell(pairs: pd.DataFrame, eps: Eps) -> Cell:
         source=str(first["source_label"]),
         target=str(first["target_label"]),
         white_box=bool(first["white_box"]),
-        accuracy=float(pairs["accuracy"].mean()),
+        accuracy=accuracy,
         accuracy_both=both,
         low=low,
         high=high,
-        n=int(pairs["n"].sum()),
+        both_low=both_low,
+        both_high=both_high,
+        n=n,
         n_both=n_both,
         pairs=len(pairs),
     )

@@ -4,38 +4,74 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from robustbench_cli.errors import RunError
 from robustbench_cli.evaluation.check import Evidence, Finding, examine, unmeasured, verdict
+from robustbench_cli.results import Evaluation
 from robustbench_cli.runs import Run
 
-Found = Mapping[str, Sequence[Finding]]  # by run
+
+class Subject(NamedTuple):
+    """A run, or a run behind a defence, which is another network."""
+
+    run: str
+    defence: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.run} + {self.defence}" if self.defence else self.run
 
 
-def examine_runs(runs: Iterable[Run], attacks: Iterable[str] | None = None) -> Found:
-    """Everything that attacked a run speaks, also what the table at hand does not show.
+Found = Mapping[Subject, Sequence[Finding]]
 
-    `attacks`: those that it does show.
+
+def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Found:
+    """Everything that attacked a subject speaks, also what the table at hand does not show.
+
+    `frame`: the rows of that table (see `frame.collect`); its subjects are examined. None: every
+    run without a defence.
     """
-    found: dict[str, list[Finding]] = {}
     runs = list(runs)
     crafted = [transfer for run in runs for transfer in run.transfers()]
+    found: dict[Subject, list[Finding]] = {}
     for run in runs:
-        everything = run.evaluations()
-        proved = [e for e in everything if e.record.get("kind") == "certified"]
-        evidence = Evidence(
-            run.config,
-            run.record.get("data", {}),
-            [e for e in everything if e.record.get("kind") != "certified"],
-            [t for t in crafted if t.record.get("target") == run.name != t.record.get("source")],
-            run.record.get("validation_accuracy"),
-            None if attacks is None else frozenset(attacks),
-            proved,
-            _last_epoch(run),
-        )
-        found[run.name] = examine(evidence)
+        for defence, shown in _shown(run, frame).items():
+            own = [e for e in run.evaluations() if _defence(e) == defence]
+            seen = [
+                t
+                for t in crafted
+                if t.record.get("target") == run.name != t.record.get("source")
+                and _defence(t) == defence
+            ]
+            evidence = Evidence(
+                run.config,
+                run.record.get("data", {}),
+                [e for e in own if e.record.get("kind") != "certified"],
+                seen,
+                None if defence else run.record.get("validation_accuracy"),
+                shown,
+                [e for e in own if e.record.get("kind") == "certified"],
+                _last_epoch(run),
+            )
+            found[Subject(run.name, defence)] = examine(evidence)
     return found
+
+
+def _shown(run: Run, frame: pd.DataFrame | None) -> dict[str, dict[str, int] | None]:
+    """By defence: the attacks in the table, and on how many images."""
+    if frame is None:
+        return {"": None}
+    rows = frame[frame["run"] == run.name]
+    return {
+        str(defence): dict(zip(part["attack"], part["n"].astype(int), strict=True))
+        for defence, part in rows.groupby("defence", sort=False)
+    }
+
+
+def _defence(evaluation: Evaluation) -> str:
+    return str(evaluation.record.get("identity", {}).get("defence") or "")
 
 
 def _last_epoch(run: Run) -> dict[str, float]:
@@ -49,17 +85,17 @@ def _last_epoch(run: Run) -> dict[str, float]:
 
 def warnings(found: Found) -> list[str]:
     """What did not pass, worst first; lines that differ only in numbers stand once."""
-    kinds: dict[tuple[str, str], list[tuple[str, Finding]]] = {}
-    for run, findings in found.items():
+    kinds: dict[tuple[str, str], list[tuple[Subject, Finding]]] = {}
+    for subject, findings in found.items():
         for finding in findings:
             if finding.level != "pass":
                 kind = re.sub(r"\d[\d.%/]*", "#", finding.text)
-                kinds.setdefault((finding.level, kind), []).append((run, finding))
+                kinds.setdefault((finding.level, kind), []).append((subject, finding))
     lines = []
     for (_, _), same in sorted(kinds.items(), key=lambda item: item[0][0]):
-        (run, finding), others = same[0], len(same) - 1
+        (subject, finding), others = same[0], len(same) - 1
         more = f" (and so in {others} more run{'s' * (others > 1)})" if others else ""
-        lines.append(f"{run}: {finding}{more}")
+        lines.append(f"{subject}: {finding}{more}")
     return lines
 
 
@@ -70,9 +106,10 @@ def verdict_line(found: Found, runs: Iterable[Run]) -> str:
     return f"{line} Not measured: {', '.join(left)} (--checks full)." if left else line
 
 
-def level_of(found: Found, runs: Iterable[str]) -> str:
+def level_of(found: Found, runs: Iterable[str], defence: str = "") -> str:
     """passed, warned or failed: the worst that the checks say of these runs; empty for nothing."""
-    levels = {finding.level for run in runs for finding in found.get(run, ())}
+    subjects = [Subject(run, defence) for run in runs]
+    levels = {finding.level for subject in subjects for finding in found.get(subject, ())}
     words = {"failure": "failed", "warning": "warned", "pass": "passed"}
     return next((word for level, word in words.items() if level in levels), "")
 
@@ -81,12 +118,13 @@ def entries(found: Found) -> list[dict[str, Any]]:
     """Every finding, also those that passed."""
     return [
         {
-            "run": run,
+            "run": subject.run,
+            "defence": subject.defence or None,
             "check": finding.check,
             "level": finding.level,
             "text": finding.text,
             "remedy": finding.remedy or None,
         }
-        for run, findings in found.items()
+        for subject, findings in found.items()
         for finding in findings
     ]

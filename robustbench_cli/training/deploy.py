@@ -7,6 +7,7 @@ trained with `METHOD+DEFENCE`.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
@@ -96,8 +97,11 @@ def load_predictor(
     try:
         model.load_state_dict(load_file(run.weights))
     except (OSError, SafetensorError, RuntimeError) as e:
-        first = str(e).strip().partition("\n")[0]
-        raise RunError(f"{run.weights} does not fit {config['model']}: {first}") from e
+        reason = textwrap.shorten(str(e).partition("Model:")[2] or str(e), 160)
+        raise RunError(
+            f"{run.weights} does not fit {config['model']} with {method}: {reason}; damaged, or "
+            "written by another version; train the run again with --force"
+        ) from e
     for each in reversed(methods):
         each.deploy(model)
     if device is not None:

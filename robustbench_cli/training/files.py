@@ -9,7 +9,7 @@ import pandas as pd
 from safetensors.torch import save_file
 
 from robustbench_cli import runs
-from robustbench_cli.data.dataset import Data
+from robustbench_cli.data.dataset import Data, Images
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
 from robustbench_cli.models.model import Model
@@ -33,6 +33,7 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> runs.Run:
         "train_digest": data.train.digest(),
     }
     if not (path / "run.json").exists():
+        facts["test_images"] = overlap(data)
         return runs.create(path, config.as_dict(), status="training", data=facts)
     run = runs.Run.open(path)
     if run.config != config.as_dict():
@@ -40,12 +41,27 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> runs.Run:
             f"{path} has other settings ({_difference(run.config, config)}); "
             "choose another --runs-dir, or type --force to train it again"
         )
-    if run.record.get("data") != facts:
+    found = run.record.get("data") or {}
+    if {key: found.get(key) for key in facts} != facts:
         raise RunError(
             f"{path} was begun on other images than {config.data} holds now; "
             "remove it, or type --force to train it again"
         )
     return run
+
+
+def overlap(data: Data) -> dict[str, int]:
+    """How many test images there are, and how many of them are in the other parts, too."""
+    tested = _marks(data.test)
+    parts = {"train": data.train, "validation": data.validation}
+    known = {name: set(_marks(images)) for name, images in parts.items()}
+    shared = {name: sum(mark in marks for mark in tested) for name, marks in known.items()}
+    return {"size": len(tested), **shared}
+
+
+def _marks(images: Images) -> list[int]:
+    """Equal where the pixels are, in this process."""
+    return [hash(pixels.tobytes()) for pixels in images.pixels.cpu().numpy()]
 
 
 def _difference(found: dict[str, Any], config: TrainConfig) -> str:

@@ -190,12 +190,12 @@ def test_a_sweep_over_a_range_has_both_ends(cli: Cli, runs: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runs/none"], "runs/none: no such directory; train one: robustmix train"),
+        (["runs/none"], "runs/none: no such file or directory; train one: robustmix train"),
         (["runs", "-a", "linf-pdg"], "no attack named 'linf-pdg'; did you mean 'linf-pgd'?"),
         (["runs", "-a", "linf-pgd:stepz=3"], "did you mean 'steps'?"),
         (["runs", "-e", "8"], "pixels are in [0, 1], so did you mean 8/255?"),
         (["runs", "-e", "0.1,8"], "did you mean 8/255?"),
-        (["runs", "-e", ""], "has no epsilon"),
+        (["runs", "-e", ""], "lacks an epsilon"),
         (["runs", "--eps-range", "0:0.5:0.3"], "stop at 0.3 or 0.6"),
         (["runs", "--samples", "0"], "Invalid value for '--samples'"),
         (["runs", "--view", "naked"], "Invalid value for '--view'"),
@@ -383,7 +383,7 @@ def test_nothing_to_report(cli: Cli, runs: Path) -> None:
     assert found.code == 1 and "not attacked yet" in found.line
     shutil.rmtree(runs)
     found = cli("report")
-    assert found.code == 2 and "runs: no such directory" in found.line
+    assert found.code == 2 and "runs: no such file or directory" in found.line
 
 
 # --- run ---

@@ -56,9 +56,10 @@ def test_seeds_are_averaged_and_the_white_box_kept_apart(tmp_path: Path) -> None
 def test_only_a_single_pair_has_an_interval(tmp_path: Path) -> None:
     runs = all_pairs([make_run(tmp_path, "plain", seed) for seed in (0, 1)])
     (between, white) = average(collect_transfers(runs), [])[:2][::-1]
-    assert (between.low, white.low) == (None, None)
+    assert (between.low, white.low, between.both_low) == (None, None, None)
     (alone,) = average(collect_transfers(runs[:1], targets=runs[:1]))
-    assert alone.low is not None and alone.low < alone.accuracy_both
+    assert alone.low is not None and alone.both_low is not None
+    assert alone.low < alone.accuracy and alone.both_low < alone.accuracy_both
 
 
 def test_the_screen(tmp_path: Path) -> None:

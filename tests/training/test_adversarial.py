@@ -1,4 +1,4 @@
-"""One-step adversarial training, what every adversarial method costs, and what survives a kill."""
+"""Adversarial training on known networks, what each such method costs, what survives a kill."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scipy import stats
 from small import CLASSES, make_batch, make_model
 from tiny import tiny
 from torch import Tensor, nn
@@ -180,6 +181,81 @@ def test_gradients_that_are_taken_already_still_reach_a_method_to_the_left() -> 
     model = make_model()
     Objective(model, [free, fgsm])(make_batch()).loss.backward()
     assert free.delta.abs().min() > 0  # type: ignore[attr-defined]
+
+
+# --- pgd-at ---
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("start", ["true", "false"])
+def test_pgd_at_on_a_linear_network_finds_the_optimum(norm: str, start: str) -> None:
+    """The point of the ball that lies furthest along the slope; in linf a corner."""
+    batch, rest = grey(), Recorder()
+    text = f"pgd-at:eps=0.1,steps=40,step-size=0.02,norm={norm},random-start={start}"
+    build(Method, text).step(linear(SLOPE), batch, rest)
+    up = SIGNS if norm == "linf" else torch.stack([SLOPE, -SLOPE]) / SLOPE.norm()
+    (trained,) = rest.images
+    expected = batch.x + 0.1 * up.repeat(3, 1).view_as(batch.x)
+    torch.testing.assert_close(trained, expected, atol=1e-3 if norm == "l2" else 1e-6, rtol=0)
+
+
+def test_pgd_at_stays_among_the_images() -> None:
+    batch, rest = grey(), Recorder()
+    build(Method, "pgd-at:eps=0.9,steps=5").step(linear(SLOPE), batch, rest)
+    assert torch.equal(rest.images[0].flatten(1), (SIGNS.repeat(3, 1) + 1) / 2)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_pgd_at_is_the_formula_step_by_step(norm: str) -> None:
+    batch, rest, eps, step = make_batch(), Recorder(), 0.05, 0.03
+    text = f"pgd-at:eps={eps},steps=4,step-size={step},norm={norm},random-start=false"
+    build(Method, text).step(make_model(), batch, rest)
+    model, x = make_model().eval(), batch.x.clone()
+    for _ in range(4):
+        x.requires_grad_()
+        (g,) = torch.autograd.grad(cross_entropy(model(x), batch.y), x)
+        with torch.no_grad():
+            if norm == "linf":
+                x = x + step * g.sign()
+                x = torch.maximum(torch.minimum(x, batch.x + eps), batch.x - eps)
+            else:
+                x = x + step * g / g.pow(2).sum((1, 2, 3), keepdim=True).sqrt()
+                length = (x - batch.x).pow(2).sum((1, 2, 3), keepdim=True).sqrt()
+                x = torch.where(length > eps, batch.x + eps * (x - batch.x) / length, x)
+            x = x.clamp(0, 1)
+    torch.testing.assert_close(rest.images[0], x)
+
+
+def test_a_step_left_open_is_two_and_a_half_radii_shared_among_the_steps() -> None:
+    found = []
+    for size in ("", ",step-size=0.0625"):
+        rest, text = Recorder(), f"pgd-at:eps=0.1,steps=4,random-start=false{size}"
+        torch.manual_seed(0)
+        build(Method, text).step(make_model(), make_batch(), rest)
+        found.append(rest.images[0])
+    assert torch.equal(*found)
+
+
+def test_pgd_at_weighs_clean_against_attacked_images() -> None:
+    batch, model, rest = grey(), linear(SLOPE), Recorder()
+    loss = build(Method, "pgd-at:eps=0.1,clean=0.3").step(model, batch, rest).loss
+    attacked, clean = (cross_entropy(model(x), batch.y) for x in rest.images)
+    assert torch.equal(rest.images[1], batch.x)
+    torch.testing.assert_close(loss, 0.3 * clean + 0.7 * attacked)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_starts_are_uniform_in_the_ball(norm: str) -> None:
+    torch.manual_seed(0)
+    drawn = Adversarial(norm=norm).start(torch.zeros(4000, 1, 1, 3), 0.2).flatten(1)  # type: ignore[arg-type]
+    if norm == "linf":
+        shares = (drawn[:, 0] + 0.2) / 0.4
+    else:
+        shares = (drawn.norm(dim=1) / 0.2) ** 3  # of the ball's volume that lies further in
+        # Archimedes: a coordinate of a direction in space is uniform
+        along = (drawn[:, 1] / drawn.norm(dim=1) + 1) / 2
+        assert stats.kstest(along.numpy(), "uniform").pvalue > 1e-3
+    assert stats.kstest(shares.numpy(), "uniform").pvalue > 1e-3
 
 
 # --- fast-at ---

@@ -13,6 +13,7 @@ from torch import nn
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import build
 from robustbench_cli.training.method import Method
+from robustbench_cli.training.methods.advprop import DualBatchNorm
 from robustbench_cli.training.methods.sat import SmoothReLU
 from robustbench_cli.training.objective import Objective, cross_entropy
 
@@ -72,6 +73,44 @@ def test_a_surrogate_gradient_has_one_form() -> None:
 
 
 # --- advprop ---
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_advprop_is_two_networks_that_share_all_but_their_norms(mode: str) -> None:
+    """Two plain networks, one with the norms of each kind: loss, attack, gradients, statistics."""
+    text = f"advprop:steps=1,eps=0.05,step-size=0.05,random-start=false,attack-bn={mode}"
+    model, batch = make_model(), make_batch()
+    objective = Objective(model, [build(Method, text)])
+    duals = [m for m in model.modules() if isinstance(m, DualBatchNorm)]
+    torch.manual_seed(1)
+    for dual in duals:
+        dual.aux.weight.data.uniform_(0.5, 2)
+        dual.aux.bias.data.uniform_(-1, 1)
+    main, aux = make_model(), make_model()
+    for dual, norm in zip(duals, norms_of(aux), strict=True):
+        norm.load_state_dict(dual.aux.state_dict())
+    found = objective(batch).loss
+
+    x = batch.x.clone().requires_grad_()
+    aux.train(mode == "train")
+    (slope,) = torch.autograd.grad(cross_entropy(aux(x), batch.y), x)
+    attacked = (batch.x + 0.05 * slope.sign()).clamp(0, 1)
+    aux.train()
+    expected = cross_entropy(main(batch.x), batch.y) + cross_entropy(aux(attacked), batch.y)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    for ours, first, second in zip(model.stages[1:], main.stages[1:], aux.stages[1:], strict=True):
+        shared = [stage.get_submodule("0").weight.grad for stage in (ours, first, second)]
+        torch.testing.assert_close(shared[0], shared[1] + shared[2], rtol=1e-4, atol=1e-6)  # type: ignore[operator]
+    for dual, first, second in zip(duals, norms_of(main), norms_of(aux), strict=True):
+        for ours, plain in ((dual.main, first), (dual.aux, second)):
+            torch.testing.assert_close(ours.weight.grad, plain.weight.grad, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(ours.running_mean, plain.running_mean)
+
+
+def norms_of(model: nn.Module) -> list[nn.BatchNorm2d]:
+    return [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
 def test_join_mean_is_the_mean_over_all_images_of_both_halves() -> None:

@@ -28,9 +28,11 @@ QUICK = {
     "bit-depth": "bit-depth",
     "jpeg": "jpeg",
     "total-variation": "total-variation:steps=5",
+    "quilting": "quilting:pool=100",
 }
-STEADY = ("bit-depth", "jpeg")
+STEADY = ("bit-depth", "jpeg", "quilting")
 FORWARDS = {"smoothing": 5, "mixup-inference": 4, "bit-depth": 1, "jpeg": 1, "total-variation": 1}
+FORWARDS["quilting"] = 1
 
 
 def images(n: int = 40, classes: int = CLASSES) -> Images:
@@ -186,7 +188,7 @@ def test_fewer_bits(bits: int) -> None:
     assert len(seen[0].unique()) <= 2**bits
 
 
-@pytest.mark.parametrize("name", ["bit-depth", "jpeg", "total-variation"])
+@pytest.mark.parametrize("name", ["bit-depth", "jpeg", "total-variation", "quilting"])
 def test_a_hidden_gradient_is_noticed(name: str) -> None:
     network = Network(behind(f"{name}:gradient=none")).requires_grad_(False)
     (gradient,) = torch.autograd.grad(network(x := X.clone().requires_grad_()).sum(), x)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import io
+import itertools
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from scipy import stats
 from torch import Tensor
 
+from robustbench_cli.spec import build
+from robustbench_cli.training.averaging import Averaged
 from robustbench_cli.training.denoise import differences, smoothest
 from robustbench_cli.training.jpeg_codec import chroma_table, compress, cosines, luma_table
+from robustbench_cli.training.method import Method
+from robustbench_cli.training.methods import rotation, total_variation
 from robustbench_cli.training.methods.rotation import rotate
 from robustbench_cli.training.placing import Spans, place, random_lengths, random_spans, whole
 from robustbench_cli.training.surrogate import replace_value, rounded
@@ -170,6 +176,90 @@ def test_the_unrolled_gradient_is_that_of_the_iteration() -> None:
     x = draw(1, 1, 3, 4).double().requires_grad_()
     kept = (draw(1, 1, 3, 4, seed=2) > 0.3).double()
     assert torch.autograd.gradcheck(lambda x: smoothest(x, kept, 0.05, 6), x, atol=1e-4)
+
+
+# --- the random defences, read back from their images ---
+
+
+def varied(text: str, x: Tensor) -> Tensor:
+    """One random version of each image."""
+    method = build(Method, text)
+    assert isinstance(method, Averaged)
+    torch.manual_seed(0)
+    return method.vary(x)
+
+
+def crops(image: Tensor, size: int) -> list[Tensor]:
+    """All square parts of `size` pixels of one image (C, S, S)."""
+    room = range(image.shape[1] - size + 1)
+    return [image[:, r : r + size, c : c + size] for r, c in itertools.product(room, room)]
+
+
+def test_a_crop_is_enlarged_as_torch_does_it() -> None:
+    x, sizes = draw(60, 1, 12, 12), []
+    for image, found in zip(x, varied("crop-resize", x), strict=True):
+        sizes += [
+            size
+            for size in (9, 10, 11, 12)
+            for part in crops(image, size)
+            if torch.allclose(
+                F.interpolate(part[None], (12, 12), mode="bilinear")[0], found, atol=1e-5
+            )
+        ]
+    assert len(sizes) == 60 and set(sizes) == {9, 10, 11, 12}, "each is one crop, of any size"
+
+
+@pytest.mark.parametrize(
+    ("text", "canvas", "sizes"),
+    [
+        ("resize-pad:kind=crop", 12, (9, 10, 11, 12)),
+        ("resize-pad:low=1.1,high=1.5", 18, (13, 14, 15, 16, 17, 18)),
+        ("resize-pad:low=0.8,high=1", 12, (10, 11, 12)),
+    ],
+)
+def test_an_image_stands_anywhere_on_black(text: str, canvas: int, sizes: tuple[int, ...]) -> None:
+    x, seen, places = 0.1 + draw(150, 1, 12, 12), [], set()
+    shown = varied(text, x)
+    assert shown.shape == (150, 1, canvas, canvas)
+    for image, found in zip(x, shown, strict=True):
+        rows, columns = found[0].any(1).nonzero()[:, 0], found[0].any(0).nonzero()[:, 0]
+        size, top, left = len(rows), int(rows[0]), int(columns[0])
+        part = found[:, top : top + size, left : left + size]
+        if "crop" in text:
+            assert any(torch.equal(part, each) for each in crops(image, size))
+        else:
+            resized = F.interpolate(image[None], (size, size), mode="nearest-exact")[0]
+            assert torch.equal(part, resized)
+        assert torch.count_nonzero(found) == size**2
+        seen.append(size)
+        places.add((size, top, left))
+    assert set(seen) == set(sizes)
+    smallest = {(top, left) for size, top, left in places if size == sizes[0]}
+    assert len(smallest) > 10 or len(smallest) == (canvas - sizes[0] + 1) ** 2
+
+
+def test_angles_are_uniform_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Tensor] = []
+    monkeypatch.setattr(rotation, "rotate", lambda x, angles: (drawn.append(angles), x)[1])
+    varied("rotation", torch.zeros(3000, 1, 2, 2))
+    assert stats.kstest(drawn[0].numpy() * 180 / np.pi, stats.uniform(-20, 40).cdf).pvalue > 1e-3
+
+
+def test_total_variation_forgets_whole_pixels_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Tensor] = []
+
+    def spy(x: Tensor, kept: Tensor, weight: float, steps: int) -> Tensor:
+        given.append(kept)
+        assert (weight, steps) == (0.03, 50)
+        return 0.5 * x
+
+    monkeypatch.setattr(total_variation, "smoothest", spy)
+    x = draw(20, 3, 30, 30)
+    assert torch.equal(varied("total-variation:drop=0.3", x), 0.5 * x)
+    kept = given[0].expand_as(x)
+    assert set(kept.unique().tolist()) == {0.0, 1.0}
+    assert kept.mean().item() == pytest.approx(0.7, abs=0.01)
+    assert torch.equal(kept[:, 0], kept[:, 2]) and not torch.equal(kept[0], kept[1])
 
 
 # --- gradients through what has none ---

@@ -3,7 +3,8 @@
 The accuracy on the images as they are, times 255, as 2x - 1, and standardised by their own mean and
 deviation. better, best: the scale with the most right answers besides, and its accuracy; won, lost:
 samples that it gets right and the images as they are do not, and the reverse. high: the largest
-pixel. Cost: 4 forwards per sample.
+pixel. Not of a network behind a defence, which may answer for the scale itself.
+Cost: 4 forwards per sample.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class InputScale(Signal):
     most: ClassVar[int] = 128
 
     def calls(self, scene: Scene, effort: Effort) -> int:
-        return 4
+        return 0 if scene.defended else 4
 
     def measure(self, scene: Scene, n: int, effort: Effort) -> Numbers:
         some = scene.pool[:n]

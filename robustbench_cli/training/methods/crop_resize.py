@@ -3,8 +3,8 @@
 Guo et al., "Countering Adversarial Images using Input Transformations", ICLR 2018, arXiv
 1711.00117, as the Mixup Inference paper (ICLR 2020, arXiv 1909.11515) has it in its table: crops of
 24 to 32 of 32 pixels, bilinear, 30 draws. Guo et al. average 30 crops of 90 of 224 pixels; their
-other transformations are `bit-depth`, `jpeg` and `total-variation`. It falls to an attack that
-averages gradients over crops (Athalye et al. 2018). The gradient is exact.
+other transformations are `bit-depth`, `jpeg`, `total-variation` and `quilting`. It falls to an
+attack that averages gradients over crops (Athalye et al. 2018). The gradient is exact.
 Cost per prediction: `draws` forwards. Training is not changed.
 """
 

@@ -2,18 +2,17 @@
 
 Guo et al., "Countering Adversarial Images using Input Transformations", ICLR 2018, arXiv
 1711.00117; Efros & Freeman, "Image Quilting", SIGGRAPH 2001. Each patch of the image, on a grid on
-which neighbours overlap, gives way to one of the `nearest` patches of a pool, drawn at random; one
-patch ends and the next begins along the path through their overlap on which they differ least.
-The authors: a million patches of 5x5 pixels, their code the nearest one.
-Where we differ: the pool is smaller, so that the search is exact, where theirs approximates. Paths
-are found by dynamic programming, first between the patches of a row, then between whole rows; the
-paper cuts around one patch after another by graph cuts. (In their code nothing holds on to the
-older patch, so that the newer one seems to win all of the overlap.) Their grid leaves a black strip
-at the right and lower border; here border pixels are repeated until it fits.
+which neighbours overlap, gives way to one of its `nearest` patches in a pool, drawn at random; in
+the overlap the one ends and the other begins along the path on which they differ least. The
+authors: a million patches of 5x5 pixels; their code: the nearest one, found approximately.
+Where we differ: the pool is smaller and the search exact. Paths are found by dynamic programming,
+between the patches of each row and then between the rows; the paper cuts around one patch after the
+other by graph cuts. (Their code ties no part of the overlap to the older patch, so that the newer
+one wins all of it.) They leave the last rows and columns black; here the border is repeated.
 The choice has no gradient. Gradients pass through as if nothing had been done (BPDA with the
 identity, as Athalye et al. 2018 broke it); `gradient=none` hides them.
-Cost per prediction: `draws` forwards, and for each a comparison of all patches with the whole pool.
-The same answer each time unless `nearest` is above 1. Training is not changed.
+Cost per prediction: `draws` forwards, and for each every patch is compared with the whole pool. The
+same answer each time unless `nearest` is above 1. Training is not changed.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from robustbench_cli.spec import param
 from robustbench_cli.training.averaging import Averaged
 from robustbench_cli.training.surrogate import Gradient, replace_value
 
-AT_ONCE = 2**24  # distances, 64 MiB
+AT_ONCE = 2**20  # distances: few enough for a processor's cache
 
 
 @dataclass(kw_only=True)
@@ -55,12 +54,13 @@ class Quilting(Averaged):
             )
 
     def prepare(self, train: Images) -> None:
-        room = [side - self.patch + 1 for side in train.shape[1:]]
-        if min(room) < 1:
+        _, height, width = train.shape
+        if self.patch > min(height, width):
             raise UsageError(
-                f"quilting:patch={self.patch} is larger than an image of "
-                f"{train.shape[1]}x{train.shape[2]} pixels"
+                f"quilting: a patch of {self.patch}x{self.patch} pixels does not fit into an image "
+                f"of {height}x{width}; type a smaller patch="
             )
+        room = height - self.patch + 1, width - self.patch + 1
         # drawn on the CPU, so that the choice does not depend on the device
         generator, device = torch.Generator().manual_seed(self.seed), train.pixels.device
         sample, top, left = (
@@ -88,15 +88,17 @@ class Quilting(Averaged):
         places = places.permute(0, 2, 3, 1, 4, 5)  # (N, rows, columns, C, patch, patch)
         chosen = pool[self._choose(places.reshape(-1, pool[0].numel()), pool.flatten(1))]
         rows = join(chosen.view(places.shape).flatten(0, 1), self.overlap)  # (N·rows, C, patch, W)
-        whole = join(rows.mT.unflatten(0, (n, -1)), self.overlap).mT
+        whole = join(rows.mT.reshape(n, -1, *rows.mT.shape[1:]), self.overlap).mT
         return whole[..., :height, :width]
 
     def _choose(self, patches: Tensor, pool: Tensor) -> Tensor:
         """For each of patches (N, D), which of the nearest of pool (M, D) takes its place; (N,)."""
-        near, lengths, chosen = min(self.nearest, len(pool)), pool.square().sum(1), []
-        for part in patches.split(max(1, AT_ONCE // len(pool))):
-            distance = torch.addmm(lengths, part, pool.T, alpha=-2)  # less the patch's own length
-            found = distance.topk(near, largest=False).indices
+        near, chosen = min(self.nearest, len(pool)), []
+        # |a - b|² less |a|², in one product
+        pool = torch.cat([pool, pool.square().sum(1, keepdim=True)], 1).T
+        patches, rows = F.pad(-2 * patches, (0, 1), value=1.0), max(64, AT_ONCE // pool.shape[1])
+        for part in torch.split(patches, rows):
+            found = (part @ pool).topk(near, largest=False).indices
             drawn = torch.randint(near, (len(part), 1), device=found.device)
             chosen.append(found.gather(1, drawn)[:, 0])
         return torch.cat(chosen)

@@ -19,8 +19,7 @@ from robustbench_cli.evaluation.brendel_bethge import BrendelBethge, _Finite, _s
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.spec import build, find
 
-NORMS = {"linf": 1.0, "l2": 2.0, "l1": torch.inf, "l0": None}  # and their duals
-NAMES = [f"{norm}-brendel-bethge" for norm in NORMS]
+NAMES = [f"{norm}-brendel-bethge" for norm in ("linf", "l2", "l1")]
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 
@@ -125,19 +124,14 @@ def test_what_ends_on_the_boundary_goes_a_little_further() -> None:
 
 
 @needs_numba
-@pytest.mark.parametrize("norm", NORMS)
-def test_distances_come_near_the_shortest(planes: Any, norm: str) -> None:
-    """Compiles first, for up to a minute."""
-    images = planes.images[:30]
-    found = evaluate_model(planes.model, images, f"{norm}-brendel-bethge", grid(["16"]))
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1.0), ("l2", 2.0)])
+def test_distances_come_near_the_shortest(planes: Any, norm: str, dual: float) -> None:
+    """Whatever the batches are. Compiles first, for a minute or so."""
+    spec, images = f"{norm}-brendel-bethge", planes.images[:30]
+    found = evaluate_model(planes.model, images, spec, grid(["16"]))
     assert not found.record["failed"] and not found.record["rejected"]
-    distance, dual = found.samples["distance"].to_numpy(), NORMS[norm]
-    if dual is None:
-        assert (distance == distance.round()).all() and np.median(distance) <= 2
-        return
-    ratio = distance / planes.distance(dual)[:30].numpy()
+    ratio = found.samples["distance"].to_numpy() / planes.distance(dual)[:30].numpy()
     assert ratio.min() > 1 - 1e-4 and np.median(ratio) < 1.01
-    again = evaluate_model(
-        planes.model, images, f"{norm}-brendel-bethge", grid(["16"]), batch_size=5
-    )
-    assert np.median(again.samples["distance"] / distance) == pytest.approx(1, abs=1e-3)
+    again = evaluate_model(planes.model, images, spec, grid(["16"]), batch_size=5)
+    ratios = again.samples["distance"] / found.samples["distance"]
+    assert ratios.median() == pytest.approx(1, abs=1e-3)
