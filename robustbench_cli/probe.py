@@ -14,10 +14,10 @@ from .epsilon import Eps, eps_range, spell
 from .errors import UsageError
 from .evaluation.attack import Attack
 from .evaluation.certify import Certifier
-from .evaluation.fast_path import Crafting, Precision
 from .evaluation.record import identify
-from .evaluation.schedule import Schedule
+from .evaluation.scheduling.schedule import Schedule
 from .evaluation.signal import Effort
+from .evaluation.throughput.fast_path import Crafting, Precision
 from .spec import build, shorten
 from .training.deploy import View, build_defences
 from .training.method import Method

@@ -34,8 +34,8 @@ from .isolation import fenced, frozen
 from .network import Network, logits
 from .parts import Document
 from .plan import Plan
-from .pooling import quick_pools
 from .record import make_rows, open_parts
+from .throughput.pooling import quick_pools
 
 ABSTAIN = -1
 """The prediction where there is none, or none that holds at a radius."""

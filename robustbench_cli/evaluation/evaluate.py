@@ -15,18 +15,18 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
-from .auditing import audit_entry, audit_notes
 from .certify import Certifier, certify
-from .fast_path import Crafting, quicken
 from .findings import Findings
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .parts import Document
 from .plan import Plan
-from .pooling import quick_pools
 from .record import identify, make_record, make_rows, measured, open_parts
-from .schedule import Schedule, draw_audit, run_chunk
-from .threads import threads
+from .scheduling.auditing import audit_entry, audit_notes
+from .scheduling.schedule import Schedule, draw_audit, run_chunk
+from .throughput.fast_path import Crafting, quicken
+from .throughput.pooling import quick_pools
+from .throughput.threads import threads
 
 
 def evaluate_model(

@@ -8,7 +8,7 @@ from torch import nn
 
 from robustbench_cli.errors import UsageError
 
-from .wrapping import Wrapping
+from .algorithms.wrapping import Wrapping
 
 
 @dataclass(kw_only=True)

@@ -21,8 +21,8 @@ from robustbench_cli.spec import build, names
 
 from .attack import Attack
 from .isolation import fenced, frozen
-from .pooling import quick_pools
 from .signal import Effort, Scene, Signal
+from .throughput.pooling import quick_pools
 
 SHARE = 0.08  # a tenth in time: small batches and gradients are dearer than they count
 CALL = 32

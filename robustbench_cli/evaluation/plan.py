@@ -16,10 +16,10 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import build
 
+from .algorithms.targets import choose_targets
 from .attack import Attack, Crafted, Others, Samples
 from .batches import Batches
 from .network import Clean, Network, predict_clean
-from .targets import choose_targets
 
 
 @dataclass(frozen=True)

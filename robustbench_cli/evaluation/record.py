@@ -19,12 +19,12 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
-from .fast_path import Crafting
 from .isolation import frozen
 from .network import Clean
 from .parts import CHUNK, Document, Parts
 from .plan import Chunk, Plan
-from .schedule import Schedule, audit_size, effective
+from .scheduling.schedule import Schedule, audit_size, effective
+from .throughput.fast_path import Crafting
 
 
 def identify(

@@ -31,15 +31,15 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.results import Evaluation
 
 from .attack import Attack
-from .fast_path import Crafting, quicken
 from .isolation import fenced, frozen
 from .network import Network
 from .parts import Document
 from .plan import Opponent, Plan
-from .pooling import quick_pools
 from .record import identify, make_record, make_rows, measured, open_parts
 from .showing import Viewer, show_chunk
-from .threads import threads
+from .throughput.fast_path import Crafting, quicken
+from .throughput.pooling import quick_pools
+from .throughput.threads import threads
 
 
 def transfer(

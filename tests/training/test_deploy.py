@@ -173,7 +173,7 @@ def test_weights_that_do_not_fit_are_one_line(tmp_path: Path, damage: str) -> No
         else:
             del state[name]
         save_file(state, run.weights)
-    with pytest.raises(RunError, match="does not fit mlp:width=16: ") as refusal:
+    with pytest.raises(RunError, match="does not fit mlp:width=16 with plain: ") as refusal:
         load_predictor(run)
     assert "\n" not in str(refusal.value)
 

@@ -21,8 +21,8 @@ from typing import Any
 from foolbox.models.base import Model
 from foolbox.types import Bounds
 
+from robustbench_cli.evaluation.algorithms.wrapping import Wrapping
 from robustbench_cli.evaluation.attack import Crafted, Samples
-from robustbench_cli.evaluation.wrapping import Wrapping
 from robustbench_cli.spec import param
 
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from robustbench_cli.evaluation.algorithms.fmn import FastMinimumNorm
+from robustbench_cli.evaluation.algorithms.mended import ProjectedL0FMN
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.fmn import FastMinimumNorm
-from robustbench_cli.evaluation.mended import ProjectedL0FMN
 
 
 @dataclass(kw_only=True)

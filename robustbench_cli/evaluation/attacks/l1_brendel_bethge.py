@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 
 from foolbox.attacks.brendel_bethge import L1BrendelBethgeAttack
 
+from robustbench_cli.evaluation.algorithms.brendel_bethge import BrendelBethge
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.brendel_bethge import BrendelBethge
 
 
 @dataclass(kw_only=True)

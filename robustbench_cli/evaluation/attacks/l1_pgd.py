@@ -6,7 +6,7 @@ arXiv:1904.13000, where it is called SLIDE.
     x' <- project(x' + step · e / ||e||_1),   e = sign(g) where |g| is in its top share, else 0
 
 The share is 1 - `quantile`; values at 0 or 1 that would leave [0, 1] are left out.
-step = 2.5 · eps / steps. The projection is exact (Foolbox's is not; see evaluation/mended.py).
+step = 2.5 · eps / steps. The projection is exact (Foolbox's is not; see algorithms/mended.py).
 Cost per restart and epsilon: `steps` forwards and backwards, and one forward.
 """
 
@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
+from robustbench_cli.evaluation.algorithms.mended import ProjectedSparseL1
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.descent import ProjectedDescent
-from robustbench_cli.evaluation.mended import ProjectedSparseL1
 from robustbench_cli.spec import param
 
 

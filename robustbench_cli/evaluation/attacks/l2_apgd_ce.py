@@ -5,7 +5,7 @@ parameter-free attacks", arXiv:2003.01690.
 
     loss = -log softmax(z)_y,   direction = gradient / ||gradient||_2
 
-`evaluation/apgd.py` has the step. Cost per restart and epsilon: `steps` forwards and backwards, and
+`algorithms/apgd.py` has the step. Cost per restart and epsilon: `steps` forwards and backwards, and
 two forwards; a sample leaves with its first adversarial.
 """
 
@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.evaluation.apgd import AutoPGD
+from robustbench_cli.evaluation.algorithms.apgd import AutoPGD
+from robustbench_cli.evaluation.algorithms.losses import Loss, cross_entropy
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.losses import Loss, cross_entropy
 
 
 @dataclass(kw_only=True)

@@ -26,11 +26,11 @@ from foolbox.attacks.boundary_attack import BoundaryAttack
 from foolbox.models.base import Model
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.boundary_start import cost_of_start, find_starts
+from robustbench_cli.evaluation.algorithms.boundary_walk import BoundaryWalk
+from robustbench_cli.evaluation.algorithms.targets import Targeted
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.boundary_start import cost_of_start, find_starts
-from robustbench_cli.evaluation.boundary_walk import BoundaryWalk
-from robustbench_cli.evaluation.targets import Targeted
 from robustbench_cli.spec import param
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from robustbench_cli.evaluation.algorithms.fmn import FastMinimumNorm
+from robustbench_cli.evaluation.algorithms.mended import ProjectedL2FMN
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.fmn import FastMinimumNorm
-from robustbench_cli.evaluation.mended import ProjectedL2FMN
 
 
 @dataclass(kw_only=True)

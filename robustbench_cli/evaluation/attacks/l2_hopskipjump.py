@@ -8,7 +8,7 @@ Chen et al. 2020, "HopSkipJumpAttack: A Query-Efficient Decision-Based Attack", 
 It starts where the boundary attack does: at the nearest image of the evaluation set that the
 network puts into another class, else at noise. A sample without a start counts as not broken and
 is listed. The last point oversteps the boundary by a thousandth, so that the verdict is stable.
-A step has a length of its own for each image (see evaluation/mended.py).
+A step has a length of its own for each image (see evaluation/algorithms/mended.py).
 Minimal-norm: runs once for all epsilons. Cost: about `evals` · steps^1.5 · 2/3 forwards (34,000
 with the defaults), and some fifty per step.
 """
@@ -18,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from robustbench_cli.evaluation.algorithms.hop_skip_jump import HopSkipJump
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.hop_skip_jump import HopSkipJump
 
 
 @dataclass(kw_only=True)

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from foolbox.attacks.projected_gradient_descent import L2ProjectedGradientDescentAttack
 
+from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.descent import ProjectedDescent
 
 
 @dataclass(kw_only=True)

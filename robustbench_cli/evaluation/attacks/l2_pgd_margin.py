@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 
 from foolbox.attacks.projected_gradient_descent import L2ProjectedGradientDescentAttack
 
+from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
+from robustbench_cli.evaluation.algorithms.losses import OnMargin
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.descent import ProjectedDescent
-from robustbench_cli.evaluation.losses import OnMargin
 
 
 class _Attack(OnMargin, L2ProjectedGradientDescentAttack):

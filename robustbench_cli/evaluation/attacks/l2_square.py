@@ -21,9 +21,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.geometry import length
+from robustbench_cli.evaluation.algorithms.square import SquareSearch
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.geometry import length
-from robustbench_cli.evaluation.square import SquareSearch
 from robustbench_cli.spec import param
 
 _TINY = 1e-12

@@ -5,7 +5,7 @@ parameter-free attacks", arXiv:2003.01690.
 
     loss = (max_{i != y} z_i - z_y) / (z_(1) - z_(3)),   z_(k) the k-th largest logit
 
-Needs three classes or more. `evaluation/apgd.py` has the step. Cost per restart and epsilon:
+Needs three classes or more. `algorithms/apgd.py` has the step. Cost per restart and epsilon:
 `steps` forwards and backwards, and two forwards; a sample leaves with its first adversarial.
 """
 
@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.evaluation.apgd import AutoPGD
+from robustbench_cli.evaluation.algorithms.apgd import AutoPGD
+from robustbench_cli.evaluation.algorithms.losses import Loss, dlr
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.losses import Loss, dlr
 
 
 @dataclass(kw_only=True)

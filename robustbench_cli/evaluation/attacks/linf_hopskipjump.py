@@ -17,8 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from robustbench_cli.evaluation.algorithms.hop_skip_jump import HopSkipJump
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.hop_skip_jump import HopSkipJump
 
 
 @dataclass(kw_only=True)

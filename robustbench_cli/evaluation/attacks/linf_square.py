@@ -20,8 +20,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.square import SquareSearch
 from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.square import SquareSearch
 
 
 @dataclass(kw_only=True)

@@ -22,8 +22,8 @@ import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.restarts import until_broken
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
-from robustbench_cli.evaluation.restarts import until_broken
 from robustbench_cli.spec import build, param
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation.apgd import Lanes, checkpoints
+from robustbench_cli.evaluation.algorithms.apgd import Lanes, checkpoints
 from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 

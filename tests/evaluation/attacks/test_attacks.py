@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.targets import Targeted
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.targets import Targeted
 from robustbench_cli.spec import build, describe, find, names
 
 ELSEWHERE = ("transfer", *(n for n in names("attacks") if "brendel" in n))  # they need more

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import eps_range
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation import boundary_start
+from robustbench_cli.evaluation.algorithms import boundary_start
+from robustbench_cli.evaluation.algorithms.boundary_start import cost_of_start, find_starts
 from robustbench_cli.evaluation.attack import Attack, Samples
-from robustbench_cli.evaluation.boundary_start import cost_of_start, find_starts
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.spec import build
 

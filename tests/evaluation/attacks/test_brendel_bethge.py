@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation import brendel_bethge
+from robustbench_cli.evaluation.algorithms import brendel_bethge
+from robustbench_cli.evaluation.algorithms.brendel_bethge import BrendelBethge, _Finite, _settled
 from robustbench_cli.evaluation.attack import Attack, Samples
-from robustbench_cli.evaluation.brendel_bethge import BrendelBethge, _Finite, _settled
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.spec import build, find
 

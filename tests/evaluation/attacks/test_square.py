@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
+from robustbench_cli.evaluation.algorithms.square import share_halvings
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.attacks.l2_square import pattern
 from robustbench_cli.evaluation.ball import distance
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.square import share_halvings
 from robustbench_cli.spec import build
 
 

@@ -1,0 +1,1 @@
+"""What attack files are made of: searches, steps, starts, losses and targets."""

@@ -1,0 +1,40 @@
+"""Moves inside a ball of one norm, for attacks that are written here: Linf and L2."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from robustbench_cli.evaluation.ball import Norm
+
+_TINY = 1e-12
+
+
+def steepest(gradient: Tensor, norm: Norm) -> Tensor:
+    """The direction of length 1 in which a loss rises fastest: its sign, or the unit vector."""
+    return gradient.sign() if norm == "linf" else gradient / (length(gradient) + _TINY)
+
+
+def project(x: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
+    """The nearest images in the ball around `x`, clipped to [0, 1]."""
+    change = images - x
+    if norm == "linf":
+        change = change.clamp(-eps, eps)
+    else:
+        change = change * (eps / (length(change) + _TINY)).clamp(max=1)
+    return (x + change).clamp(0, 1)
+
+
+def on_the_sphere(x: Tensor, eps: float, norm: Norm) -> Tensor:
+    """A random point at distance `eps` from each image, before it is clipped to [0, 1]."""
+    if norm == "linf":
+        drawn = 2 * torch.rand_like(x) - 1
+        return x + eps * drawn / drawn.abs().flatten(1).amax(1)[:, None, None, None]
+    drawn = torch.randn_like(x)
+    return x + eps * drawn / (length(drawn) + _TINY)
+
+
+def length(change: Tensor) -> Tensor:
+    """L2 norms: (n, C, H, W) -> (n, 1, 1, 1)."""
+    lengths: Tensor = torch.linalg.vector_norm(change, dim=(1, 2, 3), keepdim=True)
+    return lengths

@@ -1,0 +1,34 @@
+"""Several tries in a row, each on what the earlier ones left standing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from robustbench_cli.evaluation.attack import Crafted, Samples, claim
+from robustbench_cli.evaluation.ball import Norm, into_ball
+
+Try = Callable[[Samples], Tensor]
+"""Samples (n) -> images (n, C, H, W), which may lie outside the ball."""
+
+
+def until_broken(
+    model: Model, samples: Samples, eps: float, norm: Norm, tries: Iterable[Try]
+) -> Crafted:
+    """The union of `tries`: an image that one of them breaks is not handed to the next.
+
+    Images are clipped to the ball before they are judged. What withstands everything keeps the
+    image of the last try.
+    """
+    images, claimed = samples.x.clone(), torch.zeros_like(samples.labels, dtype=torch.bool)
+    for attempt in tries:
+        left = (~claimed).nonzero()[:, 0]
+        if not len(left):
+            break
+        part = samples[left]
+        found = into_ball(part.x, attempt(part), eps, norm)
+        images[left], claimed[left] = found, claim(model, part, found)
+    return Crafted(images, claimed)

@@ -1,0 +1,84 @@
+"""Square attack: random search with square patches, led by the margin between the logits.
+
+Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via
+random search", arXiv:1912.00049. A proposal changes one square of the image and is kept if the
+label's lead over the best other class shrinks. The area of the square is a share p of the image,
+`p_init` at first and halved on the paper's schedule, stretched to the number of queries.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from math import sqrt
+from typing import ClassVar, Literal
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.spec import param
+
+from .losses import margin
+from .restarts import until_broken
+
+_HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
+
+
+@dataclass(kw_only=True)
+class SquareSearch(Attack):
+    """What both norms share. A sample leaves the batch with its first adversarial."""
+
+    access: ClassVar[Literal["scores"]] = "scores"
+    smallest: ClassVar[int] = 1  # side of a square, in pixels
+
+    queries: int = param(5000, "images shown to the network per sample", low=1)
+    p_init: float = param(0.8, "share of the image that the first squares cover", low=0, high=1)
+    restarts: int = param(1, "searches, each for what the earlier ones left", low=1)
+
+    def start(self, x: Tensor, eps: float) -> Tensor:
+        """The first images (n, C, H, W)."""
+        raise NotImplementedError
+
+    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+        """`images` with another square each."""
+        raise NotImplementedError
+
+    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+        assert eps is not None
+        radius = eps
+        tries = [lambda part: self._search(model, part, radius)] * self.restarts
+        return until_broken(model, samples, radius, self.norm, tries)
+
+    @torch.no_grad()
+    def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:
+        x, labels = samples.x, samples.labels
+        best = self.start(x, eps)
+        final, where = best.clone(), torch.arange(len(x), device=x.device)
+        lead = margin(model(best), labels)
+        for query in range(1, self.queries + 1):
+            if (broken := lead > 0).any():
+                final[where[broken]] = best[broken]
+                left = ~broken
+                x, labels, best = x[left], labels[left], best[left]
+                lead, where = lead[left], where[left]
+            if not len(where) or query == self.queries:
+                break
+            share = self.p_init / 2 ** share_halvings(query, self.queries)
+            tried = self.propose(x, best, eps, self._side(share, x.shape[2], x.shape[3]))
+            reached = margin(model(tried), labels)
+            better = reached > lead
+            best = torch.where(better[:, None, None, None], tried, best)
+            lead = torch.where(better, reached, lead)
+        final[where] = best
+        return final
+
+    def _side(self, share: float, height: int, width: int) -> int:
+        side = max(round(sqrt(share * height * width)), self.smallest)
+        return min(side, height, width)
+
+
+def share_halvings(query: int, queries: int) -> int:
+    """How often p has been halved by then."""
+    return bisect_left(_HALVINGS, query * 10000 // queries)

@@ -1,0 +1,38 @@
+"""Attacks that run another attack: they take its norm and its kind, and write its spec."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.spec import build, param
+
+from .targets import Targeted
+
+
+def read(text: str) -> Attack:
+    """``linf-pgd:steps=20+restarts=2``: inside a spec, a plus sign stands for the comma."""
+    return build(Attack, re.sub(r"\+(?=\s*[A-Za-z])", ",", text))
+
+
+@dataclass(kw_only=True)
+class Wrapping(Attack):
+    """Runs `inner`. Its norm is not known before it is built, so it is the object's own."""
+
+    norm: ClassVar[Norm] = "linf"
+
+    attack: str = param("linf-pgd", "spec of the attack inside, its parameters joined by +")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.inner = read(self.attack)
+        if isinstance(self.inner, Wrapping):
+            raise UsageError(f"{self.name} cannot wrap {self.inner.name}; name a plain attack")
+        if isinstance(self.inner, Targeted) and self.inner.target != "none":
+            raise UsageError(f"{self.name} wraps untargeted attacks; leave out target=")
+        for trait in ("norm", "budget", "one_step", "access"):
+            vars(self)[trait] = getattr(self.inner, trait)

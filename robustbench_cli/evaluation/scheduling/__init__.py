@@ -1,0 +1,1 @@
+"""Which sample meets which epsilon, when, and in which batch."""

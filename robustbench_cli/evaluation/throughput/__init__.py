@@ -1,0 +1,1 @@
+"""The same answers sooner: faster copies of networks, pools, convolutions, threads."""
