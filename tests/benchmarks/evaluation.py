@@ -16,9 +16,9 @@ up to 1,000 images and ours 25. The distances are those of the images as found, 
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
-are trained here and kept in ``--runs-dir``; ``preact`` for two epochs on a tenth of CIFAR-10 where
-the data are there, on coloured noise otherwise. ``--against torchattacks`` or ``art`` sets ours
-beside those, too. Nothing of this is part of the test suite.
+are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on a twentieth of CIFAR-10
+where the data are there, on coloured noise otherwise. ``--against torchattacks`` or ``art`` sets
+ours beside those, too. Nothing of this is part of the test suite.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def rows() -> list[Row]:
     return [
         Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM, steps=1),
         Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, steps=40),
-        Row("PGD-40", "standard", "linf-pgd", wide, 167, 20, pgd40, "bisect", 40),
+        Row("PGD-40", "standard", "linf-pgd", wide, 500, 20, pgd40, "bisect", 40),
         Row("PGD-40", "robust", "linf-pgd", narrow, 167, 1.3, pgd40, steps=40),
         Row("PGD-40", "robust", "linf-pgd", narrow, 167, 4, pgd40, "bisect", 40),
-        Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 32, 6, pgd20, steps=20),
+        Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 8, 6, pgd20, steps=20),
         Row("Boundary-500", "standard", "l2-boundary:steps=500", "0:4:0.5", 167, 2, walk),
         Row("Boundary-500", "standard", noisy, "0:4:0.5", 167, 2, walk),
     ]
@@ -110,7 +110,7 @@ class Lab:
         root = Path(options.data_dir).expanduser()
         if not (root / "cifar-10-batches-py").is_dir():
             return _preact()
-        settings = {"model": "preact-resnet18", "epochs": 2, "train_fraction": 0.1}
+        settings = {"model": "preact-resnet18", "epochs": 1, "train_fraction": 0.05}
         run = api.train(data="cifar10", **settings, **places)
         network = load_predictor(run, torch.device("cpu"), "deployed")
         return network, build(Dataset, "cifar10").load(root)[1]
