@@ -2,8 +2,9 @@
 
 Batch norm is folded into the convolution before it, convolutions read their channels last, and the
 first one has a quicker gradient. On one core, per forward and backward pass in batches of 167, this
-takes LeNet-5 on MNIST from 180 to 76 microseconds per image. On request the copy is compiled, or computes in bfloat16. A network
-with hooks, or whose copy answers or differentiates otherwise, is crafted on as it is.
+takes LeNet-5 on MNIST from 180 to 76 microseconds per image. On request the copy is compiled, or
+computes in bfloat16. A network with hooks, or whose copy answers or differentiates otherwise, is
+crafted on as it is.
 """
 
 from __future__ import annotations
