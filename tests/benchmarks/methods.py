@@ -5,9 +5,9 @@
 
 Beside each ratio stands the one that its forwards and backwards predict, a backward for two
 forwards. Both are counted at the head of the network: samples that pass it, and gradients that come
-back. Methods take turns in every round, so that a busy machine slows all of them, and on a CPU the
-time is the process's own; the ratio is that of the medians, and the spread the middle half of the
-rounds' own ratios.
+back. A method's steps stand directly after some of plain training in every round, so that a machine
+whose speed changes (others may use it) changes both; on a CPU the time is the process's own. The
+ratio is the median of the rounds' own, and the spread their middle half.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ class Runner:
     objective: Objective
     optimizer: torch.optim.Optimizer
     batch: Batch
+    ratios: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
     @classmethod
@@ -116,8 +117,9 @@ class Runner:
         for method in self.objective.methods:
             method.end_epoch(self.model)
 
-    def time(self, repeats: int) -> None:
-        """Append the mean time of a step."""
+    def time(self, repeats: int) -> float:
+        """The mean time of a step, after a first one: warm, and the caches are this method's."""
+        self.step()
         on_gpu = self.batch.x.is_cuda
         clock = time.perf_counter if on_gpu else time.process_time
         wait = torch.cuda.synchronize if on_gpu else lambda: None
@@ -127,6 +129,7 @@ class Runner:
             self.step()
         wait()
         self.seconds.append((clock() - started) / repeats)
+        return self.seconds[-1]
 
 
 def measure(
@@ -144,11 +147,12 @@ def measure(
         except UsageError as e:
             started[text] = str(e)
     ready = [each for each in started.values() if isinstance(each, Runner)]
+    plain = ready[0]
     for _ in range(rounds):
         random.shuffle(ready)
         for runner in ready:
-            runner.step()  # warm, and the caches are this method's
-            runner.time(repeats)
+            base = plain.time(repeats)
+            runner.ratios.append(runner.time(repeats) / base)
     return started
 
 
@@ -166,7 +170,7 @@ def table(found: dict[str, Runner | str]) -> list[str]:
     """A line per method: ratio, middle half of the rounds, predicted, target."""
     plain = found["plain"]
     assert isinstance(plain, Runner)
-    base, basis = plain.seconds, count(plain.model, len(plain.batch), plain.step)
+    basis = count(plain.model, len(plain.batch), plain.step)
     width = max(map(len, found))
     lines = [
         f"{'method':<{width}} {'ratio':>6} {'middle half':>13} "
@@ -176,9 +180,8 @@ def table(found: dict[str, Runner | str]) -> list[str]:
         if isinstance(runner, str):
             lines.append(f"{text:<{width}} {runner}")
             continue
-        each = sorted(a / b for a, b in zip(runner.seconds, base, strict=True))
-        n = len(each)
-        ratio = statistics.median(runner.seconds) / statistics.median(base)
+        each = sorted(runner.ratios)
+        n, ratio = len(each), statistics.median(each)
         counted, expected = predicted(runner, basis)
         name = text.partition(":")[0]
         target = TARGETS.get(name, COUNTED * expected)
@@ -195,8 +198,8 @@ def main() -> None:
     parser.add_argument("-m", "--method", action="append", help="repeat; all that train")
     parser.add_argument("--model", action="append", help="repeat; lenet5")
     parser.add_argument("--batch-size", type=int, help="128; preact-resnet18 32")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--repeats", type=int, help="steps timed at once; 10, preact-resnet18 1")
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--repeats", type=int, help="steps timed at once; 4, preact-resnet18 1")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -209,7 +212,7 @@ def main() -> None:
             model,
             size,
             given.rounds,
-            given.repeats or (10 if small else 1),
+            given.repeats or (4 if small else 1),
         )
         plain = found["plain"]
         assert isinstance(plain, Runner)

@@ -69,6 +69,21 @@ def test_the_gradient_does_not_see_the_shift() -> None:
     assert torch.equal(gradient, upstream)
 
 
+def test_shifting_and_relu_in_one_pass_have_the_gradients_of_one_after_the_other() -> None:
+    together, first = Shifted(nn.ReLU(), False, False), Shifted(nn.Identity(), False, False)
+    together.plan = first.plan = torch.tensor([3, 0]), torch.tensor([0.4, -0.2])
+    h = torch.randn(4, 5, dtype=torch.double, requires_grad=True)
+    upstream = torch.randn(4, 5, dtype=torch.double, requires_grad=True)
+    with training_forward(Batch(h, h)):
+        found, expected = together(h), first(h).relu()
+    assert torch.equal(found, expected)
+    slopes = [torch.autograd.grad(o, h, upstream, create_graph=True)[0] for o in (found, expected)]
+    assert torch.equal(*slopes)
+    twice = [torch.autograd.grad(slope.square().sum(), upstream)[0] for slope in slopes]
+    assert torch.equal(*twice)
+    assert twice[0].any()
+
+
 def test_noise_has_the_length_of_the_activation() -> None:
     layer = Shifted(nn.Identity(), after=False, noise=True)
     layer.plan = torch.zeros(3, dtype=torch.long), 0.2

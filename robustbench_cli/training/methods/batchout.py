@@ -56,6 +56,33 @@ class _Replaced(torch.autograd.Function):
         return grads[0], None
 
 
+class _ShiftedReLU(torch.autograd.Function):
+    """``relu`` of a tensor whose first rows are shifted, in one pass: no copy in between."""
+
+    @staticmethod
+    def forward(h: Tensor, partners: Tensor, size: float | Tensor) -> Tensor:
+        value = torch.empty_like(h)
+        count = len(partners)
+        torch.clamp_min(h[count:], 0, out=value[count:])
+        _move(value[:count], h, partners, size).clamp_min_(0)
+        return value
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None, None]:
+        (value,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grads[0], value, 0), None, None
+
+
+def _move(out: Tensor, h: Tensor, partners: Tensor, size: float | Tensor) -> Tensor:
+    """`out`: the rows of h (N, ...) as many as `partners` (k,), moved by `size` towards them."""
+    torch.index_select(h, 0, partners, out=out)
+    return out.lerp_(h[: len(partners)], 1 - size)
+
+
 class Shifted(nn.Module):
     """An activation whose input, or output, is shifted in training forwards only.
 
@@ -65,20 +92,24 @@ class Shifted(nn.Module):
     def __init__(self, activation: nn.Module, after: bool, noise: bool) -> None:
         super().__init__()
         self.activation, self.after, self.noise = activation, after, noise
-        self.plan: tuple[Tensor, float | Tensor] | None = None  # of the step in progress
+        # of the step in progress: partners (k,), and η, a number or (k,)
+        self.plan: tuple[Tensor, float | Tensor] | None = None
 
     def forward(self, h: Tensor) -> Tensor:
         if self.plan is None or current_forward() is None:
             return self.activation(h)  # type: ignore[no-any-return]
         if self.after:
-            return self.shift(self.activation(h), *self.plan)
-        return self.activation(self.shift(h, *self.plan))  # type: ignore[no-any-return]
+            return self.shift(self.activation(h))
+        if type(self.activation) is nn.ReLU and not self.noise:
+            partners, size = self.plan
+            return _ShiftedReLU.apply(h, partners, _per_row(size, h))  # type: ignore[no-any-return]
+        return self.activation(self.shift(h))  # type: ignore[no-any-return]
 
-    def shift(self, h: Tensor, partners: Tensor, size: float | Tensor) -> Tensor:
-        """h (N, ...) whose first rows move; partners (k,), size a number or (k,)."""
-        count = len(partners)
-        if isinstance(size, Tensor):
-            size = size.to(h.dtype).reshape(-1, *[1] * (h.dim() - 1))
+    def shift(self, h: Tensor) -> Tensor:
+        """h (N, ...), of which the rows that are planned have moved."""
+        assert self.plan is not None
+        partners, size = self.plan
+        count, size = len(partners), _per_row(size, h)
         with torch.no_grad():
             value = torch.empty_like(h)
             value[count:] = h[count:]
@@ -88,8 +119,7 @@ class Shifted(nn.Module):
                 length = from_.flatten(1).norm(dim=1) / moved.flatten(1).norm(dim=1)
                 moved.mul_(size * length.reshape(-1, *[1] * (h.dim() - 1))).add_(from_)
             else:
-                torch.index_select(h, 0, partners, out=moved)
-                moved.lerp_(from_, 1 - size)
+                _move(moved, h, partners, size)
         found: Tensor = _Replaced.apply(h, value)
         return found
 
@@ -194,6 +224,13 @@ class Batchout(Method):
         fallback = torch.eye(count, n, device=y.device) - 2
         scores = torch.rand(layers, count, n, device=y.device)
         return torch.where(wanted, scores, fallback).argmax(2)
+
+
+def _per_row(size: float | Tensor, h: Tensor) -> float | Tensor:
+    """A number, or (k,) as (k, 1, ...) beside h's rows."""
+    if isinstance(size, Tensor):
+        return size.to(h.dtype).reshape(-1, *[1] * (h.dim() - 1))
+    return size
 
 
 def _activates(module: nn.Module) -> bool:
