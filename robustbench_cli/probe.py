@@ -116,12 +116,9 @@ def _check(probe: Probe) -> None:
 
 
 def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
-    """A data set's own epsilons for a norm; shares of the largest change where none measures it."""
-    usual = {"none": "0:1:0.1" if sweep else "1", **(dataset.ranges if sweep else dataset.eps)}
-    if norm not in usual:
-        option = "--eps-range 0:10:1" if sweep else "--eps 1"
-        raise UsageError(f"{dataset.name} has no usual {norm} epsilons; type them: {option}")
-    return eps_range(usual[norm]) if sweep else (Eps.parse(usual[norm]),)
+    if sweep:
+        return eps_range(dataset.usual_eps(norm, "ranges"))
+    return (Eps.parse(dataset.usual_eps(norm)),)
 
 
 def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:

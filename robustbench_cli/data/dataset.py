@@ -20,6 +20,8 @@ from torch import Tensor
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import Plugin
 
+from . import usual
+
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
 
@@ -70,11 +72,23 @@ class Dataset(Plugin):
     batch_size: ClassVar[int] = 128
     crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
     flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
-    eps: ClassVar[dict[str, str]] = {"linf": "0.1", "l2": "1"}  # by norm: usual for `attack`
-    train_eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "128/255"}  # ... to train with
+    eps: ClassVar[dict[str, str]] = usual.GREY  # by norm: for `attack`
+    train_eps: ClassVar[dict[str, str]] = usual.GREY_TRAINING  # ... to train with
     optimizer: ClassVar[Literal["sgd", "adam"]] = "adam"
     weight_decay: ClassVar[float] = 0.0
-    ranges: ClassVar[dict[str, str]] = {"linf": "0:0.5:0.025", "l2": "0:5:0.25"}  # ... for sweeps
+    ranges: ClassVar[dict[str, str]] = usual.GREY_RANGES  # ... for sweeps
+
+    def usual_eps(self, norm: str, which: Literal["eps", "train_eps", "ranges"] = "eps") -> str:
+        """What is usual in a norm: an epsilon, or a range of them.
+
+        Raises:
+            UsageError: this data set names none.
+        """
+        found: dict[str, str] = {"none": usual.SHARES[which], **getattr(self, which)}
+        if norm not in found:
+            option = "--eps-range 0:10:1" if which == "ranges" else "--eps 1"
+            raise UsageError(f"{self.name} has no usual {norm} epsilons; type them: {option}")
+        return found[norm]
 
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         """Training images, test images, and the names of the classes.

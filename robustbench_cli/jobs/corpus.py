@@ -50,7 +50,7 @@ def make_corpus(
 
     They are kept in the source's run directory and read from there the next time.
     """
-    usual = build(Dataset, data, trusted=False).train_eps[build(Attack, attack).norm]
+    usual = build(Dataset, data, trusted=False).usual_eps(build(Attack, attack).norm, "train_eps")
     radius = Eps.parse(usual if eps is None else shorten(eps))
     probe = make_probe(attack, data, (radius,), seed=seed)
     identity: dict[str, Any] = {

@@ -37,7 +37,7 @@ def _radius(config: TrainConfig, norm: str) -> str:
         eps = getattr(method, "eps", None)
         if eps and getattr(method, "norm", None) == norm:
             return shorten(eps)
-    return build(Dataset, config.data, trusted=False).train_eps[norm]
+    return build(Dataset, config.data, trusted=False).usual_eps(norm, "train_eps")
 
 
 def watch(config: TrainConfig) -> Watch | None:

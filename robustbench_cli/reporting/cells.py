@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +13,7 @@ from .compare import Difference
 from .summary import Curve, Estimate
 
 NORMS = {"linf": "L∞", "l2": "L2", "l1": "L1", "l0": "L0", "none": "no norm"}
+_UNITS = {"l0": "changed values", "none": "share of the largest change"}
 NONE = "–"
 SMOOTHED = "smoothed"
 """The view of certificates, which are no attacks."""
@@ -47,6 +48,15 @@ def points(difference: Difference | None, digits: int = 1) -> str:
         low, high = (_signed(bound, digits) for bound in (difference.low, difference.high))
         text += f" [{low}, {high}]"
     return text + "*" * difference.sure
+
+
+def units(norms: Iterable[str]) -> str:
+    """What epsilons of these norms count: ``pixels in [0, 1]; L0: changed values``."""
+    distinct = dict.fromkeys(norms)
+    special = [f"{NORMS[norm]}: {_UNITS[norm]}" for norm in distinct if norm in _UNITS]
+    if len(special) == len(distinct) == 1:
+        return special[0].partition(": ")[2]
+    return "; ".join(["pixels in [0, 1]", *special])
 
 
 def view_text(view: str) -> str:

@@ -20,6 +20,7 @@ from .cells import (
     half,
     percent,
     sparkline,
+    units,
     view_text,
 )
 from .differences import differences
@@ -131,7 +132,7 @@ def common(curves: Sequence[Curve]) -> list[str]:
 def _footer(selection: Selection) -> tuple[str, ...]:
     curves = selection.curves
     lines = [
-        "ε: norm of the perturbation, pixels in [0, 1].",
+        f"ε: norm of the perturbation, {units(curve.norm for curve in curves)}.",
         "Every image counts; one misclassified unchanged is broken at every ε.",
     ]
     norms = [NORMS.get(norm, norm) for norm in dict.fromkeys(curve.norm for curve in curves)]

@@ -11,7 +11,7 @@ import pandas as pd
 from robustbench_cli.errors import RunError
 from robustbench_cli.runs import Run
 
-from .cells import NONE, NORMS, digits_for, view_text
+from .cells import NONE, NORMS, digits_for, units, view_text
 from .document import FORMAT, rounded
 from .formats import Section, Table
 from .frame import COST, collect
@@ -43,7 +43,7 @@ def points_table(files: Sequence[Path]) -> Table:
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
         sections=tuple(_section(str(key[0]), part) for key, part in parts),
         footer=(
-            "interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].",
+            f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
             *_costs(frame),
             line,
         ),
@@ -83,7 +83,8 @@ def _costs(frame: pd.DataFrame) -> list[str]:
         passes = f"{forwards} forwards, {backwards} backwards" if backwards != "0" else forwards
         queries = " queries" if backwards == "0" else ""
         each = 1000 * (rows["seconds"] / rows["n"]).mean()
-        found.append(f"{attack} {passes}{queries}, {each:.3g} ms")
+        time = f"{each:.3g} ms" if each < 999.5 else f"{each / 1000:.3g} s"
+        found.append(f"{attack} {passes}{queries}, {time}")
     return [f"Cost per image: {'; '.join(found)}."] if found else []
 
 

@@ -29,7 +29,7 @@ class Bounded(Method):
 
     def adapt(self, dataset: Dataset) -> None:
         if self.eps is None:
-            self.eps = float(number(dataset.train_eps[self.norm]))
+            self.eps = float(number(dataset.usual_eps(self.norm, "train_eps")))
 
     @property
     def radius(self) -> float:

@@ -16,7 +16,7 @@ up to 1,000 images and ours 25. The distances are those of the images as found, 
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
-are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on a twentieth of CIFAR-10
+are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on half of CIFAR-10
 where the data are there, on coloured noise otherwise. ``--against torchattacks`` or ``art`` sets
 ours beside those, too. Nothing of this is part of the test suite.
 """
@@ -110,7 +110,7 @@ class Lab:
         root = Path(options.data_dir).expanduser()
         if not (root / "cifar-10-batches-py").is_dir():
             return _preact()
-        settings = {"model": "preact-resnet18", "epochs": 1, "train_fraction": 0.05}
+        settings = {"model": "preact-resnet18", "epochs": 1, "train_fraction": 0.5}
         run = api.train(data="cifar10", **settings, **places)
         network = load_predictor(run, torch.device("cpu"), "deployed")
         return network, build(Dataset, "cifar10").load(root)[1]

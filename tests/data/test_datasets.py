@@ -48,10 +48,16 @@ def test_every_data_set_has_usable_defaults(name: str) -> None:
     dataset = build(Dataset, "folder:pictures" if name == "folder" else name)
     assert describe("datasets", name).endswith(".")
     assert dataset.epochs > 0 and dataset.batch_size > 1 and dataset.crop >= 0
-    assert {*dataset.eps} == {*dataset.train_eps} == {*dataset.ranges} == {"linf", "l2"}
+    norms = {"linf", "l2"} if name == "spirals" else {"linf", "l2", "l1", "l0"}
+    assert {*dataset.eps} == {*dataset.train_eps} == {*dataset.ranges} == norms
     for norm, text in dataset.ranges.items():
         grid = eps_range(text)
         assert float(grid[0]) == 0 and Eps.parse(dataset.eps[norm]) in grid
+
+
+def test_no_epsilon_is_made_up_where_none_is_usual() -> None:
+    with pytest.raises(UsageError, match="no usual l0 epsilons; type them: --eps-range 0:10:1"):
+        build(Dataset, "spirals").usual_eps("l0", "ranges")
 
 
 def test_digits_are_split_stratified_and_need_no_folder() -> None:

@@ -13,7 +13,7 @@ from fake_runs import make_evaluation, make_run
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.reporting.cells import choose, digits_for
+from robustbench_cli.reporting.cells import choose, digits_for, units
 from robustbench_cli.reporting.formats import format_of
 from robustbench_cli.reporting.points import points_table
 from robustbench_cli.reporting.report import table
@@ -142,6 +142,19 @@ linf-pgd:steps=40  0.5       0.0     0.0 – 16.1           0.1900
 
 interval: Wilson, test sampling only; eps and distance: pixels in [0, 1].
 Checks: 2 passed."""
+
+
+@pytest.mark.parametrize(
+    ("norms", "text"),
+    [
+        (["linf", "l2"], "pixels in [0, 1]"),
+        (["l0"], "changed values"),
+        (["l1", "l0", "l0"], "pixels in [0, 1]; L0: changed values"),
+        (["none"], "share of the largest change"),
+    ],
+)
+def test_what_epsilons_count(norms: list[str], text: str) -> None:
+    assert units(norms) == text
 
 
 def test_screen(runs: list[Run]) -> None:

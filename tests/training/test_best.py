@@ -129,6 +129,7 @@ def test_the_radius_is_the_methods_or_the_data_sets() -> None:
         ({"stop_on": "linf-pgd", "stop_eps": "8"}, "did you mean 8/255?"),
         ({"stop_on": "linf-pgd", "validation": 0.0}, "type --validation 0.1"),
         ({"stop_eps": "8/255"}, "type --stop-on linf-pgd too"),
+        ({"stop_on": "l1-fgm"}, "spirals has no usual l1 epsilons; type them: --eps 1"),
     ],
 )
 def test_refusals(settings: dict[str, object], message: str) -> None:

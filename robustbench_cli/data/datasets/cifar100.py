@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from torchvision import datasets
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.torchvision_files import TorchvisionDataset
 
 
@@ -24,8 +25,9 @@ class Cifar100(TorchvisionDataset):
     weight_decay = 5e-4
     crop = 4
     flip = True
-    eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "0.5"}
-    ranges: ClassVar[dict[str, str]] = {"linf": "0:16/255:1/255", "l2": "0:2:0.1"}
+    eps: ClassVar[dict[str, str]] = usual.COLOUR
+    train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
+    ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
     source: ClassVar[type[Any]] = datasets.CIFAR100
     folder = "cifar-100-python"
     files: ClassVar[Mapping[str, str | None]] = {

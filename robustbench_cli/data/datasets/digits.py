@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images, stratified
 
 _SPLIT_SEED = 0
@@ -27,7 +28,7 @@ _TEST = 500
 class Digits(Dataset):
     epochs = 15
     batch_size = 64
-    train_eps: ClassVar[dict[str, str]] = {"linf": "0.1", "l2": "1"}
+    train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.1", "l2": "1"}
 
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         scans, labels = load_digits(return_X_y=True)

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 
 from torchvision import datasets
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.torchvision_files import TorchvisionDataset
 
 
 @dataclass(kw_only=True)
 class FashionMnist(TorchvisionDataset):
     epochs = 10
-    train_eps: ClassVar[dict[str, str]] = {"linf": "0.1", "l2": "1"}
+    train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.1", "l2": "1"}
     source: ClassVar[type[Any]] = datasets.FashionMNIST
     folder = "FashionMNIST/raw"
     files: ClassVar[Mapping[str, str | None]] = {

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.datasets import ImageFolder
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images, stratified
 from robustbench_cli.errors import RunError
 from robustbench_cli.spec import param
@@ -34,8 +35,9 @@ Listing = tuple[list[tuple[str, int]], list[str]]  # (file, class) of each pictu
 class Folder(Dataset):
     positional: ClassVar[str | None] = "path"
     epochs = 30
-    eps: ClassVar[dict[str, str]] = {"linf": "8/255", "l2": "0.5"}
-    ranges: ClassVar[dict[str, str]] = {"linf": "0:16/255:1/255", "l2": "0:2:0.1"}
+    eps: ClassVar[dict[str, str]] = usual.COLOUR
+    train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
+    ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
 
     path: str = param(MISSING, "the folder that has train/ and test/, or one folder per class")
     size: int = param(32, "height and width in pixels", low=4, high=1024)

@@ -13,13 +13,14 @@ from typing import Any, ClassVar
 
 from torchvision import datasets
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.torchvision_files import TorchvisionDataset
 
 
 @dataclass(kw_only=True)
 class Mnist(TorchvisionDataset):
     epochs = 5
-    train_eps: ClassVar[dict[str, str]] = {"linf": "0.3", "l2": "2"}
+    train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.3", "l2": "2"}
     source: ClassVar[type[Any]] = datasets.MNIST
     folder = "MNIST/raw"
     files: ClassVar[Mapping[str, str | None]] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from robustbench_cli.reporting.cells import NORMS, in_255ths
+from robustbench_cli.reporting.cells import NORMS, in_255ths, units
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.layout import common
 from robustbench_cli.reporting.selection import Selection
@@ -97,8 +97,8 @@ class DecayCurve(Figure):
                 )
 
     def _dress(self, panel: Axes, curves: list[Curve], *, first: bool) -> None:
-        norm = NORMS.get(curves[0].norm, curves[0].norm)
-        panel.set_xlabel(f"ε ({norm}, pixels in [0, 1])")
+        norm = curves[0].norm
+        panel.set_xlabel(f"ε ({NORMS.get(norm, norm)}, {units([norm])})")
         panel.set_ylim(-2, 102)
         panel.set_yticks(range(0, 101, 20))
         if first:

@@ -43,7 +43,7 @@ class LargeMargin(Method):
     innermost: ClassVar[bool] = True
     norm: Literal["linf", "l2", "l1"] = param("linf", "norm of the distance")
     gamma: float | None = param(
-        None, "γ, distance to keep; none: usual radius to train with, 10 for l1", low=0
+        None, "γ, distance to keep; none: usual radius to train with", low=0
     )
     layers: Literal["all", "input"] = param("all", "where distances are measured")
     rivals: int = param(1, "how many of the likeliest other classes count; 0: all", low=0)
@@ -57,8 +57,7 @@ class LargeMargin(Method):
 
     def adapt(self, dataset: Dataset) -> None:
         if self.gamma is None:
-            usual = dataset.train_eps.get(self.norm)
-            self.gamma = float(number(usual)) if usual else 10.0
+            self.gamma = float(number(dataset.usual_eps(self.norm, "train_eps")))
 
     def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:
         hidden: dict[int, Tensor] = {}

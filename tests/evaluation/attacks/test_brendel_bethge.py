@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
+from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.algorithms import brendel_bethge
@@ -19,7 +21,7 @@ from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.spec import build, find
 
-NAMES = [f"{norm}-brendel-bethge" for norm in ("linf", "l2", "l1")]
+NAMES = [f"{norm}-brendel-bethge" for norm in ("linf", "l2", "l1", "l0")]
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 needs_numba = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 
@@ -120,6 +122,17 @@ def test_what_ends_on_the_boundary_goes_a_little_further() -> None:
     assert found.tolist() == pytest.approx([0.10001, 0.09995 * 1.001, 0.0995 * 1.01, 0.4])
 
 
+def test_l0_takes_back_what_rounding_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brendel_bethge, "find_spec", lambda module: True)
+    x = torch.full((1, 1, 1, 3), 0.5)
+    moved = x + torch.tensor([3e-7, 2e-3, 0])
+    tool = SimpleNamespace(run=lambda *args, **options: moved)
+    monkeypatch.setattr(BrendelBethge, "build", lambda self, eps, share: tool)
+    attack = build(Attack, "l0-brendel-bethge")
+    found = attack._walk(None, Samples(x, torch.zeros(1, dtype=torch.long)), x)  # type: ignore[attr-defined]
+    assert (found != x).flatten().tolist() == [False, True, False]
+
+
 # --- with numba ---
 
 
@@ -135,3 +148,26 @@ def test_distances_come_near_the_shortest(planes: Any, norm: str, dual: float) -
     again = evaluate_model(planes.model, images, spec, grid(["16"]), batch_size=5)
     ratios = again.samples["distance"] / found.samples["distance"]
     assert ratios.median() == pytest.approx(1, abs=1e-3)
+
+
+@needs_numba
+def test_l0_changes_as_few_values_as_can_be() -> None:
+    """Of a linear network those that move its answer furthest, until it is another one."""
+    torch.manual_seed(0)
+    layer = nn.Linear(36, 3)
+    nn.init.normal_(layer.weight, std=0.5)
+    pixels = torch.randint(256, (20, 1, 6, 6), dtype=torch.uint8)
+    x = (pixels / 255).flatten(1)
+    labels = layer(x).argmax(1)
+    fewest = []
+    for image, label in zip(x, labels, strict=True):
+        counts = []
+        for rival in {0, 1, 2} - {int(label)}:
+            w, b = layer.weight[rival] - layer.weight[label], layer.bias[rival] - layer.bias[label]
+            gains = torch.where(w > 0, w * (1 - image), -w * image).sort(descending=True).values
+            counts.append(int((gains.cumsum(0) <= -(w @ image + b)).sum()) + 1)
+        fewest.append(min(counts))
+    network = nn.Sequential(nn.Flatten(), layer).eval()
+    found = evaluate_model(network, Images(pixels, labels), "l0-brendel-bethge", grid(["36"]))
+    more = found.samples["distance"].to_numpy() - np.array(fewest)
+    assert more.min() == 0 and np.mean(more == 0) >= 0.9
