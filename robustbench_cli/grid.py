@@ -1,6 +1,7 @@
 """Many jobs: one after another, in processes side by side, or on a Ray cluster.
 
-A job whose result exists is not run again; one that fails does not stop the others.
+A job whose result exists is not run again; one that fails does not stop the others. What needs the
+result of another job comes after it.
 """
 
 from __future__ import annotations
@@ -74,17 +75,31 @@ def run_jobs(
         for finished in results.values():
             if finished.error:
                 watcher.end(finished)
-    if workers.ray:
-        stream = _on_ray(waiting, workers)
-    elif workers.count > 1 and len(waiting) > 1:
-        stream = _in_processes(waiting, workers)
-    else:
-        stream = _one_by_one(waiting, watcher)
-    for i, finished in stream:
-        results[i] = finished
-        if watcher:
-            watcher.end(finished)
+    while waiting:
+        now = _possible(waiting)
+        for i, finished in _stream(now, workers, watcher):
+            results[i] = finished
+            if watcher:
+                watcher.end(finished)
+        waiting = {i: job for i, job in waiting.items() if i not in now}
     return [results[i] for i in range(len(jobs))]
+
+
+def _possible(jobs: dict[int, Job]) -> dict[int, Job]:
+    """Those that need none of the others; all where each needs another, and will say so."""
+    missing = {job.path.absolute() for job in jobs.values()}
+    wanted = {i: {path.absolute() for path in job.needs} for i, job in jobs.items()}
+    return {i: job for i, job in jobs.items() if missing.isdisjoint(wanted[i])} or jobs
+
+
+def _stream(
+    jobs: dict[int, Job], workers: Workers, watcher: Watcher | None
+) -> Iterator[tuple[int, Finished]]:
+    if workers.ray:
+        return _on_ray(jobs, workers)
+    if workers.count > 1 and len(jobs) > 1:
+        return _in_processes(jobs, workers)
+    return _one_by_one(jobs, watcher)
 
 
 def _looked_at(job: Job) -> Finished | None:

@@ -72,6 +72,32 @@ class Told:
         self.ended.append(finished)
 
 
+@dataclass(frozen=True)
+class Copied(Note):
+    """Reads what it needs."""
+
+    def run(self, progress: Progress | None = None) -> Path:
+        self.path.write_text("+".join(path.read_text() for path in self.needs) or "alone")
+        return self.path
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_needs_another_job_comes_after_it(tmp_path: Path, count: int) -> None:
+    a, b, c = (tmp_path / name for name in "abc")
+    jobs = [Copied(c, needs=(a, b)), Copied(b, needs=(a,)), Copied(a)]
+    finished = run_jobs(jobs, Workers(count))
+    assert [f.path for f in finished] == [c, b, a]
+    assert c.read_text() == "alone+alone"
+    again = run_jobs([Copied(tmp_path / "d", needs=(c,)), Copied(c)], Workers(count))
+    assert [f.error for f in again] == [None, None]
+
+
+def test_jobs_that_need_each_other_say_so_and_do_not_wait(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    finished = run_jobs([Copied(a, needs=(b,)), Copied(b, needs=(a,))])
+    assert all("FileNotFoundError" in str(each.error) for each in finished)
+
+
 def test_results_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("earlier")
     jobs = [Note(tmp_path / name) for name in "abc"]

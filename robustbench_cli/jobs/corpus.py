@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +29,17 @@ from robustbench_cli.training.method import Method
 from robustbench_cli.training.offline import Corpus, Offline
 
 
-def supply(methods: Iterable[Method], train: Images, data: str) -> None:
+def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:
+    """The runs that the methods attack; one that is only named lies in the folder `runs`."""
+    return tuple(_source(m, runs) for m in methods if isinstance(m, Offline))
+
+
+def _source(method: Offline, runs: Path) -> Path:
+    given = Path(method.source or "")
+    return runs / given if len(given.parts) == 1 and not given.exists() else given
+
+
+def supply(methods: Iterable[Method], train: Images, data: str, runs: Path) -> None:
     """Hand each method that trains on stored adversarial images its corpus, made from `train`.
 
     Raises:
@@ -37,7 +48,7 @@ def supply(methods: Iterable[Method], train: Images, data: str) -> None:
     for method in methods:
         if isinstance(method, Offline):
             found = [
-                make_corpus(Run.open(method.source or ""), train, attack, method.eps, data)
+                make_corpus(Run.open(_source(method, runs)), train, attack, method.eps, data)
                 for attack in method.attack.split("/")
             ]
             method.take(Corpus(*(torch.cat(parts) for parts in zip(*found, strict=True))))

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs import Run
+from robustbench_cli.spec import build_all
 from robustbench_cli.training.config import TrainConfig
+from robustbench_cli.training.method import Method
 from robustbench_cli.training.train import Trainer
 
-from .corpus import supply
+from .corpus import sources, supply
 from .job import Where, load_data
 from .stopping import watch, with_stopping
 
@@ -29,7 +31,8 @@ class TrainJob:
 
     @property
     def needs(self) -> tuple[Path, ...]:
-        return ()
+        methods = build_all(Method, self.config.method_resolved, trusted=False)
+        return sources(methods, self.where.runs)
 
     @property
     def path(self) -> Path:
@@ -58,5 +61,5 @@ class TrainJob:
             seed=config.seed,
         )
         trainer = Trainer(config, data, self.path, progress, watch(config))
-        supply(trainer.methods, data.train, config.data)
+        supply(trainer.methods, data.train, config.data, self.where.runs)
         return trainer.run().path

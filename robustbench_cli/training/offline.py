@@ -25,7 +25,7 @@ class Corpus(NamedTuple):
 class Offline(Method):
     """The training job crafts the corpus, or reads it, and hands it over before the first step."""
 
-    source: str | None = param(None, "run directory of the network that was attacked (needed)")
+    source: str | None = param(None, "the run that was attacked (needed): its name, or its folder")
     attack: str = param("linf-pgd", "one, or several like linf-pgd/linf-fgsm")
     eps: float | None = param(None, "radius in pixels; none: usual for the data set", low=0)
     corpus: Corpus | None = field(default=None, init=False, repr=False, compare=False)
@@ -33,7 +33,7 @@ class Offline(Method):
     def adapt(self, dataset: Dataset) -> None:
         if not self.source:
             raise UsageError(
-                f"{self.name} needs a trained network to attack: {self.name}:source=runs/NAME"
+                f"{self.name} needs a trained network to attack: {self.name}:source=RUN"
             )
 
     def take(self, corpus: Corpus) -> None:

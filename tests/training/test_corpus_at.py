@@ -114,6 +114,14 @@ def test_a_job_crafts_it_and_a_killed_training_ends_the_same(source: Run, tmp_pa
     load_predictor(Run.open(straight))  # which needs no corpus
 
 
+def test_the_source_may_be_named_without_its_folder(source: Run, tmp_path: Path) -> None:
+    method = f"corpus-at:source={source.path.name},attack=linf-fgsm,eps=0.15"
+    job = train_job(tmp_path, method=method, epochs=1)
+    assert job.where.runs == source.path.parent and job.needs == (source.path,)
+    job.run()
+    assert (source.path / "corpus").is_dir()
+
+
 def test_refusals(source: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="needs a trained network to attack: corpus-at:source="):
         tiny(method="corpus-at")
