@@ -37,7 +37,7 @@ from .parts import Document
 from .plan import Opponent, Plan
 from .record import identify, make_record, make_rows, measured, open_parts
 from .showing import Viewer, show_chunk
-from .throughput.fast_path import Crafting, quicken
+from .throughput.fast_path import crafting_source
 from .throughput.pooling import quick_pools
 from .throughput.threads import threads
 
@@ -86,7 +86,7 @@ def transfer(
         for model in everyone:
             stack.enter_context(frozen(model))
         shown_to = {name: plan.look(Network(model).eval()) for name, model in targets.items()}
-        opponents = {name: _opponent(plan, model) for name, model in sources.items()}
+        opponents = {name: crafting_source(plan, model) for name, model in sources.items()}
         for model in everyone:  # not earlier: copies are traced from what is there
             stack.enter_context(quick_pools(model))
         for number, (name, source) in enumerate(opponents.items()):
@@ -104,12 +104,6 @@ def transfer(
                 pair = about(name, shown, weights=weights)
                 results.append(_evaluation(plan, pair, source, shown_to[shown], documents, place))
     return results
-
-
-def _opponent(plan: Plan, model: nn.Module) -> Opponent:
-    """A source; several gradients are taken on a faster copy, if one can be had."""
-    source = plan.look(Network(model).eval())
-    return source if plan.attack.one_step else quicken(source, plan.images[:16].x, Crafting())
 
 
 def identify_pair(

@@ -16,11 +16,14 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import RunError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.isolation import fenced, frozen
-from robustbench_cli.evaluation.network import Network
 from robustbench_cli.evaluation.plan import Plan
+from robustbench_cli.evaluation.throughput.fast_path import crafting_source
+from robustbench_cli.evaluation.throughput.pooling import quick_pools
+from robustbench_cli.evaluation.throughput.threads import threads
 from robustbench_cli.evaluation.verify import verify
 from robustbench_cli.files import read_json, replacing, write_json
 from robustbench_cli.probe import make_probe
+from robustbench_cli.progress import Progress
 from robustbench_cli.results import file_name
 from robustbench_cli.runs import Run
 from robustbench_cli.spec import build, shorten
@@ -39,7 +42,13 @@ def _source(method: Offline, runs: Path) -> Path:
     return runs / given if len(given.parts) == 1 and not given.exists() else given
 
 
-def supply(methods: Iterable[Method], train: Images, data: str, runs: Path) -> None:
+def supply(
+    methods: Iterable[Method],
+    train: Images,
+    data: str,
+    runs: Path,
+    progress: Progress | None = None,
+) -> None:
     """Hand each method that trains on stored adversarial images its corpus, made from `train`.
 
     Raises:
@@ -48,14 +57,21 @@ def supply(methods: Iterable[Method], train: Images, data: str, runs: Path) -> N
     for method in methods:
         if isinstance(method, Offline):
             found = [
-                make_corpus(Run.open(_source(method, runs)), train, attack, method.eps, data)
+                make_corpus(source, train, attack, method.eps, data, progress=progress)
+                for source in (Run.open(_source(method, runs)),)
                 for attack in method.attack.split("/")
             ]
             method.take(Corpus(*(torch.cat(parts) for parts in zip(*found, strict=True))))
 
 
 def make_corpus(
-    source: Run, train: Images, attack: str, eps: float | None, data: str, seed: int = 0
+    source: Run,
+    train: Images,
+    attack: str,
+    eps: float | None,
+    data: str,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Corpus:
     """Verified adversarials for `source`, of the images in `train` that it gets right.
 
@@ -76,7 +92,7 @@ def make_corpus(
     path = source.path / "corpus" / f"{file_name(identity)}.safetensors"
     record = path.with_suffix(".json")
     if not (record.is_file() and path.is_file() and read_json(record)["identity"] == identity):
-        index, images = _craft(source, train, probe.attack, radius, seed)
+        index, images = _craft(source, train, probe.attack, radius, seed, progress)
         if not len(index):
             raise RunError(f"{source.path}: no image fools it at {radius}; choose a larger eps")
         kept = {"x": images.cpu(), "index": index.cpu(), "label": train.labels[index].cpu()}
@@ -91,15 +107,19 @@ def make_corpus(
         raise RunError(f"{path} is damaged; remove it and train again") from e
 
 
-def _craft(source: Run, train: Images, attack: str, eps: Eps, seed: int) -> tuple[Tensor, Tensor]:
+def _craft(
+    source: Run, train: Images, attack: str, eps: Eps, seed: int, progress: Progress | None
+) -> tuple[Tensor, Tensor]:
     """Index (n,) in `train` and image (n, C, H, W) of every verified success."""
     plan = Plan.make(attack, train, [eps], batch_size=None, seed=seed)
     model = load_predictor(source, train.pixels.device, "bare")
     row = 0 if plan.attack.budget else -1
-    with fenced(), frozen(model):
-        opponent = plan.look(Network(model).eval())
+    with fenced(), frozen(model), threads(model, train[: plan.batches.size].x):
+        opponent = crafting_source(plan, model)
 
         def work(here: slice) -> tuple[Tensor, Tensor]:
+            if progress:
+                progress(here.start, len(train), lambda: f"corpus of {source.name}")
             chunk = plan.chunk(opponent, here, lambda share, moment: None)
             right = (chunk.clean == chunk.samples.labels).nonzero()[:, 0]
             if not len(right):
@@ -117,6 +137,7 @@ def _craft(source: Run, train: Images, attack: str, eps: Eps, seed: int) -> tupl
             kept = torch.from_numpy(verdict.adversarial).to(right.device)
             return right[kept] + here.start, made.images.detach()[kept].float()
 
-        parts = plan.batches.map(len(train), work)
+        with quick_pools(model):
+            parts = plan.batches.map(len(train), work)
     indices, images = zip(*parts, strict=True)
     return torch.cat(indices), torch.cat(images).contiguous()

@@ -61,5 +61,5 @@ class TrainJob:
             seed=config.seed,
         )
         trainer = Trainer(config, data, self.path, progress, watch(config))
-        supply(trainer.methods, data.train, config.data, self.where.runs)
+        supply(trainer.methods, data.train, config.data, self.where.runs, progress)
         return trainer.run().path

@@ -20,7 +20,7 @@ from torch.fx.experimental.optimization import fuse
 from robustbench_cli.device import autocast
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.network import Network
-from robustbench_cli.evaluation.plan import Opponent
+from robustbench_cli.evaluation.plan import Opponent, Plan
 from robustbench_cli.models.first_convolution import quicken_first_convolutions
 
 from .pooling import quicken_pools
@@ -73,6 +73,12 @@ def quicken(opponent: Opponent, x: Tensor, crafting: Crafting) -> Opponent:
         return opponent
     faster = _faster(network, x, crafting)
     return opponent if faster is None else replace(opponent, crafting=Network(faster).eval())
+
+
+def crafting_source(plan: Plan, model: nn.Module) -> Opponent:
+    """A network whose adversarials are for others; several gradients are taken on a copy."""
+    source = plan.look(Network(model).eval())
+    return source if plan.attack.one_step else quicken(source, plan.images[:16].x, Crafting())
 
 
 def _profits(network: nn.Module, x: Tensor) -> bool:
