@@ -176,6 +176,13 @@ def test_the_bottlenecks_divergence_is_torchs() -> None:
     torch.testing.assert_close(divergence(mean, std, raw), expected)
 
 
+def test_the_divergences_own_gradients_are_those_of_differences() -> None:
+    mean, raw = torch.randn(2, 3, 4, dtype=torch.double, requires_grad=True)
+    # log σ is differentiated through `raw` alone, so hold the two together
+    assert torch.autograd.gradcheck(lambda m, r: divergence(m, F.softplus(r), r), (mean, raw))
+    assert torch.autograd.gradgradcheck(lambda m, r: divergence(m, F.softplus(r), r), (mean, raw))
+
+
 def test_the_divergence_stays_finite_where_softplus_underflows() -> None:
     raw = torch.full((2, 3), -150.0, requires_grad=True)
     loss = divergence(torch.zeros(2, 3), F.softplus(raw), raw)
