@@ -21,7 +21,7 @@ from torch.nn.grad import conv2d_input, conv2d_weight
 FEW = 4
 """Channels in, at most, for this to pay."""
 
-ROOM = 2**21
+ROOM = 2**19
 """Numbers that one matrix product may yield: batches are cut so that they stay in the cache."""
 
 

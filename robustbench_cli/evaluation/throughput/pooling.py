@@ -19,11 +19,20 @@ class QuickMaxPool(nn.MaxPool2d):
 
     def forward(self, input: Tensor) -> Tensor:
         x = input
-        if x.requires_grad or x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(x)  # type: ignore[no-any-return]
+        if x.requires_grad:
+            out: Tensor = super().forward(x)
+            if out.requires_grad and x.is_contiguous(memory_format=torch.channels_last):
+                out.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+            return out
         height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
         rows = torch.maximum(x[..., 0:height:2, :], x[..., 1:height:2, :])
         return torch.maximum(rows[..., 0:width:2], rows[..., 1:width:2])
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
 
 
 def quicken_pools(network: nn.Module) -> list[nn.Module]:

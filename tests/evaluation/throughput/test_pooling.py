@@ -21,13 +21,20 @@ def test_values_are_the_same(shape: tuple[int, ...], last: bool) -> None:
     torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
 
 
-def test_gradients_are_those_of_the_pool() -> None:
-    """Equal pixels: the first of them gets it all."""
-    x = torch.ones(1, 1, 4, 4, requires_grad=True)
-    QuickMaxPool(2)(x).sum().backward()
-    assert x.grad is not None
-    assert x.grad.sum() == 4
-    assert (x.grad.unique() == torch.tensor([0.0, 1.0])).all()
+@pytest.mark.parametrize("shape", [(3, 6, 30, 30), (2, 5, 7, 8), (4, 13, 13)])
+@pytest.mark.parametrize("last", [False, True])
+def test_gradients_are_those_of_the_pool(shape: tuple[int, ...], last: bool) -> None:
+    """Among equal pixels, too, and whatever the layout of the gradient that comes back."""
+    x = torch.randint(4, shape).float()
+    if last and x.ndim == 4:
+        x = x.contiguous(memory_format=torch.channels_last)
+    upstream = torch.randn_like(nn.MaxPool2d(2)(x)).contiguous()
+    gradients = []
+    for pool in (QuickMaxPool(2), nn.MaxPool2d(2)):
+        image = x.clone().requires_grad_()
+        gradients += torch.autograd.grad(pool(image), image, upstream)
+    assert torch.equal(*gradients)
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last) or x.is_contiguous()
 
 
 def test_only_pools_of_its_kind_are_quickened() -> None:
