@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -14,8 +13,6 @@ from robustbench_cli.models.model import Model
 from robustbench_cli.spec import Plugin
 
 from .batch import Batch, Outcome
-
-_log = logging.getLogger(__name__)
 
 Step = Callable[[Model, Batch], Outcome]
 Predict = Callable[[Model, Tensor], Tensor]
@@ -36,6 +33,8 @@ class Method(Plugin):
     finishes: ClassVar[bool] = False  # needs the network as all other methods leave it
     swaps: ClassVar[bool] = False  # deploys other weights than it trains
     replaces: ClassVar[str | None] = None  # the part of the model only one method may take over
+
+    lacks = ""  # no annotation: neither parameter nor state
 
     @property
     def steps_per_batch(self) -> int:
@@ -88,9 +87,11 @@ class Method(Plugin):
             setattr(self, name, value)
 
     def needs(self, found: object, what: str) -> None:
-        """Warn that the network lacks what this method works on; the rest of it still trains."""
-        if not found:
-            _log.warning("%s: the network has no %s, so this part does nothing", self.name, what)
+        """Note that the network lacks what this method works on; the rest of it still trains.
+
+        Training says so, once; an evaluation, which installs methods too, does not.
+        """
+        self.lacks = "" if found else what
 
 
 def overrides(method: Method, hook: str) -> bool:

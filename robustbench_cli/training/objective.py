@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
@@ -15,6 +16,8 @@ from robustbench_cli.models.model import Model
 
 from .batch import Batch, Outcome, training_forward
 from .method import Method, Step, overrides
+
+_log = logging.getLogger(__name__)
 
 Loss = Literal["ce", "bce"]
 
@@ -53,6 +56,9 @@ class Objective:
         check(methods)
         for method in methods:
             method.install(model)
+            if method.lacks:
+                text = "%s: the network has no %s, so this part does nothing"
+                _log.warning(text, method.name, method.lacks)
         step: Step = partial(_innermost, methods, LOSSES[loss])
         for method in reversed(methods):
             if overrides(method, "step"):

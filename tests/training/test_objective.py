@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 import torch.nn.functional as F
 from small import CLASSES, make_batch, make_model
+from tiny import train_job
 from torch import Tensor, nn
 
 from robustbench_cli import compose
 from robustbench_cli.errors import CompositionError
 from robustbench_cli.models.model import Model
+from robustbench_cli.runs import Run
 from robustbench_cli.training.batch import Batch, Outcome, current_forward
+from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method, Step, overrides
 from robustbench_cli.training.objective import (
     Objective,
@@ -223,3 +228,14 @@ def test_compose_takes_objects_and_a_data_set_for_what_depends_on_one() -> None:
     compose(make_model(), method, dataset="digits")
     assert method.eps == 0.1
     compose(make_model(), [Outer(), PGDTraining(steps=2)])(make_batch())
+
+
+def test_what_a_network_lacks_is_said_in_training_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        run = Run.open(train_job(tmp_path, method="advprop", epochs=1).run())
+        (told,) = [r.getMessage() for r in caplog.records]
+        assert told == "advprop: the network has no batch norm to double, so this part does nothing"
+        load_predictor(run)
+    assert len(caplog.records) == 1
