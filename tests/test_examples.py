@@ -13,6 +13,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from robustbench_cli.cli.app import app
+from robustbench_cli.cli.explain import explanation
+from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import read_experiment
 from robustbench_cli.jobs import Where
 
@@ -77,3 +79,20 @@ def test_the_documented_versions_are_those_of_the_package() -> None:
         project = tomllib.load(file)["project"]
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in README
     assert sys.version_info >= tuple(map(int, project["requires-python"][2:].split(".")))
+
+
+def test_an_own_method_is_explained_as_ours_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    text = explanation("examples.own_method:Blur:shift=2+mixup")
+    assert text.startswith("examples.own_method:Blur (method)\n")
+    assert "  shift  1   [int]" in text
+    assert "Written as: examples.own_method:Blur:shift=2\n" in text
+    assert "\nmixup (method)\n" in text
+    with pytest.raises(UsageError, match="has no parameter 'shft'; did you mean 'shift'"):
+        explanation("examples.own_method:Blur:shft=2")
+    with pytest.raises(
+        UsageError, match="is no method, attack, model or data set"
+    ):
+        explanation("json.tool:main")
+    with pytest.raises(UsageError, match=r"examples\.own_method has no 'Blurr'"):
+        explanation("examples.own_method:Blurr")

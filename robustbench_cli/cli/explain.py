@@ -9,7 +9,17 @@ from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.spec import ROOMS, Plugin, build, describe, names, parameters, shorten, split
+from robustbench_cli.spec import (
+    ROOMS,
+    Plugin,
+    build,
+    describe,
+    import_object,
+    names,
+    parameters,
+    shorten,
+    split,
+)
 
 
 def listing(room: str) -> str:
@@ -27,7 +37,11 @@ def explanation(spec: str) -> str:
     """Formula, parameters with defaults, paper, cost: the module's docstring and its fields."""
     parts = []
     for part in split(spec):
-        name = part.partition(":")[0].strip()
+        name, _, given = part.partition(":")
+        name = name.strip()
+        if "." in name:
+            parts.append(_own(name, given))
+            continue
         rooms = [room for room in ROOMS if name in names(room)]
         if not rooms:
             known = [n for room in ROOMS for n in names(room)]
@@ -36,6 +50,16 @@ def explanation(spec: str) -> str:
             raise UsageError(f"nothing is named {name!r}; {hint}")
         parts += [_explain(room, name, part) for room in rooms]
     return "\n\n".join(parts)
+
+
+def _own(module: str, given: str) -> str:
+    """Of a class outside the package, ``my_lab.nets:MyNet`` with or without parameters."""
+    attribute, _, rest = given.partition(":")
+    name = f"{module}:{attribute}"
+    cls = import_object(name)
+    if not (isinstance(cls, type) and issubclass(cls, Plugin)):
+        raise UsageError(f"{name} is no method, attack, model or data set of robustmix")
+    return _described(cls.room, cls, name, inspect.getdoc(cls) or "", rest)
 
 
 def _explain(room: str, name: str, spec: str) -> str:
@@ -47,7 +71,12 @@ def _explain(room: str, name: str, spec: str) -> str:
         for c in vars(module).values()
         if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__
     )
-    lines = [f"{name} ({room.removesuffix('s')})", "", inspect.getdoc(module) or ""]
+    return _described(room, cls, name, inspect.getdoc(module) or "", spec.partition(":")[2])
+
+
+def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:
+    """`given`: parameters, which are checked and written out."""
+    lines = [f"{name} ({room.removesuffix('s')})", "", text]
     hints = get_type_hints(cls)
     rows = []
     for f in parameters(cls):
@@ -64,7 +93,7 @@ def _explain(room: str, name: str, spec: str) -> str:
         key, default = next((row[:2] for row in rows if row[1] != "none"), rows[0][:2])
         value = key.upper() if default == "(needed)" else default
         written = f"{name}:{value if key == cls.positional else f'{key}={value}'}"
-        lines += ["", f"Written as: {build(cls, spec) if ':' in spec else written}"]
+        lines += ["", f"Written as: {build(cls, f'{name}:{given}') if given else written}"]
     return "\n".join(lines)
 
 
