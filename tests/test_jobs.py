@@ -294,8 +294,8 @@ def test_attacking_what_is_not_trained(runs: Path) -> None:
 def test_a_transfer_lies_in_the_directory_of_its_source(runs: Path) -> None:
     job = transfer_job(runs / PLAIN, runs / PLAIN, runs / MIXUP)
     assert not job.done()
-    job.run()
-    assert job.done() and job.path == runs / PLAIN
+    assert job.run() == job.path == runs / PLAIN / "transfer"
+    assert job.done()
     found = Run.open(runs / PLAIN).transfers()
     assert sorted((e.record["target"], e.record["white_box"]) for e in found) == [
         (MIXUP, False),

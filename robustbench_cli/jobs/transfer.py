@@ -53,7 +53,8 @@ class TransferJob:
 
     @property
     def path(self) -> Path:
-        return self.source
+        """The folder of the results."""
+        return self.source / "transfer"
 
     @property
     def records(self) -> list[Path]:
@@ -71,7 +72,7 @@ class TransferJob:
         opened = {run.name: run for run in map(Run.open, missing)}
         images = open_images(self.probe, source, self.where)
         common = self.probe.identity(images)
-        parts = self.source / "transfer" / f".{file_name({**common, 'to': [*opened]})}"
+        parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {
             name: open_predictor(run, self.probe, self.where)
             for name, run in {**opened, source.name: source}.items()
@@ -92,9 +93,9 @@ class TransferJob:
             record = evaluation.record
             record["source_method"] = source.config["method"]
             record["target_method"] = opened[record["target"]].config["method"]
-            evaluation.save(self.source / "transfer")
+            evaluation.save(self.path)
         shutil.rmtree(parts, ignore_errors=True)
-        return self.source
+        return self.path
 
     def _missing(self) -> tuple[Path, ...]:
         """Targets without a result that still holds."""
@@ -121,4 +122,4 @@ class TransferJob:
             "target": target.name,
             "weights": {run.name: run.weights_digest for run in (source, target)},
         }
-        return self.source / "transfer" / f"{file_name(identity)}.json", identity
+        return self.path / f"{file_name(identity)}.json", identity
