@@ -90,9 +90,7 @@ def test_an_own_method_is_explained_as_ours_are(monkeypatch: pytest.MonkeyPatch)
     assert "\nmixup (method)\n" in text
     with pytest.raises(UsageError, match="has no parameter 'shft'; did you mean 'shift'"):
         explanation("examples.own_method:Blur:shft=2")
-    with pytest.raises(
-        UsageError, match="is no method, attack, model or data set"
-    ):
+    with pytest.raises(UsageError, match="is no method, attack, model or data set"):
         explanation("json.tool:main")
     with pytest.raises(UsageError, match=r"examples\.own_method has no 'Blurr'"):
         explanation("examples.own_method:Blurr")
