@@ -30,13 +30,15 @@ class Bottleneck(nn.Module):
         self.beta = beta
 
     def forward(self, h: Tensor) -> Tensor:
-        mean, raw = self.encode(h).float().chunk(2, 1)
-        raw = raw - 5
-        std = F.softplus(raw)
-        code = mean + std * torch.randn_like(std) if self.training else mean
-        if forward := current_forward():
-            forward.penalties.append(self.beta * divergence(mean, std, raw))
-            code = self.train_code(forward, mean, std, code)
+        out = self.encode(h).float()
+        mean, forward = out.chunk(2, 1)[0], current_forward()
+        if not (self.training or forward):
+            return self.decode(mean)  # type: ignore[no-any-return]
+        noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
+        code, charge, std = _Code.apply(out, noise)
+        if forward:
+            forward.penalties.append(self.beta * charge)
+            code = self.train_code(forward, mean.detach(), std, code)
         return self.decode(code)  # type: ignore[no-any-return]
 
     def train_code(self, forward: Forward, mean: Tensor, std: Tensor, code: Tensor) -> Tensor:
@@ -44,32 +46,38 @@ class Bottleneck(nn.Module):
         return code
 
 
-def divergence(mean: Tensor, std: Tensor, raw: Tensor) -> Tensor:
-    """KL of N(mean, std²) from N(0, 1): summed over the code, averaged over the batch.
+class _Code(torch.autograd.Function):
+    """Encoder's output (N, 2K), noise (N, K) -> code (N, K), its divergence, and σ (N, K).
 
-    `std` is softplus(`raw`), whose logarithm is `raw` itself where float32 would underflow.
+    The divergence is the KL of N(μ, σ²) from N(0, 1), summed over the code, averaged over the
+    batch; the logarithm of σ is ρ - 5 itself where float32 would underflow. The gradient is written
+    out, in a third of the operations that autograd would record.
     """
-    found: Tensor = _Divergence.apply(mean, std, raw)
-    return found
-
-
-class _Divergence(torch.autograd.Function):
-    """With its gradient written out, in half the operations; log σ passes its own on to `raw`."""
 
     @staticmethod
-    def forward(mean: Tensor, std: Tensor, raw: Tensor) -> Tensor:
+    def forward(ctx: Any, out: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        mean, raw, std = _moments(out)
         log_std = torch.where(raw < UNDERFLOW, raw, std.log())
         squares = mean.norm().square() + std.norm().square()
-        found: Tensor = (squares - 2 * log_std.sum() - mean.numel()) / (2 * len(mean))
-        return found
+        charge = (squares - 2 * log_std.sum() - mean.numel()) / (2 * len(out))
+        ctx.save_for_backward(out, noise)
+        ctx.std = std
+        ctx.mark_non_differentiable(std)
+        return torch.addcmul(mean, std, noise), charge, std
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, None]:
+        (out, noise), (to_code, to_charge) = ctx.saved_tensors, grads[:2]
+        twice = torch.is_grad_enabled()  # to be differentiated again
+        mean, std = out.chunk(2, 1)[0], _moments(out)[2] if twice else ctx.std
+        share = to_charge / len(out)
+        to_std = torch.addcmul(share * std, to_code, noise) - share / std
+        # σ's slope in ρ is 1 - exp(-σ)
+        return torch.cat([torch.addcmul(to_code, share, mean), -to_std * (-std).expm1()], 1), None
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Any) -> tuple[Tensor, Tensor, Tensor]:
-        mean, std, raw = ctx.saved_tensors
-        share = grads[0] / len(mean)
-        slope = torch.where(raw < UNDERFLOW, 1, raw.sigmoid() / std)  # of log σ
-        return share * mean, share * std, -share * slope
+
+def _moments(out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """μ, ρ - 5, and σ, which is kept above zero."""
+    mean, raw = out.chunk(2, 1)
+    raw = raw - 5
+    return mean, raw, F.softplus(raw).clamp(min=1e-30)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from copy import deepcopy
+from typing import Any
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from robustbench_cli.spec import build
+from robustbench_cli.training import layers
 from robustbench_cli.training.batch import Batch, training_forward
-from robustbench_cli.training.layers import Bottleneck, divergence
+from robustbench_cli.training.layers import Bottleneck
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.advprop import DualBatchNorm
 from robustbench_cli.training.methods.sat import SmoothBackwardReLU
@@ -169,26 +171,34 @@ def test_sat_full_is_the_papers_parametric_softplus() -> None:
     torch.testing.assert_close(first(x), torch.log1p(torch.exp(5 * x)) / 5)
 
 
+def code(mean: torch.Tensor, rho: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The code and its divergence."""
+    return layers._Code.apply(torch.cat([mean, rho], 1), noise)[:2]  # type: ignore[no-any-return]
+
+
 def test_the_bottlenecks_divergence_is_torchs() -> None:
-    mean, raw = torch.randn(6, 5), torch.randn(6, 5)
+    mean, raw, noise = torch.randn(3, 6, 5)
     std = F.softplus(raw)
     expected = kl_divergence(Normal(mean, std), Normal(0.0, 1.0)).sum(1).mean()
-    torch.testing.assert_close(divergence(mean, std, raw), expected)
+    found, charge = code(mean, raw + 5, noise)
+    torch.testing.assert_close(charge, expected)
+    torch.testing.assert_close(found, mean + std * noise)
 
 
-def test_the_divergences_own_gradients_are_those_of_differences() -> None:
-    mean, raw = torch.randn(2, 3, 4, dtype=torch.double, requires_grad=True)
-    # log σ is differentiated through `raw` alone, so hold the two together
-    assert torch.autograd.gradcheck(lambda m, r: divergence(m, F.softplus(r), r), (mean, raw))
-    assert torch.autograd.gradgradcheck(lambda m, r: divergence(m, F.softplus(r), r), (mean, raw))
+def test_the_codes_own_gradients_are_those_of_differences() -> None:
+    mean, rho = torch.randn(2, 3, 4, dtype=torch.double)
+    given = mean.requires_grad_(), (rho + 5).requires_grad_(), torch.randn(3, 4).double()
+    assert torch.autograd.gradcheck(code, given)
+    assert torch.autograd.gradgradcheck(code, given)
 
 
 def test_the_divergence_stays_finite_where_softplus_underflows() -> None:
-    raw = torch.full((2, 3), -150.0, requires_grad=True)
-    loss = divergence(torch.zeros(2, 3), F.softplus(raw), raw)
+    rho = torch.full((2, 3), -145.0, requires_grad=True)
+    _, loss = code(torch.zeros(2, 3), rho, torch.randn(2, 3))
     loss.backward()
-    assert loss.isfinite() and raw.grad is not None and raw.grad.isfinite().all()
     assert loss.item() == pytest.approx(3 * (150 - 0.5), rel=1e-4)
+    assert rho.grad is not None
+    torch.testing.assert_close(rho.grad, torch.full((2, 3), -0.5))  # -log σ is 5 - ρ there
 
 
 def test_a_bottleneck_charges_training_forwards_only() -> None:
@@ -216,15 +226,15 @@ def test_attacks_and_evaluation_leave_info_mixups_statistics_alone() -> None:
 def test_vib_is_charged_once_in_pgd_at_and_twice_in_advprop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    charged = []
-    import robustbench_cli.training.layers as layers
+    charged = list[int]()
 
-    def counting(*args: torch.Tensor) -> torch.Tensor:
-        charged.append(1)
-        return divergence(*args)
+    def counting(*args: Any) -> torch.Tensor:
+        _, forward, _, _, code = args
+        charged.append(len(forward.penalties))
+        return code  # type: ignore[no-any-return]
 
-    monkeypatch.setattr(layers, "divergence", counting)
+    monkeypatch.setattr(Bottleneck, "train_code", counting)
     for text, times in {"vib": 1, "pgd-at+vib": 1, "advprop+vib": 2}.items():
         charged.clear()
         Objective(make_model(), quick(text))(make_batch())
-        assert len(charged) == times, text
+        assert charged == [1] * times, text
