@@ -84,6 +84,7 @@ class _Run:
 
     def _places(self, lanes: Sequence[Lane]) -> Tensor:
         """Where lanes enter the batch: (n, C, H, W)."""
+        self._warm([lane for lane in lanes if lane.image is None and _is_warm(lane)])
         places = []
         with torch.random.fork_rng([self.x.device] if self.x.is_cuda else []):
             for lane in lanes:
@@ -93,11 +94,18 @@ class _Run:
                 lane.image = None
         return torch.stack(places)
 
+    def _warm(self, lanes: Sequence[Lane]) -> None:
+        """Set lanes where their tasks say, all at once."""
+        if not lanes:
+            return
+        pace = self._pace(lanes)
+        starts = torch.stack([lane.task.start for lane in lanes if lane.task.start is not None])
+        places = into_ball(pace.samples.x, starts, pace.eps, self.attack.norm)
+        for lane, place in zip(lanes, places, strict=True):
+            lane.image = place
+
     def _start(self, lane: Lane) -> Tensor:
-        task = lane.task
-        x, eps = self.chunk.samples.x[task.position], self._eps(lane)
-        if task.start is not None and not lane.restart:
-            return into_ball(x[None], task.start[None], eps, self.attack.norm)[0]
+        x, eps = self.chunk.samples.x[lane.task.position], self._eps(lane)
         if self.walker.tool.random_start:
             seed_start(self._seeds(lane), x.device)
         return self.walker.start(x[None], eps)[0]
@@ -209,6 +217,10 @@ class _Run:
             outcome = outcome._replace(rejected=lane.denied or outcome.rejected)
         self.ended += 1
         return [Lane(task) for task in self.course.told(lane.task, outcome)]
+
+
+def _is_warm(lane: Lane) -> bool:
+    return lane.task.start is not None and not lane.restart
 
 
 def _standing(lane: Lane) -> Tensor:
