@@ -56,9 +56,9 @@ def supply(
     """
     for method in methods:
         if isinstance(method, Offline):
+            source = Run.open(_source(method, runs))
             found = [
                 make_corpus(source, train, attack, method.eps, data, progress=progress)
-                for source in (Run.open(_source(method, runs)),)
                 for attack in method.attack.split("/")
             ]
             method.take(Corpus(*(torch.cat(parts) for parts in zip(*found, strict=True))))

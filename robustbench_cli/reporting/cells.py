@@ -59,6 +59,14 @@ def units(norms: Iterable[str]) -> str:
     return "; ".join(["pixels in [0, 1]", *special])
 
 
+def listing(names: Iterable[object], most: int = 4) -> str:
+    """``a, b and c``, cut after a few."""
+    listed = [str(name) for name in names]
+    if len(listed) > most:
+        listed = [*listed[:most], f"{len(listed) - most} more"]
+    return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)
+
+
 def view_text(view: str) -> str:
     """``deployed view``; of certificates, what their accuracy is."""
     return "certified accuracy of the smoothed network" if view == SMOOTHED else f"{view} view"

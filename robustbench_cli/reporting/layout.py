@@ -18,6 +18,7 @@ from .cells import (
     choose,
     digits_for,
     half,
+    listing,
     percent,
     sparkline,
     units,
@@ -137,7 +138,7 @@ def _footer(selection: Selection) -> tuple[str, ...]:
     ]
     norms = [NORMS.get(norm, norm) for norm in dict.fromkeys(curve.norm for curve in curves)]
     if len(norms) > 1:
-        lines.append(f"{' and '.join(norms)} are different distances: compare within one norm.")
+        lines.append(f"{listing(norms)} are different distances: compare within one norm.")
     if any(curve.share for curve in curves):
         lines += [
             "area: under the decay curve, as a share of its range of ε (trapezoid rule).",

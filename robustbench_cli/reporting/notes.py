@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from robustbench_cli.runs import Run
 
-from .cells import SMOOTHED
+from .cells import SMOOTHED, listing
 from .labels import differences, group_of
 from .summary import Curve
 
@@ -54,7 +54,7 @@ def _missing(runs: Sequence[Run], frame: pd.DataFrame, by: str) -> list[str]:
     found = []
     if bare:
         are = "were not attacked and are" if len(bare) > 1 else "was not attacked and is"
-        found.append(f"{_listing(bare)} {are} left out; attack: robustmix sweep-epsilon RUN")
+        found.append(f"{listing(bare)} {are} left out; attack: robustmix sweep-epsilon RUN")
     sizes = dict(frame.groupby("group", sort=False)["run"].nunique())
     for (attack, view), part in frame.groupby(["attack", "view"], sort=False):
         if view == SMOOTHED:  # speaks of the bare network, whatever stands before it elsewhere
@@ -62,7 +62,7 @@ def _missing(runs: Sequence[Run], frame: pd.DataFrame, by: str) -> list[str]:
         have = part.groupby("group")["run"].nunique()
         lacking = frame.loc[~frame["group"].isin(have.index), "label"].unique()
         if len(lacking):
-            found.append(f"{_listing(lacking)}: not attacked by {attack}; type -a {attack}")
+            found.append(f"{listing(lacking)}: not attacked by {attack}; type -a {attack}")
         for group, count in have.items():
             if count < sizes[group]:
                 label = part.loc[part["group"] == group, "label"].iloc[0]
@@ -95,12 +95,12 @@ def _few_runs(curves: Sequence[Curve]) -> list[str]:
     if ones:
         have, band = ("has", "its band is") if len(ones) == 1 else ("have", "their bands are")
         found.append(
-            f"{_listing(ones)} {have} 1 run: {band} test-sampling error only; train more: --seeds 5"
+            f"{listing(ones)} {have} 1 run: {band} test-sampling error only; train more: --seeds 5"
         )
     if twos:
         have = "has" if len(twos) == 1 else "have"
         found.append(
-            f"{_listing(twos)} {have} 2 runs: too few for an interval; train more: --seeds 5"
+            f"{listing(twos)} {have} 2 runs: too few for an interval; train more: --seeds 5"
         )
     return found
 
@@ -140,7 +140,7 @@ def _grids(frame: pd.DataFrame, curves: Sequence[Curve]) -> list[str]:
 def _several(frame: pd.DataFrame) -> list[str]:
     several = frame[frame["evaluations"] > 1]
     return [
-        f"{_listing(part['run'].unique())}: several evaluations by {attack}; for each epsilon the "
+        f"{listing(part['run'].unique())}: several evaluations by {attack}; for each epsilon the "
         "one with the most images counts, then the one with the largest grid"
         for attack, part in several.groupby("attack", sort=False)
     ]
@@ -165,11 +165,3 @@ def recorded(frame: pd.DataFrame) -> list[str]:
         more = f" (and so in {others} more run{'s' * (others > 1)})" if others else ""
         lines.append(f"{attack} on {run}: {line}{more}")
     return lines
-
-
-def _listing(names: Iterable[object], most: int = 4) -> str:
-    """``a, b and c``, cut after a few."""
-    listed = [str(name) for name in names]
-    if len(listed) > most:
-        listed = [*listed[:most], f"{len(listed) - most} more"]
-    return " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)

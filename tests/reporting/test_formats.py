@@ -13,7 +13,7 @@ from fake_runs import make_evaluation, make_run
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.reporting.cells import choose, digits_for, units
+from robustbench_cli.reporting.cells import choose, digits_for, listing, units
 from robustbench_cli.reporting.formats import format_of
 from robustbench_cli.reporting.points import points_table
 from robustbench_cli.reporting.report import table
@@ -155,6 +155,16 @@ Checks: 2 passed."""
 )
 def test_what_epsilons_count(norms: list[str], text: str) -> None:
     assert units(norms) == text
+
+
+def test_names_are_listed_as_in_a_sentence() -> None:
+    assert [listing(names) for names in ("", "a", "ab", "abc", "abcdef")] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+        "a, b, c, d and 2 more",
+    ]
 
 
 def test_screen(runs: list[Run]) -> None:
