@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from .api import compose, evaluate, train, transfer
     from .epsilon import eps_range
     from .reporting.report import figure, table
-    from .results import Evaluation
-    from .runs import Run, load_runs
+    from .runs.evaluation import Evaluation
+    from .runs.run import Run, load_runs
     from .training.batch import Batch
     from .training.deploy import load_predictor
     from .training.method import Method

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     try:
-        from robustbench_cli.cli import main as run
+        from .cli import main as run
 
         sys.exit(run())
     except KeyboardInterrupt:  # before the command line was there to answer

@@ -11,7 +11,6 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import runs
 from .data.dataset import SPLIT_SEED, Data, stratified
 from .errors import RunError, UsageError
 from .files import digest, replacing, slug
@@ -21,7 +20,8 @@ from .models.infer import infer
 from .models.model import Model, Normalise, make
 from .models.normalisation import choose_normalisation, usual
 from .models.own import open_architecture
-from .runs import Run
+from .runs import run as runs
+from .runs.run import Run
 
 _log = logging.getLogger(__name__)
 PROBES = 2000  # training images on which the normalisation is chosen

@@ -17,12 +17,12 @@ from .epsilon import Eps, grid
 from .errors import UsageError
 from .evaluation.attack import Attack
 from .jobs import AttackJob, Job, TrainJob, TransferJob, Where
+from .jobs.attack_config import Probe, make_probe
 from .models.foreign import guess_joints, never_in_place
 from .models.model import Architecture, Model
-from .probe import Probe, make_probe
 from .progress import Progress
-from .results import Evaluation
-from .runs import Run
+from .runs.evaluation import Evaluation
+from .runs.run import Run
 from .spec import Plugin, allow_code, build, build_all
 from .training.config import TrainConfig
 from .training.deploy import build_defences

@@ -32,7 +32,7 @@ from typing import Any, get_args, get_type_hints
 from .epsilon import Eps, grid
 from .errors import UsageError
 from .jobs import AttackJob, TrainJob, TransferJob, Where
-from .probe import Probe, make_probe
+from .jobs.attack_config import Probe, make_probe
 from .spec import build_all
 from .training.config import TrainConfig
 from .training.method import Method

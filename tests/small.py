@@ -9,11 +9,11 @@ from torch import nn
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import build_all
-from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.adversarial.adversary import Adversarial
+from robustbench_cli.training.adversarial.offline import Corpus, Offline
 from robustbench_cli.training.batch import Batch
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.objective import Objective
-from robustbench_cli.training.offline import Corpus, Offline
 
 CLASSES = 4
 

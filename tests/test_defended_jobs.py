@@ -15,11 +15,11 @@ from robustbench_cli.cli import main
 from robustbench_cli.errors import CompositionError, RunError, UsageError
 from robustbench_cli.experiment import read_experiment
 from robustbench_cli.jobs import AttackJob, TransferJob, Where
-from robustbench_cli.jobs.subject import training_images
-from robustbench_cli.probe import make_probe
-from robustbench_cli.reporting.frame import collect
-from robustbench_cli.results import Evaluation
-from robustbench_cli.runs import Run
+from robustbench_cli.jobs.attack_config import make_probe
+from robustbench_cli.jobs.inputs import training_images
+from robustbench_cli.reporting.numbers.frame import collect
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.run import Run
 from robustbench_cli.training.deploy import Predictor, build_defences, defences, load_predictor
 from robustbench_cli.training.methods.noisy_inference import NoisyInference
 

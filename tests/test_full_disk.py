@@ -18,7 +18,7 @@ from tiny import OPTIONS, attack_job, contents
 
 from robustbench_cli.cli import main
 from robustbench_cli.errors import RunError
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
 

@@ -18,7 +18,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.grid import Finished, Workers, attempt, run_jobs, side_by_side
 from robustbench_cli.jobs import Job
 from robustbench_cli.progress import Progress
-from robustbench_cli.runs import load_runs
+from robustbench_cli.runs.run import load_runs
 from robustbench_cli.spec import allow_code
 
 

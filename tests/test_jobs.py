@@ -14,9 +14,9 @@ from tiny import attack_job, contents, tiny, train_job
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.jobs import Job, TransferJob, Where
-from robustbench_cli.probe import make_probe
-from robustbench_cli.results import Evaluation
-from robustbench_cli.runs import Run
+from robustbench_cli.jobs.attack_config import make_probe
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.run import Run
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
 MIXUP = PLAIN.replace("plain", "mixup")
@@ -218,8 +218,8 @@ def test_an_attack_from_another_run_needs_it_and_notices_its_weights(runs: Path)
 def test_changed_images_are_noticed(
     runs: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    from robustbench_cli import probe
     from robustbench_cli.data.datasets.spirals import Spirals
+    from robustbench_cli.jobs import attack_config as probe
 
     job = attack_job(runs / PLAIN)
     job.run()
@@ -255,7 +255,7 @@ def test_chunks_of_other_weights_are_not_mixed_in(runs: Path) -> None:
 def test_an_interrupted_attack_goes_on_with_its_chunks(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from robustbench_cli.evaluation import parts
+    from robustbench_cli.runs import parts
 
     monkeypatch.setattr(parts, "CHUNK", 10)
     job = attack_job(runs / PLAIN, "linf-pgd:steps=3")

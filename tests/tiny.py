@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_cli.jobs import AttackJob, TrainJob, Where
-from robustbench_cli.probe import make_probe
+from robustbench_cli.jobs.attack_config import make_probe
 from robustbench_cli.training.config import TrainConfig
 
 TINY = {"data": "spirals:samples=40", "model": "mlp:width=16", "epochs": 2}

@@ -35,7 +35,7 @@ def attack(
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """
     from robustbench_cli.jobs import AttackJob
-    from robustbench_cli.reporting.points import points_table
+    from robustbench_cli.reporting.tables.points import points_table
 
     show.form_of(output)
     runs = open_targets(target, foreign, places.where)

@@ -54,7 +54,7 @@ def report(
       robustmix report runs/* -o results/                     every format and picture
     """
     from robustbench_cli.reporting import report as reporting
-    from robustbench_cli.runs import load_runs
+    from robustbench_cli.runs.run import load_runs
 
     found = load_runs(runs or ["runs"])
     epsilons = list(grid(eps or ())) or None

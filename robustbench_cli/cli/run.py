@@ -67,7 +67,7 @@ def run(
 
 def _report(plan: ReportPlan, paths: Sequence[Path], output: Output) -> None:
     from robustbench_cli.reporting.report import table, write_report
-    from robustbench_cli.runs import load_runs
+    from robustbench_cli.runs.run import load_runs
 
     runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
     if plan.folder is None:

@@ -12,7 +12,7 @@ from robustbench_cli import files, spec
 
 if TYPE_CHECKING:
     from robustbench_cli.jobs import Job
-    from robustbench_cli.reporting.formats import Table
+    from robustbench_cli.reporting.formats.table import Table
 
     from .groups import Output, Voice
 
@@ -75,7 +75,7 @@ def list_jobs(jobs: Sequence[Job]) -> str:
 
 def form_of(output: Output) -> str:
     """The form that was asked for; called before hours of work, so that a slip costs none."""
-    from robustbench_cli.reporting.formats import format_of
+    from robustbench_cli.reporting.formats.table import format_of
 
     form: str | None = "json" if output.json else output.format
     if form is None and output.output is not None and str(output.output) != "-":

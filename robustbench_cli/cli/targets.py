@@ -14,8 +14,8 @@ from robustbench_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from robustbench_cli.jobs import Where
-    from robustbench_cli.probe import Probe
-    from robustbench_cli.runs import Run
+    from robustbench_cli.jobs.attack_config import Probe
+    from robustbench_cli.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Strength:
         self, run: Run, *, sweep: bool, defences: Sequence[str | None] = (None,)
     ) -> list[Probe]:
         """One per defence and attack."""
-        from robustbench_cli.probe import make_probe
+        from robustbench_cli.jobs.attack_config import make_probe
 
         return [
             make_probe(
@@ -150,7 +150,7 @@ class Guard:
 
 def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[Run]:
     """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs."""
-    from robustbench_cli.runs import load_runs
+    from robustbench_cli.runs.run import load_runs
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
@@ -172,7 +172,7 @@ def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
     from robustbench_cli.adopt import adopt
     from robustbench_cli.data.dataset import Dataset
     from robustbench_cli.jobs import load_data
-    from robustbench_cli.runs import Run
+    from robustbench_cli.runs.run import Run
     from robustbench_cli.spec import build
 
     if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():

@@ -14,7 +14,7 @@ from torch import Tensor
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.spec import Plugin, parameters
 
-from .ball import Norm, into_ball
+from .verification.ball import Norm, into_ball
 
 
 @dataclass(frozen=True)

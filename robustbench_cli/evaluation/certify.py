@@ -21,21 +21,21 @@ from scipy.special import betaincinv, ndtri
 from torch import Tensor, nn
 
 from robustbench_cli import device as devices
-from robustbench_cli import runs
 from robustbench_cli.errors import UsageError
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs import run as runs
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.parts import Document
 from robustbench_cli.spec import param
 
 from .attack import Attack, Crafted, Samples
-from .ball import Norm
-from .batches import Batches
 from .isolation import fenced, frozen
 from .network import Network, logits
-from .parts import Document
 from .plan import Plan
-from .record import make_rows, open_parts
+from .recording.record import make_rows, open_parts
+from .throughput.batches import Batches
 from .throughput.pooling import quick_pools
+from .verification.ball import Norm
 
 ABSTAIN = -1
 """The prediction where there is none, or none that holds at a radius."""

@@ -12,18 +12,18 @@ from torch import nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.parts import Document
 
 from .attack import Attack
 from .certify import Certifier, certify
-from .findings import Findings
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
-from .parts import Document
 from .plan import Plan
-from .record import identify, make_record, make_rows, measured, open_parts
+from .recording.outcomes import Findings
+from .recording.record import identify, make_record, make_rows, measured, open_parts
 from .scheduling.auditing import audit_entry, audit_notes
-from .scheduling.schedule import Schedule, draw_audit, run_chunk
+from .scheduling.chunk import Schedule, draw_audit, run_chunk
 from .throughput.fast_path import Crafting, quicken
 from .throughput.pooling import quick_pools
 from .throughput.threads import threads

@@ -16,7 +16,7 @@ from torch import nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.device import seed_everything
 from robustbench_cli.errors import RobustmixError
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import build, names
 
 from .attack import Attack

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import RunError
 
-from .batches import Batches
+from .throughput.batches import Batches
 
 
 class Network(nn.Module):

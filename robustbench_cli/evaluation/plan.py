@@ -18,8 +18,8 @@ from robustbench_cli.spec import build
 
 from .algorithms.targets import choose_targets
 from .attack import Attack, Crafted, Others, Samples
-from .batches import Batches
 from .network import Clean, Network, predict_clean
+from .throughput.batches import Batches
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin
 
 from .attack import Attack

@@ -28,15 +28,15 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.parts import Document
 
 from .attack import Attack
 from .isolation import fenced, frozen
 from .network import Network
-from .parts import Document
 from .plan import Opponent, Plan
-from .record import identify, make_record, make_rows, measured, open_parts
-from .showing import Viewer, show_chunk
+from .recording.record import identify, make_record, make_rows, measured, open_parts
+from .scheduling.transferring import Viewer, show_chunk
 from .throughput.fast_path import crafting_source
 from .throughput.pooling import quick_pools
 from .throughput.threads import threads

@@ -13,21 +13,21 @@ from torch import nn
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.borrowing import Borrowing
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.eight_bit import eight_bit
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.lending import Borrowing
 from robustbench_cli.evaluation.measure import enough, measure
+from robustbench_cli.evaluation.verification.eight_bit import eight_bit
 from robustbench_cli.files import read_json, write_json
-from robustbench_cli.probe import Probe
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import Evaluation, file_name
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.evaluation import Evaluation, file_name
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
+from .attack_config import Probe
+from .inputs import is_recorded, open_images, open_predictor, training_images
 from .job import Where
-from .subject import is_recorded, open_images, open_predictor, training_images
 
 _OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit")
 """Of an identity, what the evaluation itself cannot know."""

@@ -20,16 +20,17 @@ from robustbench_cli.evaluation.plan import Plan
 from robustbench_cli.evaluation.throughput.fast_path import crafting_source
 from robustbench_cli.evaluation.throughput.pooling import quick_pools
 from robustbench_cli.evaluation.throughput.threads import threads
-from robustbench_cli.evaluation.verify import verify
+from robustbench_cli.evaluation.verification.verify import verify
 from robustbench_cli.files import read_json, replacing, write_json
-from robustbench_cli.probe import make_probe
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import file_name
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.evaluation import file_name
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, shorten
+from robustbench_cli.training.adversarial.offline import Corpus, Offline
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
-from robustbench_cli.training.offline import Corpus, Offline
+
+from .attack_config import make_probe
 
 
 def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:

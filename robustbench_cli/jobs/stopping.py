@@ -11,11 +11,12 @@ from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.probe import make_probe
 from robustbench_cli.spec import build, build_all, shorten
-from robustbench_cli.training.best import Watch
 from robustbench_cli.training.config import TrainConfig
+from robustbench_cli.training.loop.early_stopping import Watch
 from robustbench_cli.training.method import Method
+
+from .attack_config import make_probe
 
 
 def with_stopping(config: TrainConfig) -> TrainConfig:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robustbench_cli.progress import Progress
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build_all
 from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.method import Method

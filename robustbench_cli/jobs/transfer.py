@@ -10,13 +10,13 @@ from typing import Any
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.transfer import transfer
-from robustbench_cli.probe import Probe
 from robustbench_cli.progress import Progress
-from robustbench_cli.results import file_name
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.evaluation import file_name
+from robustbench_cli.runs.run import Run
 
+from .attack_config import Probe
+from .inputs import is_recorded, open_images, open_predictor
 from .job import Where
-from .subject import is_recorded, open_images, open_predictor
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 
-from . import matrix
 from .figure import Figure, check_suffix, save_figure
-from .formats import SUFFIXES, Table
-from .frame import Attacks
-from .layout import accuracy_table
+from .formats.table import SUFFIXES, Table
+from .numbers.frame import Attacks
 from .selection import Epsilons, Selection
+from .tables import transfers as matrix
+from .tables.accuracy import accuracy_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing

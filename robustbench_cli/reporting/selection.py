@@ -10,15 +10,15 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin
+from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
 
-from .compare import Comparison, compare
-from .frame import Attacks, collect
-from .notes import notes
-from .summary import Curve, summarise
-from .transfers import Cell, average, collect_transfers
-from .trust import Found, examine_runs, verdict_line, warnings
+from .numbers.compare import Comparison, compare
+from .numbers.frame import Attacks, collect
+from .numbers.summary import Curve, summarise
+from .numbers.transfers import Cell, average, collect_transfers
+from .tables.notes import notes
 
 Epsilons = str | Iterable[Eps | str | float] | None
 
@@ -67,7 +67,7 @@ class Selection:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """See :func:`~robustbench_cli.reporting.frame.collect`."""
+        """See :func:`~robustbench_cli.reporting.numbers.frame.collect`."""
         return collect(self.runs, by=self.by, attack=self.attack)
 
     @cached_property
@@ -97,7 +97,7 @@ class Selection:
 
     @cached_property
     def transfers(self) -> pd.DataFrame:
-        """See :func:`~robustbench_cli.reporting.transfers.collect_transfers`."""
+        """See :func:`~robustbench_cli.reporting.numbers.transfers.collect_transfers`."""
         return collect_transfers(self.runs, by=self.by, attack=self.attack, targets=self.targets)
 
     @cached_property

@@ -21,7 +21,7 @@ from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, build_all, find, names
 
 from .method import Method, Predict, overrides

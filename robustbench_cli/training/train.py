@@ -16,7 +16,6 @@ from typing import Any
 import torch
 
 from robustbench_cli import device as devices
-from robustbench_cli import runs
 from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
@@ -24,18 +23,19 @@ from robustbench_cli.models.first_convolution import quick_first_convolutions
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.progress import Progress
+from robustbench_cli.runs import run as runs
 from robustbench_cli.spec import build_all
 
 from .batch import Batch
-from .best import Best, Watch
-from .compiling import compile_blocks, uncompiled
 from .config import TrainConfig
-from .files import COLUMNS, LAST, open_run, save_weights, write_history
 from .hooks import eval_mode
+from .loop.compiling import compile_blocks, uncompiled
+from .loop.early_stopping import Best, Watch
+from .loop.files import COLUMNS, LAST, open_run, save_weights, write_history
+from .loop.optimise import make_optimizer, make_schedule
+from .loop.threads import sensible_threads
 from .method import Method, overrides
 from .objective import Objective
-from .optimise import make_optimizer, make_schedule
-from .threads import sensible_threads
 
 _log = logging.getLogger(__name__)
 

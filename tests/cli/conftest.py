@@ -11,7 +11,7 @@ from tiny import attack_job
 
 from robustbench_cli.cli import main, show
 from robustbench_cli.jobs import TransferJob
-from robustbench_cli.runs import load_runs
+from robustbench_cli.runs.run import load_runs
 
 
 @pytest.fixture(autouse=True)

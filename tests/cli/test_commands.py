@@ -15,7 +15,7 @@ from tiny import OPTIONS, contents
 
 from robustbench_cli.models.model import make
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.runs import Run, load_runs
+from robustbench_cli.runs.run import Run, load_runs
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
 MIXUP = PLAIN.replace("plain", "mixup")

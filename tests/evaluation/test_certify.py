@@ -16,7 +16,6 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.batches import Batches
 from robustbench_cli.evaluation.certify import (
     ABSTAIN,
     Certifier,
@@ -26,8 +25,9 @@ from robustbench_cli.evaluation.certify import (
     votes,
 )
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.throughput.batches import Batches
 from robustbench_cli.evaluation.transfer import transfer
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import build
 
 NORMAL = NormalDist()

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation import parts, record
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.record import identify
-from robustbench_cli.results import Evaluation, save_rows
+from robustbench_cli.evaluation.recording import record
+from robustbench_cli.evaluation.recording.record import identify
+from robustbench_cli.runs import parts
+from robustbench_cli.runs.evaluation import Evaluation, save_rows
 from robustbench_cli.spec import build
 
 EPSILONS = grid(ranges=["0:0.1:0.02"])

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import RunError
-from robustbench_cli.evaluation.batches import Batches
 from robustbench_cli.evaluation.network import Network, predict_clean
+from robustbench_cli.evaluation.throughput.batches import Batches
 
 
 class Answer(nn.Module):

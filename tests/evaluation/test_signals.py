@@ -15,13 +15,13 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import eps_range
 from robustbench_cli.evaluation import measure as measuring
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
-from robustbench_cli.evaluation.ball import Norm
-from robustbench_cli.evaluation.check import Evidence, Finding, examine, unmeasured
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.measure import enough, measure
 from robustbench_cli.evaluation.signal import Effort
-from robustbench_cli.results import Evaluation
+from robustbench_cli.evaluation.verification.ball import Norm
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import param
+from robustbench_cli.trust.check import Evidence, Finding, examine, unmeasured
 
 GRID = eps_range("0:0.08:0.02")
 PGD = "linf-pgd:steps=4"

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation import parts, record
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.recording import record
 from robustbench_cli.evaluation.transfer import identify_pair, transfer
-from robustbench_cli.results import Evaluation
+from robustbench_cli.runs import parts
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import build
 
 EPSILONS = grid(["0,0.05,0.2"])

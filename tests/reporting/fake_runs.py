@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from robustbench_cli import runs
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.files import slug
-from robustbench_cli.results import Evaluation
-from robustbench_cli.runs import Run
+from robustbench_cli.runs import run as runs
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.run import Run
 
 CLASSES = 10
 SETTINGS = {"data": "digits", "model": "lenet5", "epochs": 10, "lr": 0.1, "label_noise": 0.0}

@@ -10,7 +10,7 @@ from fake_runs import ATTACKS, make_evaluation, make_run, make_study, make_trans
 from robustbench_cli import spec
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.reporting.report import figure, save_figure, write_report
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 
 
 def with_transfers(folder: Path, methods: tuple[str, ...] = ("plain", "mixup")) -> list[Run]:
@@ -153,7 +153,7 @@ def test_without_transfers_there_is_no_matrix(tmp_path: Path) -> None:
 
 def test_reporting_needs_no_torch_and_loads_matplotlib_late() -> None:
     code = (
-        "import sys, robustbench_cli.reporting.report, robustbench_cli.reporting.points\n"
+        "import sys, robustbench_cli.reporting.report, robustbench_cli.reporting.tables.points\n"
         "late = {'torch', 'matplotlib', 'scipy.stats', 'foolbox'} & set(sys.modules)\n"
         "import robustbench_cli.reporting.figures.decay_curve\n"
         "assert not late | ({'torch', 'matplotlib'} & set(sys.modules)), late\n"

@@ -17,7 +17,7 @@ from robustbench_cli.data.dataset import Dataset, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import build, build_all
-from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.adversarial.adversary import Adversarial
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.fast_at import FastTraining

@@ -15,8 +15,8 @@ from scipy.special import rel_entr
 from small import make_batch, make_model, quick
 from torch import Tensor
 
-from robustbench_cli.training import image_ops
-from robustbench_cli.training.augmentation import KINDS, augment, matrices, run_chains
+from robustbench_cli.training.augmenting import image_ops
+from robustbench_cli.training.augmenting.augmentation import KINDS, augment, matrices, run_chains
 from robustbench_cli.training.batch import Batch
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.augmix import jensen_shannon
@@ -132,7 +132,7 @@ def test_amounts_are_uniform_and_chains_have_one_to_three_operations(
             calls.append((len(x), how))
         return x + 1000  # counts how many operations each image went through
 
-    monkeypatch.setattr("robustbench_cli.training.augmentation.apply", spy)
+    monkeypatch.setattr("robustbench_cli.training.augmenting.augmentation.apply", spy)
     torch.manual_seed(0)
     ran = run_chains(torch.zeros(6000, 1, 1, 1), 3.0, 0).flatten() / 1000
     for depth in (1, 2, 3):
@@ -154,7 +154,7 @@ def test_mixtures_are_convex_with_dirichlet_and_uniform_weights(
     def paint(x: Tensor, severity: float, depth: int) -> Tensor:
         return (torch.arange(len(x)) // (len(x) // 6) % 3 * 51.0)[:, None, None, None] + 0 * x
 
-    monkeypatch.setattr("robustbench_cli.training.augmentation.run_chains", paint)
+    monkeypatch.setattr("robustbench_cli.training.augmenting.augmentation.run_chains", paint)
     random.seed(0)
     n = 4000
     mixed = augment(torch.zeros(n, 1, 1, 1), 2, severity=3.0, width=3, depth=0)

@@ -12,11 +12,17 @@ import torch.nn.functional as F
 from small import CLASSES, make_batch, make_model, quick
 from torch import Tensor
 
-from robustbench_cli.training import joint_masks as solver
 from robustbench_cli.training.batch import Batch
-from robustbench_cli.training.joint_masks import BONUS, Blocks, energy, joint_masks, solve_one
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.comixup import _places
+from robustbench_cli.training.mixing import joint_masks as solver
+from robustbench_cli.training.mixing.joint_masks import (
+    BONUS,
+    Blocks,
+    energy,
+    joint_masks,
+    solve_one,
+)
 from robustbench_cli.training.objective import Objective
 
 CPU = torch.device("cpu")

@@ -14,9 +14,9 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from robustbench_cli.spec import build
-from robustbench_cli.training import layers
 from robustbench_cli.training.batch import Batch, training_forward
-from robustbench_cli.training.layers import Bottleneck
+from robustbench_cli.training.bottlenecks import bottleneck as layers
+from robustbench_cli.training.bottlenecks.bottleneck import Bottleneck
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.advprop import DualBatchNorm
 from robustbench_cli.training.methods.sat import SmoothBackwardReLU

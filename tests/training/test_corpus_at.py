@@ -15,12 +15,12 @@ from robustbench_cli.data.dataset import Data, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.jobs.corpus import make_corpus
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
+from robustbench_cli.training.adversarial.offline import Corpus
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
-from robustbench_cli.training.offline import Corpus
 from robustbench_cli.training.train import Trainer
 
 DATA = "spirals:samples=40"

@@ -15,11 +15,11 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.network import Network
 from robustbench_cli.spec import build
+from robustbench_cli.training.defences.pool import Pool
 from robustbench_cli.training.deploy import Predictor, defences
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.mixup_inference import MixupInference
 from robustbench_cli.training.methods.smoothing import Smoothing
-from robustbench_cli.training.pool import Pool
 
 X = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 QUICK = {

@@ -15,7 +15,7 @@ from robustbench_cli.data.dataset import open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.models.model import Model
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import allow_code
 from robustbench_cli.training.deploy import Predictor, load_predictor
 from robustbench_cli.training.method import Method, Predict

@@ -6,7 +6,7 @@ import pytest
 import torch
 from small import make_batch, make_model, quick, train
 
-from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.adversarial.adversary import Adversarial
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.objective import Objective
 

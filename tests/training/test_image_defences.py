@@ -14,14 +14,20 @@ from scipy import stats
 from torch import Tensor
 
 from robustbench_cli.spec import build
-from robustbench_cli.training.averaging import Averaged
-from robustbench_cli.training.denoise import differences, smoothest
-from robustbench_cli.training.jpeg_codec import chroma_table, compress, cosines, luma_table
+from robustbench_cli.training.defences.averaging import Averaged
+from robustbench_cli.training.defences.denoise import differences, smoothest
+from robustbench_cli.training.defences.jpeg_codec import chroma_table, compress, cosines, luma_table
+from robustbench_cli.training.defences.placing import (
+    Spans,
+    place,
+    random_lengths,
+    random_spans,
+    whole,
+)
+from robustbench_cli.training.defences.surrogate import replace_value, rounded
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods import rotation, total_variation
 from robustbench_cli.training.methods.rotation import rotate
-from robustbench_cli.training.placing import Spans, place, random_lengths, random_spans, whole
-from robustbench_cli.training.surrogate import replace_value, rounded
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from robustbench_cli.spec import build
 from robustbench_cli.training.batch import Batch, training_forward
-from robustbench_cli.training.class_statistics import Concat, Moments, Span
+from robustbench_cli.training.bottlenecks.class_statistics import Concat, Moments, Span
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.info_mixup import ClassBottleneck, InfoMixup
 from robustbench_cli.training.objective import Objective

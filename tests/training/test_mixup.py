@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import build
-from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.adversarial.adversary import Adversarial
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.objective import Objective, cross_entropy

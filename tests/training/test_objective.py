@@ -17,16 +17,11 @@ from torch import Tensor, nn
 from robustbench_cli import compose
 from robustbench_cli.errors import CompositionError
 from robustbench_cli.models.model import Model
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.training.batch import Batch, Outcome, current_forward
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method, Step, overrides
-from robustbench_cli.training.objective import (
-    Objective,
-    binary_cross_entropy,
-    check,
-    cross_entropy,
-)
+from robustbench_cli.training.objective import Objective, binary_cross_entropy, check, cross_entropy
 
 LOG: list[str] = []
 

@@ -17,12 +17,11 @@ from torch import Tensor, nn
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.training.batch import Batch
-from robustbench_cli.training.grid_labels import Grid, cheapest, energy
 from robustbench_cli.training.method import Method
-from robustbench_cli.training.objective import Objective
-from robustbench_cli.training.pair_masks import pair_grid
-from robustbench_cli.training.saliency import input_gradient, pooled, saliency
-from robustbench_cli.training.tiles import (
+from robustbench_cli.training.mixing.grid_labels import Grid, cheapest, energy
+from robustbench_cli.training.mixing.pair_masks import pair_grid
+from robustbench_cli.training.mixing.saliency import input_gradient, pooled, saliency
+from robustbench_cli.training.mixing.tiles import (
     grid_sides,
     join,
     matching,
@@ -31,6 +30,7 @@ from robustbench_cli.training.tiles import (
     squared_distances,
     tile_side,
 )
+from robustbench_cli.training.objective import Objective
 
 # --- masks ---
 

@@ -18,7 +18,7 @@ from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import RunError
 from robustbench_cli.models.model import make
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.runs import Run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.training.train import Trainer, accuracy
 
 SETTINGS = {

@@ -11,7 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.training.batch import Batch
-from robustbench_cli.training.layers import Bottleneck
+from robustbench_cli.training.bottlenecks.bottleneck import Bottleneck
 from robustbench_cli.training.objective import Objective
 
 

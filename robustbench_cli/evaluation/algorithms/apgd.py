@@ -26,7 +26,7 @@ from torch import Tensor
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest

@@ -15,7 +15,7 @@ from foolbox.attacks.hop_skip_jump import HopSkipJumpAttack
 from foolbox.attacks.sparse_l1_descent_attack import SparseL1DescentAttack
 from torch import Tensor
 
-from robustbench_cli.evaluation.ball import largest
+from robustbench_cli.evaluation.verification.ball import largest
 
 _TINY = 1e-12
 

@@ -11,7 +11,7 @@ from eagerpy.astensor import astensor
 from foolbox.models.base import Model
 
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
-from robustbench_cli.evaluation.ball import into_ball
+from robustbench_cli.evaluation.verification.ball import into_ball
 
 
 @dataclass(kw_only=True)

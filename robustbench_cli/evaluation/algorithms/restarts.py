@@ -9,7 +9,7 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
-from robustbench_cli.evaluation.ball import Norm, into_ball
+from robustbench_cli.evaluation.verification.ball import Norm, into_ball
 
 Try = Callable[[Samples], Tensor]
 """Samples (n) -> images (n, C, H, W), which may lie outside the ball."""

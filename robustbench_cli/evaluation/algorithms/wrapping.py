@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import build, param
 
 from .targets import Targeted

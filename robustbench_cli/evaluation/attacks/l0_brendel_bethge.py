@@ -28,7 +28,7 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.brendel_bethge import BrendelBethge
 from robustbench_cli.evaluation.attack import Samples
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 ROUNDING = 1e-6

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 from robustbench_cli.evaluation.algorithms.fmn import FastMinimumNorm
 from robustbench_cli.evaluation.algorithms.mended import ProjectedL0FMN
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

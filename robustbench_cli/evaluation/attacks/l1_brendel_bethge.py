@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.brendel_bethge import L1BrendelBethgeAttack
 
 from robustbench_cli.evaluation.algorithms.brendel_bethge import BrendelBethge
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
 from robustbench_cli.evaluation.algorithms.mended import ProjectedSparseL1
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

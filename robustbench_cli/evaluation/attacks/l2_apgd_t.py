@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_cli.evaluation.algorithms.apgd import TargetedAutoPGD
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

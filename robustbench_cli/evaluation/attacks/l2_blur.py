@@ -17,7 +17,7 @@ from foolbox import distances
 from foolbox.attacks.blur import GaussianBlurAttack
 
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

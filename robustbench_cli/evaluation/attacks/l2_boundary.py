@@ -30,7 +30,7 @@ from robustbench_cli.evaluation.algorithms.boundary_start import cost_of_start, 
 from robustbench_cli.evaluation.algorithms.boundary_walk import BoundaryWalk
 from robustbench_cli.evaluation.algorithms.targets import Targeted
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

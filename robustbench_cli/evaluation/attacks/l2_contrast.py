@@ -16,7 +16,7 @@ from foolbox import distances
 from foolbox.attacks.contrast_min import BinarySearchContrastReductionAttack
 
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

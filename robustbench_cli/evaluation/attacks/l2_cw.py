@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
 
 from robustbench_cli.evaluation.algorithms.targets import Targeted
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.deepfool import L2DeepFoolAttack
 
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

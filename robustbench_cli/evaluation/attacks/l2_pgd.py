@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.projected_gradient_descent import L2ProjectedGradientDescentAttack
 
 from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

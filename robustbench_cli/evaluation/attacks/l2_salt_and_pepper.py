@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from foolbox.attacks.saltandpepper import SaltAndPepperNoiseAttack
 
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

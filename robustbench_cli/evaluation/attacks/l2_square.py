@@ -23,7 +23,7 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.geometry import length
 from robustbench_cli.evaluation.algorithms.square import SquareSearch
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 _TINY = 1e-12

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from robustbench_cli.evaluation.algorithms.apgd import AutoPGD
 from robustbench_cli.evaluation.algorithms.losses import Loss, dlr
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

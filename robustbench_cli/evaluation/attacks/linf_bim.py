@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.basic_iterative_method import LinfBasicIterativeAttack
 
 from robustbench_cli.evaluation.algorithms.descent import Descent
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.fast_gradient_method import LinfFastGradientAttack
 
 from robustbench_cli.evaluation.algorithms.one_step import OneStep
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

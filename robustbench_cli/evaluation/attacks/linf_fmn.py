@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from foolbox.attacks.fast_minimum_norm import LInfFMNAttack
 
 from robustbench_cli.evaluation.algorithms.fmn import FastMinimumNorm
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

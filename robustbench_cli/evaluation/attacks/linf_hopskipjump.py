@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from robustbench_cli.evaluation.algorithms.hop_skip_jump import HopSkipJump
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,7 @@ from foolbox.attacks.projected_gradient_descent import LinfProjectedGradientDesc
 
 from robustbench_cli.evaluation.algorithms.descent import ProjectedDescent
 from robustbench_cli.evaluation.algorithms.losses import OnMargin
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 class _Attack(OnMargin, LinfProjectedGradientDescentAttack):

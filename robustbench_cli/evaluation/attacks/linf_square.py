@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.square import SquareSearch
-from robustbench_cli.evaluation.ball import Norm
+from robustbench_cli.evaluation.verification.ball import Norm
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from foolbox.attacks.spatial_attack import SpatialAttack
 from foolbox.models.base import Model
 
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples, claim
-from robustbench_cli.evaluation.ball import Norm, into_ball
+from robustbench_cli.evaluation.verification.ball import Norm, into_ball
 from robustbench_cli.spec import param
 
 

@@ -22,9 +22,9 @@ from foolbox.models.base import Model
 from foolbox.models.pytorch import PyTorchModel
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.borrowing import Borrowing
 from robustbench_cli.evaluation.attack import Crafted, Samples
 from robustbench_cli.evaluation.isolation import frozen
-from robustbench_cli.evaluation.lending import Borrowing
 from robustbench_cli.evaluation.network import Network
 
 

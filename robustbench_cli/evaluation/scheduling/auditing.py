@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.evaluation.findings import Findings
+from robustbench_cli.evaluation.recording.outcomes import Findings
 
 
 def audit_entry(

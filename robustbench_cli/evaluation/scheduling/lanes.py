@@ -25,13 +25,13 @@ from torch import Tensor
 
 from robustbench_cli.device import seed_everything
 from robustbench_cli.evaluation.algorithms.descent import Descent
-from robustbench_cli.evaluation.ball import into_ball
-from robustbench_cli.evaluation.findings import Outcome, Task
 from robustbench_cli.evaluation.plan import Chunk
-from robustbench_cli.evaluation.verify import verify
+from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
+from robustbench_cli.evaluation.verification.ball import into_ball
+from robustbench_cli.evaluation.verification.verify import verify
 
-from .courses import Course
-from .walk import Pace, Walker
+from .schedules import Course
+from .steps import Pace, Walker
 
 
 @dataclass(eq=False)

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robustbench_cli.evaluation.findings import Outcome, Task
 from robustbench_cli.evaluation.plan import Chunk
-from robustbench_cli.evaluation.verify import Verdict, verify
+from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
+from robustbench_cli.evaluation.verification.verify import Verdict, verify
 
-from .courses import Course
+from .schedules import Course
 
 
 class Attempt(NamedTuple):

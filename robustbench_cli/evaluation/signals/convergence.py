@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.ball import Norm, distance, inside
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal, passes, stronger
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
+from robustbench_cli.evaluation.verification.ball import Norm, distance, inside
 
 
 @dataclass(kw_only=True)

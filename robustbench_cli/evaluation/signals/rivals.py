@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.data.dataset import Images
-from robustbench_cli.evaluation.ball import into_ball
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.network import logits
 from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal
+from robustbench_cli.evaluation.verification.ball import into_ball
 from robustbench_cli.spec import names
 
 DRAWS = {"quick": 20, "full": 1000, "off": 0}

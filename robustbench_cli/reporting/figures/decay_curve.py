@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from robustbench_cli.reporting.cells import NORMS, in_255ths, units
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.layout import common
+from robustbench_cli.reporting.numbers.summary import Curve
 from robustbench_cli.reporting.selection import Selection
-from robustbench_cli.reporting.summary import Curve
+from robustbench_cli.reporting.tables.accuracy import common
+from robustbench_cli.reporting.tables.cells import NORMS, in_255ths, units
 from robustbench_cli.spec import param
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
-from robustbench_cli.reporting.cells import NORMS
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.matrix import ALL, BOTH, axes_of, text_of, value_of
+from robustbench_cli.reporting.numbers.transfers import Cell
 from robustbench_cli.reporting.selection import Selection
-from robustbench_cli.reporting.transfers import Cell
+from robustbench_cli.reporting.tables.cells import NORMS
+from robustbench_cli.reporting.tables.transfers import ALL, BOTH, axes_of, text_of, value_of
 from robustbench_cli.spec import param
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.augmentation import augment
+from robustbench_cli.training.augmenting.augmentation import augment
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.method import Method, Step
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robustbench_cli.training.averaging import Averaged
+from robustbench_cli.training.defences.averaging import Averaged
 
 
 @dataclass(kw_only=True)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
+from robustbench_cli.training.defences.surrogate import Gradient, rounded
 from robustbench_cli.training.method import Method, Predict
-from robustbench_cli.training.surrogate import Gradient, rounded
 
 
 @dataclass(kw_only=True)

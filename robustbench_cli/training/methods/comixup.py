@@ -28,10 +28,10 @@ from torch import Tensor
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.joint_masks import Blocks, joint_masks
 from robustbench_cli.training.method import Method, Step
-from robustbench_cli.training.saliency import input_gradient, pooled, saliency
-from robustbench_cli.training.tiles import grid_sides, join, split
+from robustbench_cli.training.mixing.joint_masks import Blocks, joint_masks
+from robustbench_cli.training.mixing.saliency import input_gradient, pooled, saliency
+from robustbench_cli.training.mixing.tiles import grid_sides, join, split
 
 
 @dataclass(kw_only=True)

@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
+from robustbench_cli.training.adversarial.offline import Offline
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.method import Step
-from robustbench_cli.training.offline import Offline
 
 
 @dataclass(kw_only=True)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import Averaged
-from robustbench_cli.training.placing import place, random_lengths, random_spans, whole
+from robustbench_cli.training.defences.averaging import Averaged
+from robustbench_cli.training.defences.placing import place, random_lengths, random_spans, whole
 
 
 @dataclass(kw_only=True)

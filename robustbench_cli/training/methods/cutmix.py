@@ -19,8 +19,8 @@ import torch
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.draws import share
 from robustbench_cli.training.method import Method, Step
+from robustbench_cli.training.mixing.draws import share
 
 
 def draw_span(side: int, keep: float) -> tuple[int, int]:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.adversary import Bounded
+from robustbench_cli.training.adversarial.adversary import Bounded
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.hooks import editing, eval_mode
 from robustbench_cli.training.method import Step

@@ -16,10 +16,10 @@ from typing import ClassVar
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.adversary import Adversarial
+from robustbench_cli.training.adversarial.adversary import Adversarial
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.draws import mixed
 from robustbench_cli.training.method import Step
+from robustbench_cli.training.mixing.draws import mixed
 from robustbench_cli.training.objective import cross_entropy
 
 

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Forward
-from robustbench_cli.training.class_statistics import MERGES, Merge
-from robustbench_cli.training.draws import share, shares
-from robustbench_cli.training.layers import Bottleneck
+from robustbench_cli.training.bottlenecks.bottleneck import Bottleneck
+from robustbench_cli.training.bottlenecks.class_statistics import MERGES, Merge
 from robustbench_cli.training.method import Method
+from robustbench_cli.training.mixing.draws import share, shares
 
 
 @dataclass(kw_only=True)

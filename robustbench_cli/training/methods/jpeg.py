@@ -18,9 +18,9 @@ from torch import Tensor
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.jpeg_codec import compress
+from robustbench_cli.training.defences.jpeg_codec import compress
+from robustbench_cli.training.defences.surrogate import Gradient
 from robustbench_cli.training.method import Method, Predict
-from robustbench_cli.training.surrogate import Gradient
 
 
 @dataclass(kw_only=True)

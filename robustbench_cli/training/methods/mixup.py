@@ -14,8 +14,8 @@ from typing import ClassVar
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.draws import mixed
 from robustbench_cli.training.method import Method, Step
+from robustbench_cli.training.mixing.draws import mixed
 
 
 @dataclass(kw_only=True)

@@ -29,9 +29,9 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import ask, mean_prediction
+from robustbench_cli.training.defences.averaging import ask, mean_prediction
+from robustbench_cli.training.defences.pool import Pool
 from robustbench_cli.training.method import Method, Predict
-from robustbench_cli.training.pool import Pool
 
 Choose = Callable[[], Tensor]
 

@@ -27,12 +27,12 @@ from torch import Tensor
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
 from robustbench_cli.training.batch import Batch, Outcome
-from robustbench_cli.training.draws import share
-from robustbench_cli.training.grid_labels import cheapest
 from robustbench_cli.training.method import Method, Step
-from robustbench_cli.training.pair_masks import pair_grid
-from robustbench_cli.training.saliency import input_gradient, pooled, saliency
-from robustbench_cli.training.tiles import (
+from robustbench_cli.training.mixing.draws import share
+from robustbench_cli.training.mixing.grid_labels import cheapest
+from robustbench_cli.training.mixing.pair_masks import pair_grid
+from robustbench_cli.training.mixing.saliency import input_gradient, pooled, saliency
+from robustbench_cli.training.mixing.tiles import (
     grid_sides,
     matching,
     move,

@@ -26,8 +26,8 @@ from torch import Tensor
 from robustbench_cli.data.dataset import Images, scale
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import Averaged
-from robustbench_cli.training.surrogate import Gradient, replace_value
+from robustbench_cli.training.defences.averaging import Averaged
+from robustbench_cli.training.defences.surrogate import Gradient, replace_value
 
 AT_ONCE = 2**20  # distances: few enough for a processor's cache
 

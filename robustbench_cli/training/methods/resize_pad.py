@@ -23,9 +23,9 @@ from torch import Tensor
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import Averaged
+from robustbench_cli.training.defences.averaging import Averaged
+from robustbench_cli.training.defences.placing import place, random_lengths, random_spans, whole
 from robustbench_cli.training.method import Predict
-from robustbench_cli.training.placing import place, random_lengths, random_spans, whole
 
 USUAL = {"resize": (310 / 299, 331 / 299), "crop": (0.75, 1.0)}
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import Averaged
+from robustbench_cli.training.defences.averaging import Averaged
 
 
 @dataclass(kw_only=True)

@@ -22,9 +22,9 @@ from torch import Tensor
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import ask, mean_prediction
+from robustbench_cli.training.defences.averaging import ask, mean_prediction
+from robustbench_cli.training.defences.surrogate import replace_value
 from robustbench_cli.training.method import Method, Predict
-from robustbench_cli.training.surrogate import replace_value
 
 
 @dataclass(kw_only=True)

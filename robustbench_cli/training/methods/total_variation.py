@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.spec import param
-from robustbench_cli.training.averaging import Averaged
-from robustbench_cli.training.denoise import smoothest
-from robustbench_cli.training.surrogate import replace_value
+from robustbench_cli.training.defences.averaging import Averaged
+from robustbench_cli.training.defences.denoise import smoothest
+from robustbench_cli.training.defences.surrogate import replace_value
 
 
 @dataclass(kw_only=True)

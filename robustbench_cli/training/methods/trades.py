@@ -21,7 +21,7 @@ from torch import Tensor
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.adversary import Adversarial, attacking
+from robustbench_cli.training.adversarial.adversary import Adversarial, attacking
 from robustbench_cli.training.batch import Batch, Outcome
 from robustbench_cli.training.method import Step
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
-from robustbench_cli.training.layers import Bottleneck
+from robustbench_cli.training.bottlenecks.bottleneck import Bottleneck
 from robustbench_cli.training.method import Method
 
 

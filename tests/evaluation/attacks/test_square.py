@@ -11,8 +11,8 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.algorithms.square import share_halvings
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.attacks.l2_square import pattern
-from robustbench_cli.evaluation.ball import distance
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.verification.ball import distance
 from robustbench_cli.spec import build
 
 

@@ -15,7 +15,7 @@ from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.scheduling.lanes import seed_start
-from robustbench_cli.evaluation.scheduling.walk import Pace, Walker
+from robustbench_cli.evaluation.scheduling.steps import Pace, Walker
 from robustbench_cli.spec import build
 
 EPSILONS = grid(ranges=["0:0.1:0.02"])

@@ -1,0 +1,155 @@
+"""What a result says of itself: identity, settings, cost, and what went wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from robustbench_cli import device as devices
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.isolation import frozen
+from robustbench_cli.evaluation.network import Clean
+from robustbench_cli.evaluation.plan import Chunk, Plan
+from robustbench_cli.evaluation.scheduling.chunk import Schedule, audit_size, effective
+from robustbench_cli.evaluation.throughput.fast_path import Crafting
+from robustbench_cli.runs import run as runs
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.parts import CHUNK, Document, Parts
+
+
+def identify(
+    attack: Attack,
+    epsilons: Iterable[Eps],
+    samples: int,
+    *,
+    seed: int = 0,
+    schedule: Schedule = "ascending",
+    audit: int | None = None,
+    crafting: Crafting | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """All that a result depends on; two with equal identities need not be made twice.
+
+    `audit`: how many samples are attacked independently at every epsilon; None: a few.
+    `more`: what only the caller knows, such as the digests of the weights and of the data.
+    """
+    real = effective(attack, schedule)
+    size = audit_size(real, samples, audit)
+    return {
+        "attack": str(attack),
+        "parameters": attack.settings,
+        "epsilons": [str(value) for value in sorted({eps.value for eps in epsilons})],
+        "samples": samples,
+        "seed": seed,
+        "schedule": real,
+        "chunk": CHUNK,
+        **({"audit": size} if size else {}),
+        **({"crafting": how} if (how := str(crafting or "")) else {}),
+        **(more or {}),
+    }
+
+
+def open_parts(folder: Path | None, identity: Mapping[str, Any], *clean: Clean) -> Parts:
+    """Chunks are reused on the same kind of device, by the same torch, for the same predictions."""
+    seen = hashlib.sha256(b"".join(c.prediction.cpu().numpy().tobytes() for c in clean))
+    device = clean[0].prediction.device.type
+    here = {"device": device, "torch": torch.__version__, "clean": seen.hexdigest()}
+    return Parts(folder, {"identity": dict(identity), **here})
+
+
+def measured(chunk: Chunk, work: Callable[[], Document]) -> Document:
+    """What `work` returns, with its cost, and one line for each thing worth knowing."""
+    network, told = chunk.network, chunk.plan.batches.notes
+    asked = [network, *([chunk.crafting] if chunk.crafting else [])]
+    forwards, backwards = sum(n.forwards for n in asked), sum(n.backwards for n in asked)
+    start = perf_counter()
+    with frozen(network) as changed:
+        document = work()
+    notes = told.copy()
+    told.clear()
+    if not all(n.has_gradient for n in asked):
+        notes.append("the network has no gradient at its input; gradient attacks find nothing")
+    if changed:
+        names = ", ".join(name.removeprefix("predictor.") for name in changed)
+        notes.append(f"buffers changed in eval mode and were put back: {names}")
+    return {
+        **document,
+        "forwards": sum(n.forwards for n in asked) - forwards,
+        "backwards": sum(n.backwards for n in asked) - backwards,
+        "seconds": perf_counter() - start,
+        "notes": notes,
+    }
+
+
+def make_record(
+    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Document]
+) -> dict[str, Any]:
+    """Everything of a result but its rows, ready for JSON.
+
+    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images.
+    """
+    attack, n = plan.attack, len(plan.images)
+    rejected, failed = (
+        sorted((entry for d in documents for entry in d[key]), key=lambda e: int(e["index"]))
+        for key in ("rejected", "failed")
+    )
+    totals = {key: sum(d[key] for d in documents) for key in ("forwards", "backwards", "seconds")}
+    lines = [line for d in documents for line in d["notes"]]
+    return {
+        "kind": "budget" if attack.budget else "minimal",
+        "one_step": attack.one_step,
+        "access": attack.access,
+        "parameters": attack.settings,
+        "schedule": identity["schedule"],
+        "seed": identity["seed"],
+        "n": n,
+        "cost": {
+            "forwards": totals["forwards"] / n,
+            "backwards": totals["backwards"] / n,
+            "seconds": round(totals["seconds"], 3),
+        },
+        "rejected": rejected,
+        "failed": failed,
+        "notes": [*dict.fromkeys(lines), *_summaries(rejected, failed)],
+        "device": devices.describe(plan.images.pixels.device),
+        **runs.provenance(),
+        "identity": dict(identity),
+    }
+
+
+def _summaries(rejected: list[Document], failed: list[Document]) -> list[str]:
+    lines = []
+    for entries, what in (
+        (rejected, "adversarials did not pass verification and do not count"),
+        (failed, "samples could not be attacked and count as not broken"),
+    ):
+        if entries:
+            first = entries[0]
+            at = f" at eps {first['eps']}" if "eps" in first else ""
+            lines.append(f"{len(entries)} {what}; sample {first['index']}{at}: {first['reason']}")
+    return lines
+
+
+def make_rows(
+    grid: Sequence[Eps], fixed: Mapping[str, Tensor], varying: Mapping[str, np.ndarray]
+) -> pd.DataFrame:
+    """The samples of an `Evaluation`: one row per epsilon and image, in this order.
+
+    fixed: columns (n,), the same for every epsilon. varying: columns (epsilons, n).
+    """
+    n = len(fixed["label"])
+    columns = {"index": np.tile(np.arange(n), len(grid))}
+    columns |= {name: np.tile(values.cpu().numpy(), len(grid)) for name, values in fixed.items()}
+    columns["eps"] = np.repeat([eps.text for eps in grid], n)
+    columns |= {name: values.reshape(-1) for name, values in varying.items()}
+    first = list(Evaluation.COLUMNS)
+    return pd.DataFrame({k: columns[k] for k in [*first, *(c for c in columns if c not in first)]})

@@ -1,0 +1,123 @@
+"""Schedules, sample by sample: which epsilon comes next, and what the last one said.
+
+Whatever the schedule, an audited sample is attacked at every epsilon as if there were no other,
+so that accuracy that rises with epsilon stays visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from robustbench_cli.evaluation.plan import Chunk
+from robustbench_cli.evaluation.recording.outcomes import Findings, Outcome, Task
+
+
+@dataclass
+class Course:
+    """The common part: `rows` are the epsilons above 0, ascending; `audited` are positions."""
+
+    chunk: Chunk
+    rows: Sequence[int]
+    found: Findings
+    audited: frozenset[int] = frozenset()
+
+    def begin(self, position: int) -> list[Task]:
+        raise NotImplementedError
+
+    def told(self, task: Task, outcome: Outcome) -> list[Task]:
+        """Keep what came of a task; the tasks that follow from it."""
+        raise NotImplementedError
+
+    def keep(self, task: Task, outcome: Outcome, *, upwards: bool) -> None:
+        """`upwards`: what is broken is broken in every larger ball, too."""
+        position, row, found = task.position, task.row, self.found
+        found.attacked[row, position] = True
+        if outcome.adversarial:
+            held = slice(row, None if upwards else row + 1)
+            found.prediction[held, position] = outcome.prediction
+            found.distance[held, position] = outcome.distance
+        found.note(self.chunk.first + position, self.chunk.plan.epsilons[row].text, outcome)
+
+    def witness(self, task: Task, outcome: Outcome) -> None:
+        """Write the audit of a sample."""
+        if task.position in self.audited:
+            grid = self.chunk.plan.epsilons
+            index = self.chunk.first + task.position
+            right = self.found.audit.setdefault(index, [True] * len(grid))
+            right[task.row] = not outcome.adversarial
+
+
+@dataclass
+class Ascending(Course):
+    """From the smallest ball up, until it breaks; an audited sample goes on."""
+
+    def begin(self, position: int) -> list[Task]:
+        return [Task(position, self.rows[0])]
+
+    def told(self, task: Task, outcome: Outcome) -> list[Task]:
+        self.witness(task, outcome)
+        if not task.again:
+            self.keep(task, outcome, upwards=True)
+        broken = task.again or outcome.adversarial
+        higher = self.rows[self.rows.index(task.row) + 1 :]
+        if not higher or (broken and task.position not in self.audited):
+            return []
+        return [Task(task.position, higher[0], again=broken)]
+
+
+@dataclass
+class Independent(Course):
+    """Every sample at every epsilon."""
+
+    def begin(self, position: int) -> list[Task]:
+        return [Task(position, row) for row in self.rows]
+
+    def told(self, task: Task, outcome: Outcome) -> list[Task]:
+        self.keep(task, outcome, upwards=False)
+        return []
+
+
+@dataclass
+class Bisect(Course):
+    """The largest ball first, then the interval in which a sample breaks, smaller and smaller.
+
+    A ball that holds an adversarial costs few steps, since the attack starts from the one that was
+    found in a larger ball; one that holds none costs all of them. So the interval is cut near its
+    upper end.
+    """
+
+    low: dict[int, int] = field(default_factory=dict)  # largest known to be withstood
+    high: dict[int, int] = field(default_factory=dict)  # smallest known to be broken
+    nearest: dict[int, Tensor] = field(default_factory=dict)
+
+    def begin(self, position: int) -> list[Task]:
+        self.low[position], self.high[position] = -1, len(self.rows)
+        again = [Task(position, row, again=True) for row in self.rows]
+        audit = again if position in self.audited else []
+        return [Task(position, self.rows[-1]), *audit]
+
+    def told(self, task: Task, outcome: Outcome) -> list[Task]:
+        if task.again:
+            self.witness(task, outcome)
+            return []
+        self.keep(task, outcome, upwards=True)
+        position, row = task.position, self.rows.index(task.row)
+        if outcome.adversarial:
+            self.high[position] = row
+            if outcome.image is not None:
+                self.nearest[position] = outcome.image.clone()
+        else:
+            self.low[position] = row
+        low, high = self.low[position], self.high[position]
+        if high - low < 2:
+            self.nearest.pop(position, None)
+            return []
+        cut = high - max(1, (high - low) // CUT)
+        return [Task(position, self.rows[cut], start=self.nearest.get(position))]
+
+
+CUT = 4
+"""Bisection cuts the interval one so-many-th below its upper end."""

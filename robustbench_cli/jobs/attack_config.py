@@ -1,0 +1,137 @@
+"""How to attack, as plain data: which attack, at which epsilons, on which images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, get_args
+
+from robustbench_cli import device as devices
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.epsilon import Eps, eps_range, spell
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.certify import Certifier
+from robustbench_cli.evaluation.recording.record import identify
+from robustbench_cli.evaluation.scheduling.chunk import Schedule
+from robustbench_cli.evaluation.signal import Effort
+from robustbench_cli.evaluation.throughput.fast_path import Crafting, Precision
+from robustbench_cli.spec import build, shorten
+from robustbench_cli.training.deploy import View, build_defences
+from robustbench_cli.training.method import Method
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Shared by attacking and transferring. `epsilons` are in pixels, by the attack's norm."""
+
+    attack: str
+    epsilons: tuple[Eps, ...]
+    samples: int | None = None  # the first so many test images; None: all
+    seed: int = 0
+    schedule: Schedule = "ascending"
+    view: View = "deployed"
+    batch_size: int | None = None
+    checks: Effort = "quick"  # how hard is looked for signs of failure; not part of the identity
+    eight_bit: bool = False
+    defence: str | None = None  # put before the run's own methods at test time
+    audit: int | None = None  # samples attacked at every epsilon whatever the schedule; None: a few
+    compile: bool = False  # compile a copy of the network to craft with
+    precision: Precision = "float32"  # of that copy; verdicts are always in float32
+    threads: int | None = None  # on a CPU; None: measured; not part of the identity
+
+    @property
+    def crafting(self) -> Crafting:
+        return Crafting(compile=self.compile, precision=self.precision)
+
+    def images(self, data: str, root: Path, device: str) -> Images:
+        """The test images of a data set that are attacked."""
+        images = _test_images(data, root, device)
+        return images[: self.samples] if self.samples else images
+
+    def identity(self, images: Images, **more: Any) -> dict[str, Any]:
+        """What the rows of this attack on these images depend on, and `more`."""
+        if self.defence:
+            more["defence"] = self.defence
+        if self.eight_bit:
+            more["eight_bit"] = True
+        return identify(
+            build(Attack, self.attack),
+            self.epsilons,
+            len(images),
+            seed=self.seed,
+            schedule=self.schedule,
+            audit=self.audit,
+            crafting=self.crafting,
+            more={"view": self.view, "data": images.digest(), **more},
+        )
+
+
+def make_probe(
+    attack: str, data: str, epsilons: Sequence[Eps] = (), *, sweep: bool = False, **options: Any
+) -> Probe:
+    """A probe of a data set; without epsilons, with those that are usual for it and the norm.
+
+    Raises:
+        UsageError: no such attack or defence, or epsilons that cannot be meant.
+    """
+    dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
+    grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
+    _refuse_unscaled(grid, made.norm)
+    written = build_defences(options.pop("defence", None), trusted=False)
+    if isinstance(made, Certifier):
+        _refuse_other(made, written)
+        written, options = [], {**options, "view": "bare", "checks": "off", "eight_bit": False}
+    probe = Probe(str(made), grid, **options, defence="+".join(map(str, written)) or None)
+    _check(probe)
+    return probe
+
+
+def _refuse_other(certifier: Certifier, written: Sequence[Method]) -> None:
+    """A certificate is one of the bare network under noise, so of nothing but its own smoothing."""
+    for each in written:
+        if each.name != "smoothing" or getattr(each, "sigma", None) != certifier.sigma:
+            raise UsageError(
+                f"{certifier} says nothing of a network behind {each}; "
+                f"type --defence smoothing:sigma={shorten(certifier.sigma)}, or leave it out"
+            )
+
+
+def _check(probe: Probe) -> None:
+    for name, low in {"samples": 1, "seed": 0, "batch_size": 1, "audit": 0, "threads": 1}.items():
+        value = getattr(probe, name)
+        if value is not None and value < low:
+            raise UsageError(f"{name.replace('_', '-')} {value}: expected {low} or more")
+    if probe.defence and probe.view == "bare":
+        raise UsageError(f"the bare view leaves {probe.defence} out; type --view deployed")
+    words: dict[str, Any] = {"schedule": Schedule, "view": View, "checks": Effort}
+    words["precision"] = Precision
+    for name, kind in words.items():
+        if getattr(probe, name) not in get_args(kind):
+            raise UsageError(
+                f"no {name} {getattr(probe, name)!r}; type {', '.join(get_args(kind))}"
+            )
+
+
+def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
+    if sweep:
+        return eps_range(dataset.usual_eps(norm, "ranges"))
+    return (Eps.parse(dataset.usual_eps(norm)),)
+
+
+def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:
+    """An Linf epsilon above 1 was meant for pixels of 0..255: this field's commonest mistake."""
+    for eps in epsilons:
+        if norm == "linf" and eps.value > 1:
+            guess = spell(eps.value / 255, 255)
+            raise UsageError(
+                f"epsilon {eps} is outside [0, 1]; pixels are in [0, 1], so did you mean {guess}?"
+            )
+
+
+@lru_cache(maxsize=2)
+def _test_images(data: str, root: Path, device: str) -> Images:
+    images = build(Dataset, data, trusted=False).load(root.expanduser())[1]
+    return images.to(devices.choose(device))

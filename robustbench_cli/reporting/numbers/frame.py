@@ -1,0 +1,153 @@
+"""From run directories to one tidy table: a row for each run, attack and epsilon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import Plugin
+from robustbench_cli.statistics.intervals import wilson
+
+from .labels import group_of, label_groups
+
+COLUMNS = (
+    *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
+    *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
+    *("evaluations", "classes", "defence", "notes", "forwards", "backwards", "seconds"),
+)
+COST = ("forwards", "backwards", "seconds")
+Attacks = str | Plugin | Iterable[object] | None
+
+
+def collect(
+    runs: Sequence[Run],
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    files: Sequence[Path] = (),
+) -> pd.DataFrame:
+    """One row per run, attack, view and epsilon; the row of epsilon 0 is the clean accuracy.
+
+    accuracy, low, high: share of the n samples still classified right, with Wilson's interval.
+    broken: how many were not. median_distance: of the verified perturbations, in their norm.
+    classes: of the data set. defence: what stood before the network, or empty. notes: what the
+    attack recorded, a line each. forwards, backwards: of the whole evaluation, per sample; seconds:
+    all of it, on the machine where it ran.
+    evaluations: how many files of the run the attack has; where several hold the same epsilon, the
+    one with the most samples speaks, then the one with the largest grid.
+
+    `attack`: a spec such as ``linf-pgd:steps=40``, or a name, which stands for all of its specs
+    where no evaluation has exactly that spec. `files`: only these records of evaluations. Of runs
+    equal in everything, only the first counts. A defence put before a run makes a group of its own.
+
+    Raises:
+        UsageError: nothing was ever attacked by `attack`.
+    """
+    labels = label_groups(runs, by)
+    frames: list[pd.DataFrame] = []
+    about: list[dict[str, Any]] = []
+    for run in _distinct(runs, by):
+        for defence, evaluations in _by_defence(_evaluations(run, files)).items():
+            group = group_of(run, by)
+            settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
+            names = {"run": run.name, "group": group, "label": labels[group]}
+            names["defence"] = defence or ""
+            if defence:
+                settings["method"] = f"{settings['method']}+{defence}"
+                names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}
+            frames.append(_run_rows(evaluations))
+            about += [{**settings, **names, "classes": _classes(run)}] * len(frames[-1])
+    if not frames:
+        return pd.DataFrame(columns=list(COLUMNS))
+    whole = {"seed": "Int64", "classes": "Int64"}  # nullable: a bare checkpoint has neither
+    joined = [pd.concat(frames, ignore_index=True), pd.DataFrame(about).astype(whole)]
+    frame = pd.concat(joined, axis=1)[list(COLUMNS)]
+    chosen = select(frame["attack"].unique(), attack)
+    return frame[frame["attack"].isin(chosen)].reset_index(drop=True)
+
+
+def select(found: Iterable[str], attack: Attacks) -> list[str]:
+    """The attack specs among `found` that `attack` names; all of them for None."""
+    found = sorted(found)
+    if attack is None or not found:
+        return found
+    chosen: list[str] = []
+    for wanted in map(str, [attack] if isinstance(attack, (str, Plugin)) else attack):
+        exact = [spec for spec in found if spec == wanted]
+        named = exact or [spec for spec in found if spec.partition(":")[0] == wanted]
+        if not named:
+            raise UsageError(f"no run was attacked by {wanted}; there are: {', '.join(found)}")
+        chosen += named
+    return chosen
+
+
+def points(evaluation: Evaluation) -> pd.DataFrame:
+    """eps, eps_value, accuracy, low, high, n, broken, median_distance; epsilon 0 included."""
+    frame = evaluation.accuracy()
+    if not (frame["eps_value"] == 0).any():
+        right = round(evaluation.clean_accuracy * evaluation.n)
+        low, high = wilson(right, evaluation.n)
+        clean = ("0", 0.0, evaluation.clean_accuracy, low, high, evaluation.n)
+        frame = pd.concat([pd.DataFrame([clean], columns=frame.columns), frame], ignore_index=True)
+    frame["broken"] = frame["n"] - (frame["accuracy"] * frame["n"]).round().astype(int)
+    distances = evaluation.samples.groupby("eps")["distance"].median()
+    frame["median_distance"] = frame["eps"].map(distances).astype(float)
+    return frame
+
+
+def view_of(evaluation: Evaluation) -> str:
+    """What was attacked: the network as it would be deployed, or bare."""
+    record = evaluation.record
+    return str(record.get("view") or record.get("identity", {}).get("view") or "deployed")
+
+
+def _evaluations(run: Run, files: Sequence[Path]) -> list[Evaluation]:
+    if not files:
+        return run.evaluations()
+    folder = (run.path / "attacks").resolve()
+    return [Evaluation.load(path) for path in files if path.resolve().parent == folder]
+
+
+def _by_defence(evaluations: Iterable[Evaluation]) -> dict[str | None, list[Evaluation]]:
+    """A network behind a defence is another one; without any it comes first."""
+    found: dict[str | None, list[Evaluation]] = {}
+    for evaluation in evaluations:
+        defence = evaluation.record.get("identity", {}).get("defence")
+        found.setdefault(defence, []).append(evaluation)
+    return {key: found[key] for key in sorted(found, key=lambda key: key or "")}
+
+
+def _run_rows(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
+    frames: list[pd.DataFrame] = []
+    for evaluation in evaluations:
+        about: dict[str, Any] = {"attack": evaluation.attack, "norm": evaluation.norm}
+        about |= {"view": view_of(evaluation), "grid": len(evaluation.epsilons)}
+        about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
+        about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
+        frames.append(points(evaluation).assign(**about, file=len(frames)))
+    rows = pd.concat(frames, ignore_index=True)
+    key = ["attack", "view"]
+    rows["evaluations"] = rows.groupby(key)["file"].transform("nunique")
+    rows = rows.sort_values(["n", "grid"], ascending=False, kind="stable")
+    rows = rows.drop_duplicates([*key, "eps_value"])
+    return rows.sort_values([*key, "eps_value"], kind="stable")
+
+
+def _distinct(runs: Iterable[Run], by: str) -> list[Run]:
+    found: dict[tuple[str, Any], Run] = {}
+    for run in runs:
+        found.setdefault((group_of(run, by), run.config.get("seed")), run)
+    return list(found.values())
+
+
+def _classes(run: Run) -> int | None:
+    data = run.record.get("data")
+    classes = data.get("classes") if isinstance(data, dict) else None
+    return len(classes) if isinstance(classes, list) and classes else None

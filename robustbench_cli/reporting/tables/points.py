@@ -1,0 +1,99 @@
+"""The table of single evaluations: a row for each attack and epsilon, nothing averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_cli.errors import RunError
+from robustbench_cli.reporting.formats.document import FORMAT, rounded
+from robustbench_cli.reporting.formats.table import Section, Table
+from robustbench_cli.reporting.numbers.frame import COST, collect
+from robustbench_cli.runs.run import Run
+from robustbench_cli.trust.examine import entries, examine_runs, level_of, verdict_line, warnings
+
+from .cells import NONE, NORMS, digits_for, units, view_text
+from .notes import recorded
+
+_HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
+_POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
+_ROUNDED = ("accuracy", "low", "high", "median_distance")
+_ABOUT = ("run", "data", "model", "method", "attack", "norm", "view")
+
+
+def points_table(files: Sequence[Path]) -> Table:
+    """Accuracy and Wilson interval at each epsilon, for records that :meth:`Run.save` wrote.
+
+    Raises:
+        RunError: no record, or a damaged one.
+    """
+    if not files:
+        raise RunError("no evaluation to show; type: robustmix attack RUN")
+    runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
+    frame = collect(list(runs.values()), by="run", files=files)
+    found = examine_runs(runs.values(), frame)
+    line = verdict_line(found, runs.values())
+    subjects = zip(frame["run"], frame["defence"], strict=True)
+    frame["checks"] = [level_of(found, [run], defence) for run, defence in subjects]
+    parts = frame.groupby(["label", "norm", "view"], sort=False)
+    return Table(
+        caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
+        sections=tuple(_section(str(key[0]), part) for key, part in parts),
+        footer=(
+            f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
+            *_costs(frame),
+            line,
+        ),
+        frame=frame[[*_ABOUT, *_POINT, *COST, "checks"]],
+        document={
+            "format": FORMAT,
+            "curves": _curves(frame),
+            "checks": entries(found),
+            "verdict": line,
+        },
+        notes=[*warnings(found), *recorded(frame)],
+    )
+
+
+def _section(run: str, rows: pd.DataFrame) -> Section:
+    """One run, norm and view; the clean row stands once where all attacks agree on it."""
+    digits = digits_for(int(rows["n"].min()))
+    lines = []
+    for point in rows.to_dict("records"):
+        clean, distance = point["eps_value"] == 0, point["median_distance"]
+        low, high = (f"{100 * point[key]:.{digits}f}" for key in ("low", "high"))
+        cells = ("(clean)" if clean else point["attack"], point["eps"])
+        numbers = (f"{100 * point['accuracy']:.{digits}f}", f"{low} – {high}")
+        lines.append((*cells, *numbers, NONE if pd.isna(distance) else f"{distance:.4f}"))
+    counts = " to ".join(dict.fromkeys(str(n) for n in (rows["n"].min(), rows["n"].max())))
+    norm, view = rows["norm"].iloc[0], rows["view"].iloc[0]
+    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view_text(view)}"
+    return Section(title, _HEADER, tuple(dict.fromkeys(lines)))
+
+
+def _costs(frame: pd.DataFrame) -> list[str]:
+    """What an image cost each attack, over all epsilons; means over the runs."""
+    whole = frame.drop_duplicates(["run", "attack", "view"]).dropna(subset=list(COST))
+    found = []
+    for attack, rows in whole.groupby("attack", sort=False):
+        forwards, backwards = (f"{rows[key].mean():.4g}" for key in ("forwards", "backwards"))
+        passes = f"{forwards} forwards, {backwards} backwards" if backwards != "0" else forwards
+        queries = " queries" if backwards == "0" else ""
+        each = 1000 * (rows["seconds"] / rows["n"]).mean()
+        time = f"{each:.3g} ms" if each < 999.5 else f"{each / 1000:.3g} s"
+        found.append(f"{attack} {passes}{queries}, {time}")
+    return [f"Cost per image: {'; '.join(found)}."] if found else []
+
+
+def _curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    curves = []
+    for _, rows in frame.groupby(["label", "attack", "view"], sort=False):
+        records = rows.to_dict("records")
+        about = {key: records[0][key] for key in _ABOUT}
+        points = [{k: rounded(p[k]) if k in _ROUNDED else p[k] for k in _POINT} for p in records]
+        cost = {key: rounded(records[0][key]) for key in COST}
+        curves.append({**about, "points": points, "cost": cost})
+    return curves

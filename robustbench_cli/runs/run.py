@@ -1,0 +1,214 @@
+"""The run directory: one trained network, or one of somebody else's, and all that was done to it.
+
+    runs/digits-lenet5-mixup-alpha=1-s0/
+      run.json            config, status, versions, device, seconds
+      model.safetensors   weights, normalisation included
+      history.csv         one row per epoch
+      attacks/            one record (JSON) and one table (CSV, gzip) per evaluation
+      transfer/           the same for adversarials that this network's attacks made for others
+
+Every file is written beside its place and renamed: a file that exists is complete. Needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from glob import glob, has_magic
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.files import digest, read_json, write_json
+
+from .evaluation import Evaluation
+
+FORMAT = 1
+SPECS = ("data", "model", "method")  # what every config names
+
+
+@dataclass(frozen=True)
+class Run:
+    """One directory. `record` is what run.json held when it was opened."""
+
+    path: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """
+        Raises:
+            RunError: no run there, or one of a later robustmix.
+        """
+        path = Path(path)
+        if not (path / "run.json").is_file():
+            raise RunError(
+                f"{path} is no run: it has no run.json; train one: robustmix train, "
+                "or name a directory below runs/"
+            )
+        record = read_json(path / "run.json")
+        found = record.get("format")
+        if found != FORMAT:
+            raise RunError(f"{path}: format {found}, expected {FORMAT}; use a newer robustmix")
+        config = record.get("config")
+        named = [config.get(k) for k in SPECS] if isinstance(config, dict) else [None]
+        if not all(isinstance(text, str) for text in named):
+            raise RunError(
+                f"{path}/run.json is damaged: its config lacks {', '.join(SPECS)}; "
+                "train the run again"
+            )
+        return cls(path, record)
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What decides the weights: data, model, method, seed and the rest of the settings."""
+        config: dict[str, Any] = self.record["config"]
+        return config
+
+    @property
+    def finished(self) -> bool:
+        return self.record.get("status") == "done" and self.weights.is_file()
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.safetensors"
+
+    @property
+    def weights_digest(self) -> str:
+        try:
+            return digest(self.weights)
+        except OSError as e:
+            raise RunError(f"{self.path} has no weights yet; finish it: robustmix train") from e
+
+    def history(self) -> pd.DataFrame:
+        """epoch, loss, validation (accuracy), learning_rate, seconds, and what methods report."""
+        try:
+            return pd.read_csv(self.path / "history.csv")
+        except (OSError, ValueError) as e:
+            raise RunError(f"{self.path} has no readable history.csv: {e}") from e
+
+    def evaluations(self) -> list[Evaluation]:
+        """Everything that attacked this network, in the order of the file names."""
+        return [_load(p) for p in sorted((self.path / "attacks").glob("[!.]*.json"))]
+
+    def transfers(self) -> list[Evaluation]:
+        """What this network's attacks did to other networks; `record["target"]` names them."""
+        return [_load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))]
+
+    def save(self, evaluation: Evaluation) -> Path:
+        return evaluation.save(self.path / "attacks")
+
+    def update(self, **changes: Any) -> Run:
+        """Rewrite run.json with some keys changed."""
+        record = {**self.record, **changes}
+        write_json(self.path / "run.json", record)
+        return Run(self.path, record)
+
+
+def _load(path: Path) -> Evaluation:
+    """Read once for all who ask; a rewritten file is read anew."""
+    try:
+        stamp = path.stat()
+    except OSError as e:
+        raise RunError(f"cannot read {path}: {e.strerror or e}") from e
+    return _load_stamped(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=512)
+def _load_stamped(path: Path, _time: int, _size: int) -> Evaluation:
+    return Evaluation.load(path)
+
+
+def create(path: Path, config: dict[str, Any], **more: Any) -> Run:
+    """A new directory with its run.json."""
+    record = {
+        "format": FORMAT,
+        "config": config,
+        "status": "new",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **provenance(),
+        **more,
+    }
+    write_json(path / "run.json", record)
+    return Run(path, record)
+
+
+def load_runs(patterns: str | Path | Iterable[str | Path]) -> list[Run]:
+    """The runs that paths and shell patterns name, in order, each once.
+
+    A folder that holds runs stands for all of them.
+
+    Raises:
+        UsageError: nothing matches.
+    """
+    listed = [patterns] if isinstance(patterns, (str, Path)) else list(patterns)
+    found: dict[Path, Run] = {}
+    for pattern in listed:
+        for path in _matches(str(pattern)):
+            found.setdefault(path.resolve(), Run.open(path))
+    return list(found.values())
+
+
+def _matches(pattern: str) -> list[Path]:
+    paths = [Path(p) for p in sorted(glob(pattern))] if has_magic(pattern) else []  # noqa: PTH207
+    paths = paths or [Path(pattern)]
+    found: list[Path] = []
+    for path in paths:
+        alone = (path / "run.json").is_file()
+        found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
+    if not found:
+        missing = (
+            "no run below it" if any(p.exists() for p in paths) else "no such file or directory"
+        )
+        raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
+    return found
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """What a number depends on beside the config: versions and the code's commit."""
+    return {
+        "versions": {
+            "robustmix": _version("robustmix"),
+            "python": platform.python_version(),
+            **{p: _version(p) for p in ("torch", "torchvision", "foolbox", "numpy")},
+        },
+        "commit": _commit(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str | None:
+    """The commit of this package's checkout; None where it is no checkout of its own."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

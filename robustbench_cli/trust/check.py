@@ -1,0 +1,159 @@
+"""The contract of a check: it reads evidence and says whether a number can be believed.
+
+Checks read what evaluations recorded: their rows, and the signals that were measured beside them.
+So they cost nothing, need no torch, and can be asked again of results that are years old.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, ClassVar, Literal
+
+import pandas as pd
+from scipy.special import bdtr
+
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.spec import Plugin, build, names
+
+Level = Literal["pass", "warning", "failure"]
+SURE = 0.01
+"""A difference on the same samples is believed below this p (one-sided sign test)."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one network: its config, its data, and what attacked it.
+
+    transfers: adversarials of other networks that were shown to it. validation: its accuracy at the
+    end of training, on held-out images. shown: the attacks in the table at hand, and on how many
+    images each; None: all.
+    certificates: what was proved of it, which is never among the evaluations. ended: the last row
+    of its history.csv.
+    """
+
+    config: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    evaluations: Sequence[Evaluation]
+    transfers: Sequence[Evaluation] = ()
+    validation: float | None = None
+    shown: Mapping[str, int] | None = None
+    certificates: Sequence[Evaluation] = ()
+    ended: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """0 where they are not known."""
+        return len(self.facts.get("classes", ()))
+
+    def signals(self, name: str) -> Iterator[tuple[Evaluation, Mapping[str, Any]]]:
+        """What was measured under this name, with the evaluation it was measured beside."""
+        for evaluation in self.evaluations:
+            found = evaluation.record.get("signals", {}).get(name)
+            if found:
+                yield evaluation, found
+
+    def worst(self, name: str, key: str) -> Mapping[str, Any] | None:
+        """The measurement with the largest value of `key`; None if there is none."""
+        found = [numbers for _, numbers in self.signals(name)]
+        return max(found, key=lambda numbers: float(numbers[key])) if found else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One verdict: what was seen, and what to type about it."""
+
+    check: str
+    level: Level
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} [{self.check}]" + (f"; {self.remedy}" if self.remedy else "")
+
+
+@dataclass(kw_only=True)
+class Check(Plugin):
+    """One signal; one file in checks/ each."""
+
+    room: ClassVar[str] = "checks"
+
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        """Nothing, where there is nothing to read; else at least one finding."""
+        raise NotImplementedError
+
+    def found(self, level: Level, text: str, remedy: str = "") -> Finding:
+        return Finding(self.name, level, text, remedy)
+
+
+def examine(evidence: Evidence) -> list[Finding]:
+    """What every check of the folder says, worst first."""
+    order = {"failure": 0, "warning": 1, "pass": 2}
+    found = [f for name in names("checks") for f in build(Check, name).look(evidence)]
+    return sorted(found, key=lambda finding: order[finding.level])
+
+
+def unmeasured(evaluations: Iterable[Evaluation]) -> list[str]:
+    """Signals that were left out of every evaluation because of their cost."""
+    found = [evaluation.record.get("signals", {}) for evaluation in evaluations]
+    left = {name for signals in found for name in signals.get("left_out", ())}
+    return sorted(left - {name for signals in found for name in signals})
+
+
+def verdict(findings: Iterable[Finding]) -> str:
+    """The line that ends a table."""
+    levels = [finding.level for finding in findings]
+    if not levels:
+        return "Checks: nothing to check; attack with more than one attack or epsilon."
+    failed, warned = levels.count("failure"), levels.count("warning")
+    if failed:
+        return f"Checks: {failed} failed, {warned} warned: do not trust these numbers yet."
+    if warned:
+        return f"Checks: {warned} warned, {levels.count('pass')} passed."
+    return f"Checks: {len(levels)} passed."
+
+
+def shared(
+    firsts: Iterable[Evaluation], seconds: Iterable[Evaluation]
+) -> Iterator[tuple[Evaluation, Evaluation, Eps]]:
+    """Pairs of the same norm and view, at each epsilon above 0 that both have."""
+    for first, second in product(firsts, seconds):
+        alike = first.norm == second.norm and view(first) == view(second)
+        for eps in first.epsilons if alike and first is not second else ():
+            if eps.value and eps in second.epsilons:
+                yield first, second, eps
+
+
+def view(evaluation: Evaluation) -> object:
+    """What was attacked: the network bare or deployed, and the defence put before it."""
+    identity = evaluation.record.get("identity", {})
+    return identity.get("view"), identity.get("defence")
+
+
+def suggest(*specs: str) -> str:
+    """``-a SPEC`` for the first of these attacks that there is."""
+    known = names("attacks")
+    return next((f"-a {spec}" for spec in specs if spec.partition(":")[0] in known), "-a linf-pgd")
+
+
+def blind(norm: str) -> str:
+    """An attack without gradients to type, in this norm if there is one."""
+    return suggest(f"{norm}-square", f"{norm}-boundary", "l2-boundary")
+
+
+def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
+    """Index: sample; True where the prediction at `eps` is right."""
+    (text,) = (e.text for e in evaluation.epsilons if e == eps)
+    return evaluation.correct()[text]
+
+
+def above(higher: pd.Series, lower: pd.Series) -> float | None:
+    """By how much accuracy is higher on the samples both have, if that is no accident."""
+    both = higher.index.intersection(lower.index)
+    a, b = higher[both], lower[both]
+    more, less = int((a & ~b).sum()), int((b & ~a).sum())
+    if more <= less or float(bdtr(less, more + less, 0.5)) >= SURE:
+        return None
+    return float(a.mean() - b.mean())

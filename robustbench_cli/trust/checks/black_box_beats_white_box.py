@@ -1,0 +1,60 @@
+"""Does an attack without gradients break more than those with them? Then gradients are masked.
+
+Compares attacks of one norm at the same epsilon on the same samples (sign test, p < 0.01); what
+other networks' adversarials break counts as such an attack. Fails too where noise or a random
+search breaks samples that a gradient attack left, by more than half a point of accuracy over what
+the same attack breaks of them when it is twice as strong: that much would only be haste.
+Athalye, Carlini & Wagner, ICML 2018, arXiv 1802.00420.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from robustbench_cli.trust.check import Check, Evidence, Finding, above, blind, right, shared
+
+
+@dataclass(kw_only=True)
+class BlackBoxBeatsWhiteBox(Check):
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        known = [e for e in evidence.evaluations if "access" in e.record]
+        black = [e for e in known if e.record["access"] != "gradient"]
+        white = [e for e in known if e.record["access"] == "gradient"]
+        yield from self._rivals(evidence)
+        for other in [*black, *evidence.transfers]:
+            # against the best of the white boxes: a weak one beside a strong one is no sign
+            leads: dict[str, float] = {}
+            for one, best, eps in shared([other], white):
+                lead = above(right(best, eps), right(one, eps)) or 0.0
+                leads[eps.text] = min(leads.get(eps.text, 1.0), lead)
+            if not leads:
+                continue
+            lead, where = max((lead, where) for where, lead in leads.items())
+            source = other.record.get("source")
+            name = f"{other.attack} from {source}" if source else other.attack
+            if not lead:
+                yield self.found("pass", f"{name} breaks no more than gradients do")
+                continue
+            yield self.found(
+                "failure",
+                f"{name} breaks {lead:.1%} more than every gradient attack at eps {where}: "
+                "gradients are masked",
+                f"report {name}, and strengthen it",
+            )
+
+    def _rivals(self, evidence: Evidence) -> Iterator[Finding]:
+        """What was tried beside each gradient attack."""
+        for evaluation, seen in evidence.signals("rivals"):
+            how, fell = max(((k, seen.get(k, 0)) for k in ("noise", "search")), key=lambda f: f[1])
+            again = evaluation.record["signals"].get("convergence", {}).get("broken", 0)
+            if (fell - again) / seen["n"] > 0.005:
+                what = {"noise": "noise", "search": "a random search"}[how]
+                yield self.found(
+                    "failure",
+                    f"{what} breaks {fell} of {seen['tried']} that {evaluation.attack} left "
+                    f"at eps {seen['eps']}: gradients are masked",
+                    f"attack without gradients: {blind(evaluation.norm)}",
+                )
+            else:
+                yield self.found("pass", f"noise breaks nothing that {evaluation.attack} left")

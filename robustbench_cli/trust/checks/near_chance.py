@@ -1,0 +1,33 @@
+"""Does the network classify at all? Accuracy near chance, or one class for everything, says no.
+
+The usual causes: other data or labels than it was trained on, a wrong normalisation, a training
+that collapsed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from robustbench_cli.statistics.intervals import wilson
+from robustbench_cli.trust.check import Check, Evidence, Finding
+
+
+@dataclass(kw_only=True)
+class NearChance(Check):
+    def look(self, evidence: Evidence) -> Iterator[Finding]:
+        classes = len(evidence.facts.get("classes", ()))
+        if not evidence.evaluations or classes < 2:
+            return
+        largest = max(evidence.evaluations, key=lambda e: e.n)
+        clean = largest.samples.drop_duplicates("index")
+        share, chance = largest.clean_accuracy, 1 / classes
+        remedy = "check --data, --normalise and the training (history.csv)"
+        if clean["clean"].nunique() == 1 and largest.n >= 2 * classes:
+            yield self.found("failure", "the network answers one class to every image", remedy)
+        elif wilson(round(share * largest.n), largest.n)[0] <= 1.5 * chance:
+            yield self.found(
+                "failure", f"clean accuracy {share:.1%} is near chance ({chance:.1%})", remedy
+            )
+        else:
+            yield self.found("pass", f"clean accuracy {share:.1%}, chance {chance:.1%}")
