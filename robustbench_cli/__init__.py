@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Batch": "training.batch",
-    "Evaluation": "results",
+    "Evaluation": "runs.evaluation",
     "Method": "training.method",
-    "Run": "runs",
+    "Run": "runs.run",
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
     "figure": "reporting.report",
     "load_predictor": "training.deploy",
-    "load_runs": "runs",
+    "load_runs": "runs.run",
     "table": "reporting.report",
     "train": "api",
     "transfer": "api",

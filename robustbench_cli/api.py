@@ -17,7 +17,7 @@ from .epsilon import Eps, grid
 from .errors import UsageError
 from .evaluation.attack import Attack
 from .jobs import AttackJob, Job, TrainJob, TransferJob, Where
-from .jobs.attack_config import Probe, make_probe
+from .jobs.attack_config import AttackConfig, make_attack_config
 from .models.foreign import guess_joints, never_in_place
 from .models.model import Architecture, Model
 from .progress import Progress
@@ -86,9 +86,9 @@ def evaluate(
     run = run if isinstance(run, Run) else Run.open(run)
     if defence is not None:
         options["defence"] = "+".join(map(str, build_defences(_text(defence))))
-    probe = _probe(run, attack, epsilons, samples=samples, **options)
+    config = _attack_config(run, attack, epsilons, samples=samples, **options)
     where = Where(run.path.parent, Path(data_dir), device)
-    return Evaluation.load(_do(AttackJob(run.path, probe, where, force), progress))
+    return Evaluation.load(_do(AttackJob(run.path, config, where, force), progress))
 
 
 def transfer(
@@ -110,9 +110,9 @@ def transfer(
     )
     found = []
     for source in listed:
-        probe = _probe(source, attack, epsilons, samples=samples, **options)
+        config = _attack_config(source, attack, epsilons, samples=samples, **options)
         where = Where(source.path.parent, Path(data_dir), device)
-        job = TransferJob(source.path, tuple(t.path for t in shown), probe, where, force)
+        job = TransferJob(source.path, tuple(t.path for t in shown), config, where, force)
         _do(job, progress)
         found += [Evaluation.load(path) for path in job.records]
     return found
@@ -147,9 +147,11 @@ def _do(job: Job, progress: Progress | None) -> Path:
     return job.path if job.done() else job.run(progress)
 
 
-def _probe(run: Run, attack: str | Attack, epsilons: Epsilons | None, **options: Any) -> Probe:
+def _attack_config(
+    run: Run, attack: str | Attack, epsilons: Epsilons | None, **options: Any
+) -> AttackConfig:
     chosen = () if epsilons is None else as_epsilons(epsilons)
-    return make_probe(_text(attack), run.config["data"], chosen, **options)
+    return make_attack_config(_text(attack), run.config["data"], chosen, **options)
 
 
 def as_epsilons(given: Epsilons) -> tuple[Eps, ...]:

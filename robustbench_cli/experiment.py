@@ -32,7 +32,7 @@ from typing import Any, get_args, get_type_hints
 from .epsilon import Eps, grid
 from .errors import UsageError
 from .jobs import AttackJob, TrainJob, TransferJob, Where
-from .jobs.attack_config import Probe, make_probe
+from .jobs.attack_config import AttackConfig, make_attack_config
 from .spec import build_all
 from .training.config import TrainConfig
 from .training.method import Method
@@ -50,7 +50,7 @@ _RESOLVED = {"method_resolved"}
 
 
 @dataclass(frozen=True)
-class ReportPlan:
+class ReportConfig:
     """Where the report goes and what it shows."""
 
     folder: Path | None = None
@@ -66,7 +66,7 @@ class Experiment:
     train: tuple[TrainJob, ...]
     attack: tuple[AttackJob, ...] = ()
     transfer: tuple[TransferJob, ...] = ()
-    report: ReportPlan = field(default_factory=ReportPlan)
+    report: ReportConfig = field(default_factory=ReportConfig)
 
     @property
     def run_paths(self) -> list[Path]:
@@ -95,10 +95,10 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
     train = tuple(TrainJob(config, where, force) for config in _configs(_table(document, "train")))
     attacks = [
-        AttackJob(job.path, probe, where, force)
+        AttackJob(job.path, config, where, force)
         for section in _tables(document, "attack")
         for job in train
-        for probe in _probes(section, job.config.data, "attack")
+        for config in _attack_configs(section, job.config.data, "attack")
     ]
     return Experiment(
         train,
@@ -134,7 +134,7 @@ def _configs(section: Mapping[str, Any]) -> list[TrainConfig]:
     ]
 
 
-def _probes(section: Mapping[str, Any], data: str, name: str) -> list[Probe]:
+def _attack_configs(section: Mapping[str, Any], data: str, name: str) -> list[AttackConfig]:
     _known(section, _TRANSFER if name == "transfer" else _ATTACK, f"[[{name}]]")
     epsilons = grid(_texts(section.get("eps", ())), _texts(section.get("eps-range", ())))
     options = {key.replace("-", "_"): section[key] for key in _OPTIONS if key in section}
@@ -142,7 +142,7 @@ def _probes(section: Mapping[str, Any], data: str, name: str) -> list[Probe]:
         if key in section:
             _typed(section[key], kind, f"[[{name}]] {key}")
     return [
-        make_probe(text, data, epsilons, sweep=name == "attack", defence=defence, **options)
+        make_attack_config(text, data, epsilons, sweep=name == "attack", defence=defence, **options)
         for defence in _texts(section.get("defence", "plain"))
         for text in _texts(section.get("attack", "linf-pgd"))
     ]
@@ -157,8 +157,8 @@ def _transfers(
             targets = [j.path for j in _chosen(train, section, "target") if j.config.data == data]
             for job in sources:
                 if job.config.data == data:
-                    for probe in _probes(section, data, "transfer"):
-                        yield TransferJob(job.path, tuple(targets), probe, where, force)
+                    for config in _attack_configs(section, data, "transfer"):
+                        yield TransferJob(job.path, tuple(targets), config, where, force)
 
 
 def _chosen(train: tuple[TrainJob, ...], section: Mapping[str, Any], key: str) -> list[TrainJob]:
@@ -173,9 +173,9 @@ def _chosen(train: tuple[TrainJob, ...], section: Mapping[str, Any], key: str) -
     return [job for job in train if not methods or job.config.method in methods]
 
 
-def _report(section: Mapping[str, Any]) -> ReportPlan:
+def _report(section: Mapping[str, Any]) -> ReportConfig:
     _known(section, _REPORT, "[report]")
-    return ReportPlan(
+    return ReportConfig(
         Path(_typed(section["folder"], str, "[report] folder")) if "folder" in section else None,
         _typed(section.get("by", "method"), str, "[report] by"),
         tuple(_texts(section.get("attack", ()))),

@@ -37,7 +37,7 @@ ROOMS = {
     "models": "models.architectures",
     "datasets": "data.datasets",
     "figures": "reporting.figures",
-    "checks": "evaluation.checks",
+    "checks": "trust.checks",
     "signals": "evaluation.signals",
 }
 """What ``--list`` lists: the word, and the folder whose files it lists."""

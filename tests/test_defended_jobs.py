@@ -15,7 +15,7 @@ from robustbench_cli.cli import main
 from robustbench_cli.errors import CompositionError, RunError, UsageError
 from robustbench_cli.experiment import read_experiment
 from robustbench_cli.jobs import AttackJob, TransferJob, Where
-from robustbench_cli.jobs.attack_config import make_probe
+from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.jobs.inputs import training_images
 from robustbench_cli.reporting.numbers.frame import collect
 from robustbench_cli.runs.evaluation import Evaluation
@@ -114,13 +114,13 @@ def test_a_training_method_is_no_defence() -> None:
 
 def test_a_defence_in_the_bare_view_is_refused() -> None:
     with pytest.raises(UsageError, match="the bare view leaves jpeg out"):
-        make_probe("linf-fgsm", TINY["data"], defence="jpeg", view="bare")
+        make_attack_config("linf-fgsm", TINY["data"], defence="jpeg", view="bare")
 
 
 def test_transfers_take_no_defence(run: Run) -> None:
-    probe = make_probe("linf-fgsm", TINY["data"], defence="jpeg")
+    config = make_attack_config("linf-fgsm", TINY["data"], defence="jpeg")
     with pytest.raises(UsageError, match="--defence is for attack and sweep-epsilon"):
-        TransferJob(run.path, (run.path,), probe)
+        TransferJob(run.path, (run.path,), config)
 
 
 def test_a_defence_stands_once(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_certificates_are_of_the_bare_network(run: Run) -> None:
     spec = "certify:sigma=0.25,n=40,n0=10"
     alone = attack_job(run.path, spec, "0.1", samples=5)
     behind = attack_job(run.path, spec, "0.1", samples=5, defence="smoothing:n=7")
-    assert alone.path == behind.path and alone.probe.view == "bare"
+    assert alone.path == behind.path and alone.config.view == "bare"
     found = Evaluation.load(alone.run())
     assert alone.done() and found.record["defences"] == []
     for other in ("jpeg", "smoothing:sigma=0.5"):
@@ -164,7 +164,7 @@ def test_experiments_and_python_take_defences(run: Run, tmp_path: Path) -> None:
     section = f'[train]\ndata = "{TINY["data"]}"\n[[attack]]\ndefence = ["plain", "jpeg"]\n'
     file.write_text(section)
     jobs = read_experiment(file, Where()).attack
-    assert [job.probe.defence for job in jobs] == [None, "jpeg"]
+    assert [job.config.defence for job in jobs] == [None, "jpeg"]
     asked = NoisyInference(sigma=0.2, draws=3)
     found = evaluate(run, attack="linf-fgsm", epsilons="0.01", defence=asked, checks="off")
     assert found.record["identity"]["defence"] == NOISY

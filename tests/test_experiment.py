@@ -66,9 +66,9 @@ def test_the_jobs_of_a_file(read) -> None:  # type: ignore[no-untyped-def]
     assert found.report.folder == Path("results") and found.report.by == "model"
     first = found.train[0].config
     assert (first.lr, first.augment, first.label_noise) == (0.01, False, 0.1)
-    texts = [str(eps) for eps in found.attack[0].probe.epsilons]
+    texts = [str(eps) for eps in found.attack[0].config.epsilons]
     assert texts == ["0", "0.01", "0.02", "8/255", "0.5"]
-    assert found.attack[16].probe.view == "bare" and found.attack[16].probe.batch_size == 7
+    assert found.attack[16].config.view == "bare" and found.attack[16].config.batch_size == 7
 
 
 def test_seeds_are_innermost_and_axes_come_in_the_order_of_the_file(read) -> None:  # type: ignore[no-untyped-def]
@@ -90,8 +90,8 @@ def test_attacks_go_section_by_section_over_all_runs(read) -> None:  # type: ign
 def test_what_is_absent_is_usual(read) -> None:  # type: ignore[no-untyped-def]
     found = read("[[attack]]")
     assert [job.config.name for job in found.train] == ["digits-lenet5-plain-s0"]
-    assert str(found.attack[0].probe.attack) == "linf-pgd"
-    assert len(found.attack[0].probe.epsilons) == 21, "the range of the data set"
+    assert str(found.attack[0].config.attack) == "linf-pgd"
+    assert len(found.attack[0].config.epsilons) == 21, "the range of the data set"
     assert found.report.folder is None
 
 

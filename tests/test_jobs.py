@@ -14,7 +14,7 @@ from tiny import attack_job, contents, tiny, train_job
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.jobs import Job, TransferJob, Where
-from robustbench_cli.jobs.attack_config import make_probe
+from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 
@@ -23,8 +23,8 @@ MIXUP = PLAIN.replace("plain", "mixup")
 
 
 def transfer_job(source: Path, *targets: Path, eps: str = "0.01,0.02", **more: object) -> Job:
-    probe = make_probe("linf-fgsm", "spirals:samples=40", grid([eps]))
-    return TransferJob(source, targets, probe, Where(source.parent), **more)  # type: ignore[arg-type]
+    config = make_attack_config("linf-fgsm", "spirals:samples=40", grid([eps]))
+    return TransferJob(source, targets, config, Where(source.parent), **more)  # type: ignore[arg-type]
 
 
 # --- training ---
@@ -175,7 +175,7 @@ def test_eight_bits_are_another_question(runs: Path) -> None:
     record = json.loads(strict.run().read_text())
     assert record["identity"]["eight_bit"] is True and strict.done()
     with pytest.raises(UsageError, match="--eight-bit is for attack and sweep-epsilon"):
-        TransferJob(runs / PLAIN, (runs / MIXUP,), strict.probe)
+        TransferJob(runs / PLAIN, (runs / MIXUP,), strict.config)
 
 
 def test_the_first_images_are_told_from_all(runs: Path) -> None:
@@ -219,14 +219,14 @@ def test_changed_images_are_noticed(
     runs: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     from robustbench_cli.data.datasets.spirals import Spirals
-    from robustbench_cli.jobs import attack_config as probe
+    from robustbench_cli.jobs import attack_config as config
 
     job = attack_job(runs / PLAIN)
     job.run()
     draw = Spirals._draw
     monkeypatch.setattr(Spirals, "_draw", lambda self, part: draw(self, part + 1))
-    probe._test_images.cache_clear()  # read once per process
-    request.addfinalizer(probe._test_images.cache_clear)
+    config._test_images.cache_clear()  # read once per process
+    request.addfinalizer(config._test_images.cache_clear)
     assert not job.done()
 
 
@@ -362,4 +362,4 @@ def test_probes_that_cannot_be_meant(options: dict[str, object], message: str) -
 def test_an_epsilon_of_another_scale_gets_the_one_that_was_meant(eps: str, guess: str) -> None:
     with pytest.raises(UsageError, match=rf"outside \[0, 1\]; .* did you mean {guess}\?"):
         attack_job(Path("run"), "linf-pgd", eps)
-    assert attack_job(Path("run"), "l2-pgd", eps).probe.epsilons, "large in L2 is no slip"
+    assert attack_job(Path("run"), "l2-pgd", eps).config.epsilons, "large in L2 is no slip"

@@ -22,7 +22,7 @@ LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"experiment", "api", "adopt"},
     {"grid"},
     {"jobs"},
-    {"probe"},
+    {"config"},
     {"training", "evaluation", "reporting"},
     {"runs", "models"},
     {"results", "data"},

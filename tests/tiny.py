@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_cli.jobs import AttackJob, TrainJob, Where
-from robustbench_cli.jobs.attack_config import make_probe
+from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.training.config import TrainConfig
 
 TINY = {"data": "spirals:samples=40", "model": "mlp:width=16", "epochs": 2}
@@ -29,8 +29,8 @@ def attack_job(run: Path, attack: str = "linf-fgsm", *eps: str, **options: Any) 
     from robustbench_cli.epsilon import grid
 
     force = options.pop("force", False)
-    probe = make_probe(attack, TINY["data"], grid(eps or ["0.01,0.02"]), **options)
-    return AttackJob(run, probe, Where(run.parent), force)
+    config = make_attack_config(attack, TINY["data"], grid(eps or ["0.01,0.02"]), **options)
+    return AttackJob(run, config, Where(run.parent), force)
 
 
 def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:

@@ -41,9 +41,9 @@ def attack(
     runs = open_targets(target, foreign, places.where)
     defences = guard.defences()
     jobs = [
-        AttackJob(run.path, probe, places.where, work.force)
+        AttackJob(run.path, config, places.where, work.force)
         for run in runs
-        for probe in strength.probes(run, sweep=False, defences=defences)
+        for config in strength.configs(run, sweep=False, defences=defences)
     ]
     if work.dry_run:
         show.emit(show.list_jobs(jobs))

@@ -14,7 +14,7 @@ from .groups import Output, Places, Voice, Work
 from .train import run_grid
 
 if TYPE_CHECKING:
-    from robustbench_cli.experiment import ReportPlan
+    from robustbench_cli.experiment import ReportConfig
     from robustbench_cli.jobs import Job
 
 
@@ -65,7 +65,7 @@ def run(
         raise Exit(3)
 
 
-def _report(plan: ReportPlan, paths: Sequence[Path], output: Output) -> None:
+def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
     from robustbench_cli.reporting.report import table, write_report
     from robustbench_cli.runs.run import load_runs
 

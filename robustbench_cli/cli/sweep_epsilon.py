@@ -40,15 +40,15 @@ def sweep_epsilon(
     runs = open_targets(target, foreign, places.where)
     defences = guard.defences()
     jobs = [
-        AttackJob(run.path, probe, places.where, work.force)
+        AttackJob(run.path, config, places.where, work.force)
         for run in runs
-        for probe in strength.probes(run, sweep=True, defences=defences)
+        for config in strength.configs(run, sweep=True, defences=defences)
     ]
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "evaluations", voice)
     if any(f.path for f in finished):
-        attacks = list(dict.fromkeys(job.probe.attack for job in jobs))
+        attacks = list(dict.fromkeys(job.config.attack for job in jobs))
         show.emit_table(table(runs, by=by, attack=attacks), output)
     leave(finished)

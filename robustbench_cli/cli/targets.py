@@ -14,7 +14,7 @@ from robustbench_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from robustbench_cli.jobs import Where
-    from robustbench_cli.jobs.attack_config import Probe
+    from robustbench_cli.jobs.attack_config import AttackConfig
     from robustbench_cli.runs.run import Run
 
 
@@ -94,14 +94,14 @@ class Strength:
     def attacks(self) -> list[str]:
         return list(dict.fromkeys(self.attack or ["linf-pgd"]))
 
-    def probes(
+    def configs(
         self, run: Run, *, sweep: bool, defences: Sequence[str | None] = (None,)
-    ) -> list[Probe]:
+    ) -> list[AttackConfig]:
         """One per defence and attack."""
-        from robustbench_cli.jobs.attack_config import make_probe
+        from robustbench_cli.jobs.attack_config import make_attack_config
 
         return [
-            make_probe(
+            make_attack_config(
                 text,
                 run.config["data"],
                 grid(self.eps or (), self.eps_range or ()),

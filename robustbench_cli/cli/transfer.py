@@ -52,11 +52,11 @@ def transfer(
                 f"{run.name} is for {run.config['data']} and {sources[0].name} for "
                 f"{sources[0].config['data']}; transfer needs networks for the same data"
             )
-    probes = strength.probes(sources[0], sweep=False)
+    configs = strength.configs(sources[0], sweep=False)
     jobs = [
-        TransferJob(run.path, tuple(t.path for t in targets), probe, places.where, work.force)
+        TransferJob(run.path, tuple(t.path for t in targets), config, places.where, work.force)
         for run in sources
-        for probe in probes
+        for config in configs
     ]
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
@@ -66,8 +66,8 @@ def transfer(
         table = transfer_table(
             sources,
             by=by,
-            attack=[probe.attack for probe in probes],
-            epsilons=sorted({eps for probe in probes for eps in probe.epsilons}),
+            attack=[config.attack for config in configs],
+            epsilons=sorted({eps for config in configs for eps in config.epsilons}),
             targets=targets,
         )
         show.emit_table(table, output)

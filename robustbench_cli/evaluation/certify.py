@@ -25,7 +25,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import Document
+from robustbench_cli.runs.parts import Part
 from robustbench_cli.spec import param
 
 from .attack import Attack, Crafted, Samples
@@ -85,7 +85,7 @@ def certify(
         network = Network(model).eval()
         clean = plan.look(network).clean
 
-        def work(here: slice, tell: Callable[[float, str], None]) -> Document:
+        def work(here: slice, tell: Callable[[float, str], None]) -> Part:
             found, before, start = [], network.forwards, perf_counter()
             for i in range(here.start, here.stop):
                 # numbers of its own for each image, whatever else is certified
@@ -144,7 +144,7 @@ def certified_radius(successes: int, n: int, sigma: float, alpha: float) -> floa
 
 
 def _evaluation(
-    plan: Plan, about: Mapping[str, Any], documents: list[Document], found: list[Certificate]
+    plan: Plan, about: Mapping[str, Any], documents: list[Part], found: list[Certificate]
 ) -> Evaluation:
     labels, n = plan.images.labels.cpu().numpy(), len(found)
     predictions = np.array([each.prediction for each in found], np.int64)

@@ -13,17 +13,18 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import Document
+from robustbench_cli.runs.parts import Part
 
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .plan import Plan
-from .recording.outcomes import Findings
+from .recording.outcomes import Outcomes
 from .recording.record import identify, make_record, make_rows, measured, open_parts
-from .scheduling.auditing import audit_entry, audit_notes
-from .scheduling.chunk import Schedule, draw_audit, run_chunk
+from .scheduling.auditing import audit_entry, audit_notes, draw_audit
+from .scheduling.chunk import run_chunk
+from .scheduling.schedules import ScheduleName
 from .throughput.fast_path import Crafting, quicken
 from .throughput.pooling import quick_pools
 from .throughput.threads import threads
@@ -35,7 +36,7 @@ def evaluate_model(
     attack: Attack | str,
     epsilons: Iterable[Eps],
     *,
-    schedule: Schedule = "ascending",
+    schedule: ScheduleName = "ascending",
     audit: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
@@ -91,26 +92,26 @@ def evaluate_model(
     audited, real = draw_audit(about.get("audit", 0), len(images), seed), about["schedule"]
     with fenced(), frozen(model):
         network = Network(model).eval()
-        opponent = plan.look(network)
-        stored = open_parts(parts, about, opponent.clean)
+        victim = plan.look(network)
+        stored = open_parts(parts, about, victim.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
         network.random = answers_differ(network, few[:16])
         with threads(model, few, count) as count:
             if not plan.attack.one_step:  # its gradients are few; they stay those of the network
-                opponent = quicken(opponent, few[:16], crafting)
+                victim = quicken(victim, few[:16], crafting)
 
-            def work(here: slice, tell: Callable[[float, str], None]) -> Document:
-                chunk = plan.chunk(opponent, here, tell)
+            def work(here: slice, tell: Callable[[float, str], None]) -> Part:
+                chunk = plan.chunk(victim, here, tell)
                 found = measured(chunk, lambda: run_chunk(chunk, real, audited).as_dict())
                 return {**found, "threads": count, "copy": not chunk.exact}
 
             with quick_pools(model):  # not earlier: copies are traced from what is there
                 documents = stored.each(len(images), work, progress)
-    found = [Findings.from_dict(document) for document in documents]
-    fixed = {"label": images.labels, "clean": opponent.clean.prediction}
-    if opponent.goals is not None:
-        fixed["target"] = opponent.goals
+    found = [Outcomes.from_dict(document) for document in documents]
+    fixed = {"label": images.labels, "clean": victim.clean.prediction}
+    if victim.goals is not None:
+        fixed["target"] = victim.goals
     varying = {
         name: np.concatenate([getattr(f, name) for f in found], axis=1)
         for name in ("prediction", "distance", "attacked")

@@ -57,39 +57,39 @@ class Plan:
         batches = Batches(batch_size, images.shape, images.pixels.device)
         return cls(attack, images, grid, batches, seed)
 
-    def look(self, network: Network) -> Opponent:
+    def look(self, network: Network) -> Victim:
         """What `network` says of the images before anything is done to them."""
         seed_everything(self.seed, 1)  # for networks that draw random numbers
         clean = predict_clean(network, self.images, self.batches)
         goals = choose_targets(self.attack, self.images.labels, clean, self.seed)
-        return Opponent(network, clean, goals)
+        return Victim(network, clean, goals)
 
-    def chunk(self, opponent: Opponent, here: slice, tell: Callable[[float, str], None]) -> Chunk:
-        """The samples `here`, to be attacked on `opponent`."""
-        part, clean, goals = self.images[here], opponent.clean.prediction, opponent.goals
+    def chunk(self, victim: Victim, here: slice, tell: Callable[[float, str], None]) -> Chunk:
+        """The samples `here`, to be attacked on `victim`."""
+        part, clean, goals = self.images[here], victim.clean.prediction, victim.goals
         others = Others(self.images, clean)
         samples = Samples(part.x, part.labels, None if goals is None else goals[here], others)
 
         def tick(row: int) -> None:
             tell((row + 1) / (len(self.epsilons) + 1), f"eps {self.epsilons[row]}")
 
-        seen = opponent.crafting or opponent.network
+        seen = victim.crafting or victim.network
         model = PyTorchModel(seen, bounds=(0, 1), device=part.pixels.device)
         return Chunk(
             self,
             model,
-            opponent.network,
+            victim.network,
             samples,
             clean[here],
             here.start,
-            crafting=opponent.crafting,
+            crafting=victim.crafting,
             tick=tick,
             tell=tell,
         )
 
 
 @dataclass(frozen=True)
-class Opponent:
+class Victim:
     """A network, its answers to the unchanged images, and the classes that an attack aims at.
 
     `crafting`: a faster copy that the attack sees in its place.

@@ -29,14 +29,14 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import Document
+from robustbench_cli.runs.parts import Part
 
 from .attack import Attack
 from .isolation import fenced, frozen
 from .network import Network
-from .plan import Opponent, Plan
+from .plan import Plan, Victim
 from .recording.record import identify, make_record, make_rows, measured, open_parts
-from .scheduling.transferring import Viewer, show_chunk
+from .scheduling.transferring import TransferTarget, transfer_chunk
 from .throughput.fast_path import crafting_source
 from .throughput.pooling import quick_pools
 from .throughput.threads import threads
@@ -86,10 +86,10 @@ def transfer(
         for model in everyone:
             stack.enter_context(frozen(model))
         shown_to = {name: plan.look(Network(model).eval()) for name, model in targets.items()}
-        opponents = {name: crafting_source(plan, model) for name, model in sources.items()}
+        victims = {name: crafting_source(plan, model) for name, model in sources.items()}
         for model in everyone:  # not earlier: copies are traced from what is there
             stack.enter_context(quick_pools(model))
-        for number, (name, source) in enumerate(opponents.items()):
+        for number, (name, source) in enumerate(victims.items()):
             key = {**about(name, ""), "targets": [*targets], "weights": dict(weights)}
             looks = [source.clean, *(target.clean for target in shown_to.values())]
             stored = open_parts(parts and parts / slug(name), key, *looks)
@@ -129,18 +129,18 @@ def identify_pair(
 
 def _work(
     plan: Plan,
-    source: Opponent,
-    targets: Mapping[str, Opponent],
+    source: Victim,
+    targets: Mapping[str, Victim],
     count: int,
     here: slice,
     tell: Callable[[float, str], None],
-) -> Document:
+) -> Part:
     chunk = plan.chunk(source, here, tell)
     viewers = [
-        Viewer(name, target.network, target.clean.prediction[here].cpu().numpy())
+        TransferTarget(name, target.network, target.clean.prediction[here].cpu().numpy())
         for name, target in targets.items()
     ]
-    return {**measured(chunk, lambda: show_chunk(chunk, viewers)), "threads": count}
+    return {**measured(chunk, lambda: transfer_chunk(chunk, viewers)), "threads": count}
 
 
 def _tell(
@@ -152,9 +152,9 @@ def _tell(
 def _evaluation(
     plan: Plan,
     pair: Mapping[str, Any],
-    source: Opponent,
-    target: Opponent,
-    documents: list[Document],
+    source: Victim,
+    target: Victim,
+    documents: list[Part],
     place: int,
 ) -> Evaluation:
     """What one target made of it; `place` is its number among the targets."""
@@ -184,6 +184,6 @@ def _evaluation(
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
 
 
-def _about(target: str, entries: list[Document]) -> list[Document]:
+def _about(target: str, entries: list[Part]) -> list[Part]:
     """What concerns every target, or this one."""
     return [entry for entry in entries if entry.get("target", target) == target]

@@ -25,7 +25,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
-from .attack_config import Probe
+from .attack_config import AttackConfig
 from .inputs import is_recorded, open_images, open_predictor, training_images
 from .job import Where
 
@@ -38,18 +38,18 @@ class AttackJob:
     """Attack one network; the result is an evaluation in its run directory."""
 
     target: Path
-    probe: Probe
+    config: AttackConfig
     where: Where = Where()
     force: bool = False
 
     @property
     def label(self) -> str:
-        behind = f" behind {self.probe.defence}" if self.probe.defence else ""
-        return f"{self.probe.attack} on {self.target.name}{behind}"
+        behind = f" behind {self.config.defence}" if self.config.defence else ""
+        return f"{self.config.attack} on {self.target.name}{behind}"
 
     @property
     def needs(self) -> tuple[Path, ...]:
-        attack = build(Attack, self.probe.attack)
+        attack = build(Attack, self.config.attack)
         source = (Path(attack.source),) if isinstance(attack, Borrowing) else ()
         return (self.target, *source)
 
@@ -64,7 +64,7 @@ class AttackJob:
         return (
             Run.open(self.target).finished
             and is_recorded(self.path, self._identity())
-            and enough(read_json(self.path), self.probe.checks)
+            and enough(read_json(self.path), self.config.checks)
         )
 
     def run(self, progress: Progress | None = None) -> Path:
@@ -73,27 +73,27 @@ class AttackJob:
         if self.force:
             shutil.rmtree(parts, ignore_errors=True)
         model, images = (
-            open_predictor(run, self.probe, self.where),
-            open_images(self.probe, run, self.where),
+            open_predictor(run, self.config, self.where),
+            open_images(self.config, run, self.where),
         )
-        with eight_bit(self.probe.eight_bit):
+        with eight_bit(self.config.eight_bit):
             if self.force or not is_recorded(self.path, identity):
                 evaluation = evaluate_model(
                     model,
                     images,
-                    _attack(self.probe, run, self.where),
-                    self.probe.epsilons,
-                    schedule=self.probe.schedule,
-                    audit=self.probe.audit,
-                    crafting=self.probe.crafting,
-                    num_threads=self.probe.threads,
-                    seed=self.probe.seed,
-                    batch_size=self.probe.batch_size,
+                    _attack(self.config, run, self.where),
+                    self.config.epsilons,
+                    schedule=self.config.schedule,
+                    audit=self.config.audit,
+                    crafting=self.config.crafting,
+                    num_threads=self.config.threads,
+                    seed=self.config.seed,
+                    batch_size=self.config.batch_size,
                     parts=parts,
                     progress=progress,
                     identity={k: identity[k] for k in _OUTSIDE if k in identity},
                 )
-                evaluation.record["truncated"] = len(images) == self.probe.samples
+                evaluation.record["truncated"] = len(images) == self.config.samples
                 evaluation.record["defences"] = _defences(model)
                 run.save(evaluation)
                 shutil.rmtree(parts, ignore_errors=True)
@@ -103,22 +103,22 @@ class AttackJob:
     def _measure(self, model: nn.Module, images: Images) -> None:
         """Add the signals to the record; the rows, and what vouches for them, stay as they are."""
         evaluation = Evaluation.load(self.path)
-        if not enough(evaluation.record, self.probe.checks):
-            signals = measure(model, images, evaluation, self.probe.checks)
+        if not enough(evaluation.record, self.config.checks):
+            signals = measure(model, images, evaluation, self.config.checks)
             write_json(self.path, {**evaluation.record, "signals": signals})
 
     def _identity(self) -> dict[str, Any]:
         run = Run.open(self.target)
-        images = open_images(self.probe, run, self.where)
-        attack, more = build(Attack, self.probe.attack), {"weights": run.weights_digest}
+        images = open_images(self.config, run, self.where)
+        attack, more = build(Attack, self.config.attack), {"weights": run.weights_digest}
         if isinstance(attack, Borrowing):
             more["source_weights"] = Run.open(Path(attack.source)).weights_digest
-        return self.probe.identity(images, **more)
+        return self.config.identity(images, **more)
 
 
-def _attack(probe: Probe, run: Run, where: Where) -> Attack:
-    """The attack of a probe; if it crafts on another run's network, with that network."""
-    attack = build(Attack, probe.attack)
+def _attack(config: AttackConfig, run: Run, where: Where) -> Attack:
+    """The attack of a config; if it crafts on another run's network, with that network."""
+    attack = build(Attack, config.attack)
     if isinstance(attack, Borrowing):
         source = Run.open(Path(attack.source))
         if source.config["data"] != run.config["data"]:
@@ -127,7 +127,7 @@ def _attack(probe: Probe, run: Run, where: Where) -> Attack:
                 f"{run.config['data']}; transfer between runs of one data set"
             )
         train, device = partial(training_images, source, where), devices.choose(where.device)
-        attack.lend(load_predictor(source, device, probe.view, train=train))
+        attack.lend(load_predictor(source, device, config.view, train=train))
     return attack
 
 

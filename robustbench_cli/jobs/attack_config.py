@@ -15,7 +15,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.certify import Certifier
 from robustbench_cli.evaluation.recording.record import identify
-from robustbench_cli.evaluation.scheduling.chunk import Schedule
+from robustbench_cli.evaluation.scheduling.schedules import ScheduleName
 from robustbench_cli.evaluation.signal import Effort
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, Precision
 from robustbench_cli.spec import build, shorten
@@ -24,14 +24,14 @@ from robustbench_cli.training.method import Method
 
 
 @dataclass(frozen=True)
-class Probe:
+class AttackConfig:
     """Shared by attacking and transferring. `epsilons` are in pixels, by the attack's norm."""
 
     attack: str
     epsilons: tuple[Eps, ...]
     samples: int | None = None  # the first so many test images; None: all
     seed: int = 0
-    schedule: Schedule = "ascending"
+    schedule: ScheduleName = "ascending"
     view: View = "deployed"
     batch_size: int | None = None
     checks: Effort = "quick"  # how hard is looked for signs of failure; not part of the identity
@@ -69,10 +69,10 @@ class Probe:
         )
 
 
-def make_probe(
+def make_attack_config(
     attack: str, data: str, epsilons: Sequence[Eps] = (), *, sweep: bool = False, **options: Any
-) -> Probe:
-    """A probe of a data set; without epsilons, with those that are usual for it and the norm.
+) -> AttackConfig:
+    """A config of a data set; without epsilons, with those that are usual for it and the norm.
 
     Raises:
         UsageError: no such attack or defence, or epsilons that cannot be meant.
@@ -84,9 +84,9 @@ def make_probe(
     if isinstance(made, Certifier):
         _refuse_other(made, written)
         written, options = [], {**options, "view": "bare", "checks": "off", "eight_bit": False}
-    probe = Probe(str(made), grid, **options, defence="+".join(map(str, written)) or None)
-    _check(probe)
-    return probe
+    config = AttackConfig(str(made), grid, **options, defence="+".join(map(str, written)) or None)
+    _check(config)
+    return config
 
 
 def _refuse_other(certifier: Certifier, written: Sequence[Method]) -> None:
@@ -99,19 +99,19 @@ def _refuse_other(certifier: Certifier, written: Sequence[Method]) -> None:
             )
 
 
-def _check(probe: Probe) -> None:
+def _check(config: AttackConfig) -> None:
     for name, low in {"samples": 1, "seed": 0, "batch_size": 1, "audit": 0, "threads": 1}.items():
-        value = getattr(probe, name)
+        value = getattr(config, name)
         if value is not None and value < low:
             raise UsageError(f"{name.replace('_', '-')} {value}: expected {low} or more")
-    if probe.defence and probe.view == "bare":
-        raise UsageError(f"the bare view leaves {probe.defence} out; type --view deployed")
-    words: dict[str, Any] = {"schedule": Schedule, "view": View, "checks": Effort}
+    if config.defence and config.view == "bare":
+        raise UsageError(f"the bare view leaves {config.defence} out; type --view deployed")
+    words: dict[str, Any] = {"schedule": ScheduleName, "view": View, "checks": Effort}
     words["precision"] = Precision
     for name, kind in words.items():
-        if getattr(probe, name) not in get_args(kind):
+        if getattr(config, name) not in get_args(kind):
             raise UsageError(
-                f"no {name} {getattr(probe, name)!r}; type {', '.join(get_args(kind))}"
+                f"no {name} {getattr(config, name)!r}; type {', '.join(get_args(kind))}"
             )
 
 

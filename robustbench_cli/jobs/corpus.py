@@ -30,7 +30,7 @@ from robustbench_cli.training.adversarial.offline import Corpus, Offline
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
 
-from .attack_config import make_probe
+from .attack_config import make_attack_config
 
 
 def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:
@@ -80,7 +80,7 @@ def make_corpus(
     """
     usual = build(Dataset, data, trusted=False).usual_eps(build(Attack, attack).norm, "train_eps")
     radius = Eps.parse(usual if eps is None else shorten(eps))
-    probe = make_probe(attack, data, (radius,), seed=seed)
+    probe = make_attack_config(attack, data, (radius,), seed=seed)
     identity: dict[str, Any] = {
         "attack": probe.attack,
         "norm": build(Attack, attack).norm,
@@ -116,12 +116,12 @@ def _craft(
     model = load_predictor(source, train.pixels.device, "bare")
     row = 0 if plan.attack.budget else -1
     with fenced(), frozen(model), threads(model, train[: plan.batches.size].x):
-        opponent = crafting_source(plan, model)
+        victim = crafting_source(plan, model)
 
         def work(here: slice) -> tuple[Tensor, Tensor]:
             if progress:
                 progress(here.start, len(train), lambda: f"corpus of {source.name}")
-            chunk = plan.chunk(opponent, here, lambda share, moment: None)
+            chunk = plan.chunk(victim, here, lambda share, moment: None)
             right = (chunk.clean == chunk.samples.labels).nonzero()[:, 0]
             if not len(right):
                 return right, chunk.samples.x[right]

@@ -1,4 +1,4 @@
-"""What an attacking job opens: the network as its probe sees it, images, and earlier results."""
+"""What an attacking job opens: the network as its config sees it, images, and earlier results."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from robustbench_cli.files import read_json
 from robustbench_cli.runs.run import Run
 from robustbench_cli.training.deploy import load_predictor
 
-from .attack_config import Probe
+from .attack_config import AttackConfig
 from .job import Where, load_data
 
 
-def open_predictor(run: Run, probe: Probe, where: Where) -> nn.Module:
-    """The network as the probe sees it, with the defences that it asks for."""
+def open_predictor(run: Run, config: AttackConfig, where: Where) -> nn.Module:
+    """The network as the config sees it, with the defences that it asks for."""
     train, device = partial(training_images, run, where), devices.choose(where.device)
-    return load_predictor(run, device, probe.view, defence=probe.defence, train=train)
+    return load_predictor(run, device, config.view, defence=config.defence, train=train)
 
 
-def open_images(probe: Probe, run: Run, where: Where) -> Images:
-    return probe.images(run.config["data"], where.data, where.device)
+def open_images(config: AttackConfig, run: Run, where: Where) -> Images:
+    return config.images(run.config["data"], where.data, where.device)
 
 
 def training_images(run: Run, where: Where) -> Images:

@@ -16,7 +16,7 @@ from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.loop.early_stopping import Watch
 from robustbench_cli.training.method import Method
 
-from .attack_config import make_probe
+from .attack_config import make_attack_config
 
 
 def with_stopping(config: TrainConfig) -> TrainConfig:
@@ -28,7 +28,7 @@ def with_stopping(config: TrainConfig) -> TrainConfig:
     if not config.stop_on:
         return config
     eps = Eps.parse(config.stop_eps or _radius(config, build(Attack, config.stop_on).norm))
-    probe = make_probe(config.stop_on, config.data, (eps,))
+    probe = make_attack_config(config.stop_on, config.data, (eps,))
     return replace(config, stop_on=probe.attack, stop_eps=str(probe.epsilons[0]))
 
 

@@ -14,7 +14,7 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
 
-from .attack_config import Probe
+from .attack_config import AttackConfig
 from .inputs import is_recorded, open_images, open_predictor
 from .job import Where
 
@@ -25,16 +25,16 @@ class TransferJob:
 
     source: Path
     targets: tuple[Path, ...]
-    probe: Probe
+    config: AttackConfig
     where: Where = Where()
     force: bool = False
 
     def __post_init__(self) -> None:
         for name in ("defence", "eight_bit", "audit", "compile", "threads"):
-            if getattr(self.probe, name):
+            if getattr(self.config, name):
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is for attack and sweep-epsilon, not for transfer")
-        if self.probe.precision != "float32":
+        if self.config.precision != "float32":
             raise UsageError("--precision is for attack and sweep-epsilon, not for transfer")
         paths = {path.resolve() for path in (self.source, *self.targets)}
         for first, second in combinations(sorted(paths), 2):
@@ -45,7 +45,7 @@ class TransferJob:
 
     @property
     def label(self) -> str:
-        return f"{self.probe.attack} from {self.source.name} to {len(self.targets)} networks"
+        return f"{self.config.attack} from {self.source.name} to {len(self.targets)} networks"
 
     @property
     def needs(self) -> tuple[Path, ...]:
@@ -60,7 +60,7 @@ class TransferJob:
     def records(self) -> list[Path]:
         """The record of each target's evaluation, once the job is done."""
         source = Run.open(self.source)
-        common = self.probe.identity(open_images(self.probe, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where))
         return [self._record(Run.open(path), source, common)[0] for path in self.targets]
 
     def done(self) -> bool:
@@ -70,21 +70,21 @@ class TransferJob:
         source = Run.open(self.source)
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
-        images = open_images(self.probe, source, self.where)
-        common = self.probe.identity(images)
+        images = open_images(self.config, source, self.where)
+        common = self.config.identity(images)
         parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {
-            name: open_predictor(run, self.probe, self.where)
+            name: open_predictor(run, self.config, self.where)
             for name, run in {**opened, source.name: source}.items()
         }
         for evaluation in transfer(
             {source.name: models[source.name]},
             {name: models[name] for name in opened},
             images,
-            self.probe.attack,
-            self.probe.epsilons,
-            seed=self.probe.seed,
-            batch_size=self.probe.batch_size,
+            self.config.attack,
+            self.config.epsilons,
+            seed=self.config.seed,
+            batch_size=self.config.batch_size,
             parts=parts,
             progress=progress,
             identity={key: common[key] for key in ("view", "data")},
@@ -102,7 +102,7 @@ class TransferJob:
         if not (self.source / "model.safetensors").is_file():
             return self.targets
         source = Run.open(self.source)
-        common = self.probe.identity(open_images(self.probe, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where))
         missing = []
         for path in self.targets:
             if not (path / "model.safetensors").is_file() or not is_recorded(

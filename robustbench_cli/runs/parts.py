@@ -16,7 +16,7 @@ from robustbench_cli.progress import Progress
 CHUNK = 500
 """Samples per unit of work: the most that a kill can cost. Part of a result's identity."""
 
-Document = dict[str, Any]
+Part = dict[str, Any]
 
 
 class Parts:
@@ -36,9 +36,9 @@ class Parts:
     def each(
         self,
         n: int,
-        work: Callable[[slice, Callable[[float, str], None]], Document],
+        work: Callable[[slice, Callable[[float, str], None]], Part],
         progress: Progress | None = None,
-    ) -> list[Document]:
+    ) -> list[Part]:
         """``work(chunk of 0..n, tell)`` for every chunk that is not on disk yet; all documents.
 
         `work` may call ``tell(share of the chunk that is done, what is being done)``.
@@ -54,7 +54,7 @@ class Parts:
             _teller(here, n, progress)(1.0, "")
         return documents
 
-    def load(self, number: int) -> Document | None:
+    def load(self, number: int) -> Part | None:
         path = self._path(number)
         if path is None or not path.exists():
             return None
@@ -65,7 +65,7 @@ class Parts:
         path.unlink(missing_ok=True)
         return None
 
-    def save(self, number: int, document: Document) -> None:
+    def save(self, number: int, document: Part) -> None:
         path = self._path(number)
         if path is not None:
             write(path, json.dumps({"key": self._key, **document}))

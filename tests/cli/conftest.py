@@ -38,8 +38,8 @@ def attacked_runs(finished_runs: Path, tmp_path_factory: pytest.TempPathFactory)
     paths = [run.path for run in load_runs(folder)]
     for path in paths:
         attack_job(path, "linf-fgsm", "0,0.01,0.02").run()
-    probe = attack_job(paths[0], "linf-fgsm", "0.01").probe
-    TransferJob(paths[0], tuple(paths), probe).run()
+    config = attack_job(paths[0], "linf-fgsm", "0.01").config
+    TransferJob(paths[0], tuple(paths), config).run()
     return folder
 
 

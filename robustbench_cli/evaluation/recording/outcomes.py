@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass
-class Findings:
+class Outcomes:
     """Arrays (epsilons, n), as the columns of `Evaluation.samples`; and what went wrong.
 
     audit: for each audited sample, by index, whether it withstood each epsilon when that was
@@ -48,7 +48,7 @@ class Findings:
     audit: dict[int, list[bool]] = field(default_factory=dict)
 
     @classmethod
-    def unattacked(cls, clean: np.ndarray, epsilons: int) -> Findings:
+    def unattacked(cls, clean: np.ndarray, epsilons: int) -> Outcomes:
         shape = epsilons, len(clean)
         return cls(np.tile(clean, (epsilons, 1)), np.full(shape, np.nan), np.zeros(shape, bool))
 
@@ -58,7 +58,7 @@ class Findings:
         return {**arrays, "rejected": self.rejected, "failed": self.failed, "audit": audit}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Findings:
+    def from_dict(cls, stored: dict[str, Any]) -> Outcomes:
         return cls(
             np.array(stored["prediction"], dtype=np.int64),
             np.array(stored["distance"], dtype=np.float64),

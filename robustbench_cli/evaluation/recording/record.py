@@ -19,11 +19,12 @@ from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.isolation import frozen
 from robustbench_cli.evaluation.network import Clean
 from robustbench_cli.evaluation.plan import Chunk, Plan
-from robustbench_cli.evaluation.scheduling.chunk import Schedule, audit_size, effective
+from robustbench_cli.evaluation.scheduling.auditing import audit_size
+from robustbench_cli.evaluation.scheduling.schedules import ScheduleName, effective
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
 from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import CHUNK, Document, Parts
+from robustbench_cli.runs.parts import CHUNK, Part, Parts
 
 
 def identify(
@@ -32,7 +33,7 @@ def identify(
     samples: int,
     *,
     seed: int = 0,
-    schedule: Schedule = "ascending",
+    schedule: ScheduleName = "ascending",
     audit: int | None = None,
     crafting: Crafting | None = None,
     more: Mapping[str, Any] | None = None,
@@ -66,7 +67,7 @@ def open_parts(folder: Path | None, identity: Mapping[str, Any], *clean: Clean) 
     return Parts(folder, {"identity": dict(identity), **here})
 
 
-def measured(chunk: Chunk, work: Callable[[], Document]) -> Document:
+def measured(chunk: Chunk, work: Callable[[], Part]) -> Part:
     """What `work` returns, with its cost, and one line for each thing worth knowing."""
     network, told = chunk.network, chunk.plan.batches.notes
     asked = [network, *([chunk.crafting] if chunk.crafting else [])]
@@ -91,7 +92,7 @@ def measured(chunk: Chunk, work: Callable[[], Document]) -> Document:
 
 
 def make_record(
-    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Document]
+    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Part]
 ) -> dict[str, Any]:
     """Everything of a result but its rows, ready for JSON.
 
@@ -126,7 +127,7 @@ def make_record(
     }
 
 
-def _summaries(rejected: list[Document], failed: list[Document]) -> list[str]:
+def _summaries(rejected: list[Part], failed: list[Part]) -> list[str]:
     lines = []
     for entries, what in (
         (rejected, "adversarials did not pass verification and do not count"),

@@ -30,8 +30,8 @@ from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
 from robustbench_cli.evaluation.verification.ball import into_ball
 from robustbench_cli.evaluation.verification.verify import verify
 
-from .schedules import Course
-from .steps import Pace, Walker
+from .schedules import Schedule
+from .steps import Pace, Stepper
 
 
 @dataclass(eq=False)
@@ -46,18 +46,18 @@ class Lane:
     denied: str = ""  # why
 
 
-def run_lanes(chunk: Chunk, todo: Sequence[int], course: Course) -> None:
-    """Attack the positions `todo` until the course has no task left."""
-    _Run(chunk, todo, course).run()
+def run_lanes(chunk: Chunk, todo: Sequence[int], schedule: Schedule) -> None:
+    """Attack the positions `todo` until the schedule has no task left."""
+    _Run(chunk, todo, schedule).run()
 
 
 class _Run:
-    def __init__(self, chunk: Chunk, todo: Sequence[int], course: Course) -> None:
+    def __init__(self, chunk: Chunk, todo: Sequence[int], schedule: Schedule) -> None:
         attack = chunk.plan.attack
         assert isinstance(attack, Descent)
-        self.chunk, self.course, self.attack = chunk, course, attack
-        self.walker = Walker(attack, chunk.model)
-        self.queue = deque(Lane(task) for i in todo for task in course.begin(i))
+        self.chunk, self.schedule, self.attack = chunk, schedule, attack
+        self.stepper = Stepper(attack, chunk.model)
+        self.queue = deque(Lane(task) for i in todo for task in schedule.begin(i))
         self.lanes: list[Lane] = []
         self.x = chunk.samples.x[:0]
         self.pace: Pace | None = None
@@ -106,9 +106,9 @@ class _Run:
 
     def _start(self, lane: Lane) -> Tensor:
         x, eps = self.chunk.samples.x[lane.task.position], self._eps(lane)
-        if self.walker.tool.random_start:
+        if self.stepper.tool.random_start:
             seed_start(self._seeds(lane), x.device)
-        return self.walker.start(x[None], eps)[0]
+        return self.stepper.start(x[None], eps)[0]
 
     def _seeds(self, lane: Lane) -> tuple[object, ...]:
         plan, task = self.chunk.plan, lane.task
@@ -127,7 +127,7 @@ class _Run:
         self.pace = self.pace or self._pace(self.lanes)
         found = None
         with suppress(torch.OutOfMemoryError):
-            found = self.walker.step(self.x, self.pace)
+            found = self.stepper.step(self.x, self.pace)
         if found is None:
             self._shrink()
             return
@@ -205,7 +205,7 @@ class _Run:
         ]
 
     def _next(self, lane: Lane, outcome: Outcome, claiming: bool) -> list[Lane]:
-        """What follows: the same lane again, its next restart, or the tasks of the course."""
+        """What follows: the same lane again, its next restart, or the tasks of the schedule."""
         if not outcome.adversarial:
             if self.chunk.exact:
                 lane.denied = lane.denied or outcome.rejected
@@ -216,7 +216,7 @@ class _Run:
                 return [Lane(lane.task, restart=lane.restart + 1, denied=lane.denied)]
             outcome = outcome._replace(rejected=lane.denied or outcome.rejected)
         self.ended += 1
-        return [Lane(task) for task in self.course.told(lane.task, outcome)]
+        return [Lane(task) for task in self.schedule.told(lane.task, outcome)]
 
 
 def _is_warm(lane: Lane) -> bool:

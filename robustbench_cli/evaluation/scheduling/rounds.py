@@ -14,7 +14,7 @@ from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
 from robustbench_cli.evaluation.verification.verify import Verdict, verify
 
-from .schedules import Course
+from .schedules import Schedule
 
 
 class Attempt(NamedTuple):
@@ -66,8 +66,8 @@ def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attemp
         yield from found
 
 
-def run_rounds(chunk: Chunk, todo: Iterable[int], course: Course) -> None:
-    """Attack the positions `todo` until the course has no task left."""
+def run_rounds(chunk: Chunk, todo: Iterable[int], schedule: Schedule) -> None:
+    """Attack the positions `todo` until the schedule has no task left."""
     waiting: dict[tuple[bool, int], list[Task]] = {}
 
     def add(tasks: Iterable[Task]) -> None:
@@ -75,14 +75,14 @@ def run_rounds(chunk: Chunk, todo: Iterable[int], course: Course) -> None:
             waiting.setdefault((task.again, task.row), []).append(task)
 
     for position in todo:
-        add(course.begin(position))
+        add(schedule.begin(position))
     while waiting:
         again, row = max(waiting, key=lambda key: (len(waiting[key]), -key[1]))
         tasks = {task.position: task for task in waiting.pop((again, row))}
         places = torch.tensor(sorted(tasks), device=chunk.clean.device)
         for attempt in attempts(chunk, places, [row]):
             for position, outcome in attempt.outcomes():
-                add(course.told(tasks[position], outcome))
+                add(schedule.told(tasks[position], outcome))
         chunk.tick(row)
 
 

@@ -1,5 +1,12 @@
 """Schedules, sample by sample: which epsilon comes next, and what the last one said.
 
+- ascending: from the smallest ball to the largest; a sample that is broken lies broken in every
+  larger ball and is not attacked again.
+- independent: every sample at every epsilon, the raw curve. One-step attacks always do this.
+- bisect: for each sample, the interval of epsilons in which it breaks is cut until it is one step
+  of the grid. What was not attacked is inferred: broken above, withstood below.
+- A minimal-norm attack runs once, and its distances answer for every epsilon.
+
 Whatever the schedule, an audited sample is attacked at every epsilon as if there were no other,
 so that accuracy that rises with epsilon stays visible.
 """
@@ -8,20 +15,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor
 
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.plan import Chunk
-from robustbench_cli.evaluation.recording.outcomes import Findings, Outcome, Task
+from robustbench_cli.evaluation.recording.outcomes import Outcome, Outcomes, Task
+
+ScheduleName = Literal["ascending", "independent", "bisect"]
+
+
+def effective(attack: Attack, schedule: ScheduleName) -> str:
+    """What really happens: one-step and minimal-norm attacks have a schedule of their own."""
+    if not attack.budget:
+        return "once"
+    return "independent" if attack.one_step else schedule
 
 
 @dataclass
-class Course:
+class Schedule:
     """The common part: `rows` are the epsilons above 0, ascending; `audited` are positions."""
 
     chunk: Chunk
     rows: Sequence[int]
-    found: Findings
+    found: Outcomes
     audited: frozenset[int] = frozenset()
 
     def begin(self, position: int) -> list[Task]:
@@ -51,7 +69,7 @@ class Course:
 
 
 @dataclass
-class Ascending(Course):
+class Ascending(Schedule):
     """From the smallest ball up, until it breaks; an audited sample goes on."""
 
     def begin(self, position: int) -> list[Task]:
@@ -69,7 +87,7 @@ class Ascending(Course):
 
 
 @dataclass
-class Independent(Course):
+class Independent(Schedule):
     """Every sample at every epsilon."""
 
     def begin(self, position: int) -> list[Task]:
@@ -81,7 +99,7 @@ class Independent(Course):
 
 
 @dataclass
-class Bisect(Course):
+class Bisect(Schedule):
     """The largest ball first, then the interval in which a sample breaks, smaller and smaller.
 
     A ball that holds an adversarial costs few steps, since the attack starts from the one that was
@@ -121,3 +139,9 @@ class Bisect(Course):
 
 CUT = 4
 """Bisection cuts the interval one so-many-th below its upper end."""
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "ascending": Ascending,
+    "independent": Independent,
+    "bisect": Bisect,
+}

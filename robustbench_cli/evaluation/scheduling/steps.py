@@ -38,7 +38,7 @@ class Pace(NamedTuple):
         return cls(samples, eps, radius, astensor(far[:, None, None, None]))
 
 
-class Walker:
+class Stepper:
     """Runs the pieces of ``attack.build(None)`` in the order of its `run`."""
 
     def __init__(self, attack: Descent, model: Model) -> None:

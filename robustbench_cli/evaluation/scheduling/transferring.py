@@ -15,10 +15,10 @@ from robustbench_cli.evaluation.network import Network
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.verification.ball import distance, inside, into_ball
 from robustbench_cli.evaluation.verification.verify import examine, recheck
-from robustbench_cli.runs.parts import Document
+from robustbench_cli.runs.parts import Part
 
 
-class Viewer(NamedTuple):
+class TransferTarget(NamedTuple):
     """A network that is shown the images, and what it says of the chunk's unchanged ones, (n,)."""
 
     name: str
@@ -26,7 +26,7 @@ class Viewer(NamedTuple):
     clean: np.ndarray
 
 
-class Shown(NamedTuple):
+class Transferred(NamedTuple):
     """One batch at one epsilon."""
 
     row: int
@@ -37,18 +37,18 @@ class Shown(NamedTuple):
     failed: dict[int, str]
 
 
-def show_chunk(chunk: Chunk, targets: Sequence[Viewer]) -> Document:
+def transfer_chunk(chunk: Chunk, targets: Sequence[TransferTarget]) -> Part:
     """Arrays (epsilons, n): distance, attacked, and the predictions of the source and each target.
 
     Also what was wrong: `rejected` images, which were not shown, or answers (with the target's
     name), which were not used; and `failed` samples, which the attack could not try.
     """
     grid, n = chunk.plan.epsilons, len(chunk.samples)
-    viewers = [Viewer("source", chunk.network, chunk.clean.cpu().numpy()), *targets]
+    viewers = [TransferTarget("source", chunk.network, chunk.clean.cpu().numpy()), *targets]
     tables = [np.tile(viewer.clean, (len(grid), 1)) for viewer in viewers]
     distances, attacked = np.full((len(grid), n), np.nan), np.zeros((len(grid), n), bool)
-    rejected, failed = list[Document](), list[Document]()
-    for shown in _all_shown(chunk, [viewer.network for viewer in viewers]):
+    rejected, failed = list[Part](), list[Part]()
+    for shown in _transferred(chunk, [viewer.network for viewer in viewers]):
         row, where = shown.row, shown.where
         attacked[row, where], distances[row, where] = True, shown.distance
         at = {"eps": grid[row].text}
@@ -70,15 +70,15 @@ def show_chunk(chunk: Chunk, targets: Sequence[Viewer]) -> Document:
 
 
 def _entries(
-    chunk: Chunk, shown: Shown, reasons: Mapping[int, str], more: Mapping[str, Any]
-) -> list[Document]:
+    chunk: Chunk, shown: Transferred, reasons: Mapping[int, str], more: Mapping[str, Any]
+) -> list[Part]:
     return [
         {"index": chunk.first + int(shown.where[i]), **more, "reason": reason}
         for i, reason in sorted(reasons.items())
     ]
 
 
-def _all_shown(chunk: Chunk, networks: Sequence[Network]) -> Iterator[Shown]:
+def _transferred(chunk: Chunk, networks: Sequence[Network]) -> Iterator[Transferred]:
     attack = chunk.plan.attack
     rows = [row for row, eps in enumerate(chunk.plan.epsilons) if eps.value > 0]
     if attack.budget:
@@ -100,7 +100,7 @@ def _show(
     group: Sequence[int],
     rows: Sequence[int],
     part: slice,
-) -> list[Shown]:
+) -> list[Transferred]:
     """One batch; a minimal-norm attack runs once and is shown at all `rows`."""
     where = todo[part]
     batch, everything = chunk.samples[where], torch.arange(len(where), device=where.device)
@@ -110,7 +110,7 @@ def _show(
             images, distances, flaws = _presentable(chunk, batch, crafted.images, at)
             answers = [recheck(network, batch.x, images, everything) for network in networks]
             failed = crafted.failed if at in (row, rows[0]) else {}
-            shown.append(Shown(at, where.cpu().numpy(), distances, answers, flaws, failed))
+            shown.append(Transferred(at, where.cpu().numpy(), distances, answers, flaws, failed))
     return shown
 
 

@@ -20,7 +20,7 @@ from torch.fx.experimental.optimization import fuse
 from robustbench_cli.device import autocast
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.network import Network
-from robustbench_cli.evaluation.plan import Opponent, Plan
+from robustbench_cli.evaluation.plan import Plan, Victim
 from robustbench_cli.models.first_convolution import quicken_first_convolutions
 
 from .pooling import quicken_pools
@@ -65,17 +65,17 @@ class FastPath(nn.Module):
         return out.float()
 
 
-def quicken(opponent: Opponent, x: Tensor, crafting: Crafting) -> Opponent:
-    """`opponent` with a faster network for the attack, if one can be had; `x`: some images."""
-    network = opponent.network.predictor
+def quicken(victim: Victim, x: Tensor, crafting: Crafting) -> Victim:
+    """`victim` with a faster network for the attack, if one can be had; `x`: some images."""
+    network = victim.network.predictor
     wanted = crafting.compile or crafting.precision != "float32" or _profits(network, x)
     if not crafting.copy or not wanted or _hooked(network):
-        return opponent
+        return victim
     faster = _faster(network, x, crafting)
-    return opponent if faster is None else replace(opponent, crafting=Network(faster).eval())
+    return victim if faster is None else replace(victim, crafting=Network(faster).eval())
 
 
-def crafting_source(plan: Plan, model: nn.Module) -> Opponent:
+def crafting_source(plan: Plan, model: nn.Module) -> Victim:
     """A network whose adversarials are for others; several gradients are taken on a copy."""
     source = plan.look(Network(model).eval())
     return source if plan.attack.one_step else quicken(source, plan.images[:16].x, Crafting())

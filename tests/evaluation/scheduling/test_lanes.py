@@ -15,7 +15,7 @@ from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.scheduling.lanes import seed_start
-from robustbench_cli.evaluation.scheduling.steps import Pace, Walker
+from robustbench_cli.evaluation.scheduling.steps import Pace, Stepper
 from robustbench_cli.spec import build
 
 EPSILONS = grid(ranges=["0:0.1:0.02"])
@@ -31,14 +31,14 @@ def walked(spec: str, model: nn.Module, images: Images, epsilons: list[float]) -
     attack = build(Attack, spec)
     assert isinstance(attack, Descent)
     samples = Samples(images.x, images.labels)
-    walker = Walker(attack, fb.PyTorchModel(model, (0, 1)))
+    stepper = Stepper(attack, fb.PyTorchModel(model, (0, 1)))
     places = []
     for i, eps in enumerate(epsilons):
         seed_start((i,), torch.device("cpu"))
-        places.append(walker.start(samples.x[i : i + 1], eps))
+        places.append(stepper.start(samples.x[i : i + 1], eps))
     x = torch.cat(places)
     for _ in range(attack.steps):
-        x, _ = walker.step(x, Pace.of(attack, samples, epsilons))
+        x, _ = stepper.step(x, Pace.of(attack, samples, epsilons))
     return x
 
 

@@ -12,7 +12,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.recording.record import identify
-from robustbench_cli.evaluation.scheduling.chunk import audit_size, draw_audit
+from robustbench_cli.evaluation.scheduling.auditing import audit_size, draw_audit
 from robustbench_cli.spec import build
 
 EPSILONS = grid(ranges=["0:0.1:0.005"])

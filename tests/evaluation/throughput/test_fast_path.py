@@ -12,7 +12,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation import evaluate
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.network import Clean, Network
-from robustbench_cli.evaluation.plan import Opponent
+from robustbench_cli.evaluation.plan import Victim
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, FastPath, quicken
 
 EPSILONS = grid(ranges=["0:0.1:0.02"])
@@ -21,8 +21,8 @@ PGD = "linf-pgd:steps=3"
 
 def quickened(network: nn.Module, x: Tensor, **wishes: object) -> Network | None:
     labels = torch.zeros(len(x), dtype=torch.long)
-    opponent = Opponent(Network(network.eval()), Clean(labels, labels, 4), None)
-    return quicken(opponent, x, Crafting(**wishes)).crafting  # type: ignore[arg-type]
+    victim = Victim(Network(network.eval()), Clean(labels, labels, 4), None)
+    return quicken(victim, x, Crafting(**wishes)).crafting  # type: ignore[arg-type]
 
 
 def test_batch_norm_is_folded_and_nothing_changes(cnn: nn.Module, images: Images) -> None:
@@ -52,8 +52,8 @@ def test_a_wrong_copy_breaks_nothing(
         def forward(self, x: Tensor) -> Tensor:
             return -cnn.eval()(x)
 
-    def lie(opponent: Opponent, x: Tensor, crafting: Crafting) -> Opponent:
-        return Opponent(opponent.network, opponent.clean, None, Network(Liar()).eval())
+    def lie(victim: Victim, x: Tensor, crafting: Crafting) -> Victim:
+        return Victim(victim.network, victim.clean, None, Network(Liar()).eval())
 
     monkeypatch.setattr(evaluate, "quicken", lie)
     found = evaluate_model(cnn, images, attack, grid(["0.001"]))
