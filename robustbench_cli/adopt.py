@@ -20,8 +20,7 @@ from .models.infer import infer
 from .models.model import Model, Normalise, make
 from .models.normalisation import choose_normalisation, usual
 from .models.own import open_architecture
-from .runs import run as runs
-from .runs.run import Run
+from .runs.run import Run, create
 
 _log = logging.getLogger(__name__)
 PROBES = 2000  # training images on which the normalisation is chosen
@@ -73,7 +72,7 @@ def adopt(
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, beside)
     facts = {"shape": list(shape), "classes": list(data.classes)}
     config = {**asked, "model": str(architecture), "normalise": name.partition(" ")[0]}
-    return runs.create(path, config, status="done", data=facts, matched=how)
+    return create(path, config, status="done", data=facts, matched=how)
 
 
 def _place(folder: Path, name: str, normalise: str | None, mark: str) -> Path:

@@ -157,7 +157,7 @@ def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.M
     """Training and attacking, in another process, in another order, with code of the user's."""
     Path("own_lab_for_workers.py").write_text(OWN)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     allow_code("own_lab_for_workers")  # as if typed; the workers must be told
     shutil.copytree(runs, "alone")
     for folder, count in (("runs", 2), ("alone", 1)):

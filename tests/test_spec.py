@@ -137,7 +137,7 @@ def my_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / f"{name}.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     return name
 
 

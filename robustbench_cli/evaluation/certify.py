@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from robustbench_cli import device as devices
 from robustbench_cli.errors import UsageError
 from robustbench_cli.progress import Progress
-from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part
+from robustbench_cli.runs.provenance import provenance
 from robustbench_cli.spec import param
 
 from .attack import Attack, Crafted, Samples
@@ -185,7 +185,7 @@ def _evaluation(
             *notes,
         ],
         "device": devices.describe(plan.images.pixels.device),
-        **runs.provenance(),
+        **provenance(),
         "identity": dict(about),
     }
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)

@@ -12,15 +12,11 @@ Every file is written beside its place and renamed: a file that exists is comple
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from glob import glob, has_magic
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +26,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, write_json
 
 from .evaluation import Evaluation
+from .provenance import provenance
 
 FORMAT = 1
 SPECS = ("data", "model", "method")  # what every config names
@@ -174,41 +171,3 @@ def _matches(pattern: str) -> list[Path]:
         )
         raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
     return found
-
-
-@cache
-def provenance() -> dict[str, Any]:
-    """What a number depends on beside the config: versions and the code's commit."""
-    return {
-        "versions": {
-            "robustmix": _version("robustmix"),
-            "python": platform.python_version(),
-            **{p: _version(p) for p in ("torch", "torchvision", "foolbox", "numpy")},
-        },
-        "commit": _commit(),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
-def _commit() -> str | None:
-    """The commit of this package's checkout; None where it is no checkout of its own."""
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None

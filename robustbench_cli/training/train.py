@@ -23,7 +23,7 @@ from robustbench_cli.models.first_convolution import quick_first_convolutions
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.progress import Progress
-from robustbench_cli.runs import run as runs
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build_all
 
 from .batch import Batch
@@ -77,7 +77,7 @@ class Trainer:
         self.best = Best(self.watch) if self.watch else None
         self.history: list[dict[str, float]] = []
 
-    def run(self) -> runs.Run:
+    def run(self) -> Run:
         """Train whatever is missing; returns the finished run.
 
         Raises:
@@ -90,7 +90,7 @@ class Trainer:
         with threads, quick_first_convolutions(self.model):
             return self._run(run)
 
-    def _run(self, run: runs.Run) -> runs.Run:
+    def _run(self, run: Run) -> Run:
         started = time.monotonic() - sum(row["seconds"] for row in self.history)
         for epoch in range(len(self.history), self.epochs):
             self.history.append(self._epoch(epoch))
@@ -192,7 +192,7 @@ class Trainer:
     def _checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
 
-    def _open(self) -> runs.Run:
+    def _open(self) -> Run:
         """A new run, or the one that was interrupted, with its last epoch's state loaded."""
         run = open_run(self.path, self.config, self.data)
         if self._checkpoint.is_file():

@@ -511,7 +511,7 @@ def test_own_code_is_typed_or_allowed(
     Path("console_lab.py").write_text(code)
 
     def as_in_a_new_process() -> None:
-        monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+        monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
 
     as_in_a_new_process()
     trained = cli("train", *OPTIONS, "-m", "mixup+console_lab:Blur")

@@ -186,7 +186,7 @@ def test_no_argument_is_too_odd(
     cli: Cli, attacked: Path, form: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is typed, the answer is a result, or one line and a code; never a traceback."""
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     for odd in ODD:
         found = cli(*form, odd)
         typed = [*form, odd]

@@ -11,30 +11,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rows import make
 
-from robustbench_cli.epsilon import eps_range
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import digest
 from robustbench_cli.runs.evaluation import Evaluation, file_name, save_rows
-
-
-def make(n: int = 4, **identity: object) -> Evaluation:
-    """Sample i is broken by every epsilon above i/10; all are right without an attack."""
-    epsilons, parts = eps_range("0:0.3:0.1"), []
-    for eps in epsilons:
-        broken = np.arange(n) / 10 < float(eps)
-        rows = {
-            "index": np.arange(n),
-            "label": 0,
-            "clean": 0,
-            "eps": eps.text,
-            "prediction": broken.astype(int),
-            "distance": np.where(broken, 0.1 * np.arange(n) + 1e-9, np.nan),
-            "attacked": True,
-        }
-        parts.append(pd.DataFrame(rows))
-    record = {"identity": {"attack": "linf-pgd:steps=7", "samples": n, **identity}}
-    return Evaluation("linf-pgd:steps=7", "linf", epsilons, pd.concat(parts, axis=0), record)
 
 
 def test_accuracy_is_the_share_still_right_with_its_interval() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_results import make
+from rows import make
 
 from robustbench_cli.errors import RobustmixError, RunError, UsageError
 from robustbench_cli.runs.run import Run, create, load_runs

@@ -62,7 +62,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A module of the user's own, with a convolutional network and a defence."""
     (tmp_path / "deploy_lab.py").write_text(NETWORK)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     return "deploy_lab"
 
 
@@ -128,7 +128,7 @@ def test_a_run_that_names_foreign_code_is_refused_until_it_is_allowed(
     tmp_path: Path, lab: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, model = trained(tmp_path, model=f"{lab}:Net", method=f"{lab}:Tenfold")
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())  # as in a new process
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())  # as in a new process
     with pytest.raises(UsageError, match=f"if you trust it: --allow-code {lab}"):
         load_predictor(Run.open(run.path))
     allow_code(lab)

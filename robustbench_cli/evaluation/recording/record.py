@@ -22,9 +22,9 @@ from robustbench_cli.evaluation.plan import Chunk, Plan
 from robustbench_cli.evaluation.scheduling.auditing import audit_size
 from robustbench_cli.evaluation.scheduling.schedules import ScheduleName, effective
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
-from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import CHUNK, Part, Parts
+from robustbench_cli.runs.provenance import provenance
 
 
 def identify(
@@ -122,7 +122,7 @@ def make_record(
         "failed": failed,
         "notes": [*dict.fromkeys(lines), *_summaries(rejected, failed)],
         "device": devices.describe(plan.images.pixels.device),
-        **runs.provenance(),
+        **provenance(),
         "identity": dict(identity),
     }
 

@@ -16,7 +16,8 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
-from robustbench_cli.statistics.intervals import area_share, mcnemar, paired_bootstrap
+from robustbench_cli.statistics.curves import area_share
+from robustbench_cli.statistics.paired import mcnemar, paired_bootstrap
 
 from .frame import view_of
 from .labels import group_of

@@ -16,13 +16,8 @@ import numpy as np
 import pandas as pd
 
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.statistics.intervals import (
-    area,
-    area_share,
-    area_share_interval,
-    eps_at,
-    t_interval,
-)
+from robustbench_cli.statistics.curves import area, area_share, area_share_interval, eps_at
+from robustbench_cli.statistics.intervals import t_interval
 
 Interval = Literal["t", "wilson", "none"]
 

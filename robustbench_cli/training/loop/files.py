@@ -12,14 +12,14 @@ from robustbench_cli.data.dataset import Data, Images
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
 from robustbench_cli.models.model import Model
-from robustbench_cli.runs import run as runs
+from robustbench_cli.runs.run import Run, create
 from robustbench_cli.training.config import TrainConfig
 
 COLUMNS = ["epoch", "loss", "validation", "learning_rate", "seconds"]  # of history.csv, at least
 LAST = "model-last.safetensors"  # beside the best epoch's weights
 
 
-def open_run(path: Path, config: TrainConfig, data: Data) -> runs.Run:
+def open_run(path: Path, config: TrainConfig, data: Data) -> Run:
     """A new run, or the one that is there.
 
     Raises:
@@ -33,8 +33,8 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> runs.Run:
     }
     if not (path / "run.json").exists():
         facts["test_images"] = overlap(data)
-        return runs.create(path, config.as_dict(), status="training", data=facts)
-    run = runs.Run.open(path)
+        return create(path, config.as_dict(), status="training", data=facts)
+    run = Run.open(path)
     if run.config != config.as_dict():
         raise RunError(
             f"{path} has other settings ({_difference(run.config, config)}); "

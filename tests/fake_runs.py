@@ -11,9 +11,8 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.files import slug
-from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.run import Run, create
 
 CLASSES = 10
 SETTINGS = {"data": "digits", "model": "lenet5", "epochs": 10, "lr": 0.1, "label_noise": 0.0}
@@ -26,7 +25,7 @@ def make_run(folder: Path, method: str = "plain", seed: int | None = 0, **config
     name = slug("-".join([settings["data"], settings["model"], method, f"s{seed}"]))
     extra = "".join(f"-{k}={v}" for k, v in config.items() if k not in ("data", "model"))
     facts = {"classes": [str(c) for c in range(CLASSES)]}
-    return runs.create(folder / f"{name}{extra}", settings, status="done", data=facts)
+    return create(folder / f"{name}{extra}", settings, status="done", data=facts)
 
 
 def make_evaluation(

@@ -1,0 +1,31 @@
+"""Text <-> objects: ``name:key=value,key=value`` names a plugin and sets its parameters.
+
+values    one scalar: 8/255, true, none; and the shortest text that reads back as the same
+plugin    the contract: a dataclass whose fields are the parameters, with bounds
+registry  which plugins there are (a folder's listing), and whose code may be named
+grammar   a whole spec: ``pgd-at:eps=8/255``, ``mixup+pgd-at``, ``my_lab.nets:MyNet:width=3``
+"""
+
+from .grammar import build, build_all, split
+from .plugin import ROOMS, Plugin, param, parameters
+from .registry import allow_code, allowed_code, describe, find, import_object, names
+from .values import convert, number, shorten
+
+__all__ = [
+    "ROOMS",
+    "Plugin",
+    "allow_code",
+    "allowed_code",
+    "build",
+    "build_all",
+    "convert",
+    "describe",
+    "find",
+    "import_object",
+    "names",
+    "number",
+    "param",
+    "parameters",
+    "shorten",
+    "split",
+]
