@@ -48,9 +48,8 @@ def planes() -> Planes:
     apart = w.double()[labels][:, None] - w.double()
     leads = logits.gather(1, labels[:, None]) - logits
     leads.scatter_(1, labels[:, None], torch.inf)
-    # a logit of 16 products and a bias, at pixels of at most 1
+    # two logits of 16 products and a bias each, at pixels of at most 1
     wrong = _gamma(17) * (w.double().abs().sum(1) + bias.abs())
+    rounding = wrong[labels][:, None] + wrong
     images = Images(x.reshape(60, 1, 4, 4), labels)
-    return Planes(
-        nn.Sequential(nn.Flatten(), layer), images, leads, apart, wrong[labels][:, None] + wrong
-    )
+    return Planes(nn.Sequential(nn.Flatten(), layer), images, leads, apart, rounding)
