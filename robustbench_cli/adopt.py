@@ -14,7 +14,7 @@ from torch import Tensor
 from .data.dataset import SPLIT_SEED, Data, stratified
 from .errors import RunError, UsageError
 from .files import digest, replacing, slug
-from .models.checkpoint import load_state
+from .models.checkpoint import check_size, load_state
 from .models.fitting import fit, normalisation_of
 from .models.infer import infer
 from .models.model import Model, Normalise, make
@@ -44,6 +44,7 @@ def adopt(
         RunError: unreadable, or no network fits.
         UsageError: no normalisation of that name.
     """
+    check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
     path = _place(folder, f"{data.dataset}-{checkpoint.stem}", normalise, mark)
     asked = {

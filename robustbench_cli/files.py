@@ -6,23 +6,31 @@ import hashlib
 import json
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .errors import RunError
 
 _WRITING = re.compile(r"inline_container|PytorchStreamWriter|I/O error|os error \d")
+_PART = re.compile(r"\.robustmix-(?P<here>[0-9a-f]{8})-(?P<process>[0-9]+)-\w+\.part")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that becomes `path` when the block ends well."""
+    """A temporary path in the same folder that becomes `path` when the block ends well.
+
+    What killed processes left in the folder is swept first.
+    """
+    prefix, suffix = f".robustmix-{_here()}-{os.getpid()}-", f".part{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=f".part{path.suffix}", dir=path.parent)
+        _sweep(path.parent)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=suffix, dir=path.parent)
         os.close(handle)
     except OSError as e:
         raise RunError(f"cannot write {path}: {e.strerror or e}") from e
@@ -39,6 +47,33 @@ def replacing(path: Path) -> Iterator[Path]:
         raise RunError(f"cannot write {path}: the disk is full, or the file too large") from e
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove temporary files whose process, on this machine, lives no more; no others."""
+    for entry in os.scandir(folder):
+        made = _PART.match(entry.name)
+        if made and made["here"] == _here() and not _lives(int(made["process"])):
+            with suppress(OSError):
+                Path(entry.path).unlink()
+
+
+@cache
+def _here() -> str:
+    """Where a process number means the same process: this machine, and this container of it."""
+    numbers = Path("/proc/self/ns/pid")  # Linux
+    space = str(numbers.readlink()) if numbers.is_symlink() else ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _umask() -> int:

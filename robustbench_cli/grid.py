@@ -11,10 +11,12 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -24,7 +26,7 @@ import torch
 
 from .errors import RobustmixError, RunError, UsageError
 from .jobs import Job
-from .spec import allow_code, allowed_code
+from .worker import Orders, begin, follow_once
 
 _log = logging.getLogger(__name__)
 
@@ -128,6 +130,11 @@ def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
         return Finished(job, error=e)
     except torch.OutOfMemoryError:
         return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
+    except OSError as e:  # the machine's answer, and no bug
+        _log.debug("%s", traceback.format_exc())
+        kind = "" if type(e) is OSError else f"{type(e).__name__}: "
+        text = f"{e.filename}: {e.strerror}" if e.filename and e.strerror else str(e)
+        return Finished(job, error=RunError(kind + text))
     except Exception as e:
         _log.debug("%s", traceback.format_exc())
         first = str(e).strip().partition("\n")[0]
@@ -170,8 +177,7 @@ def _in_pool(
     for worker in range(count):
         slots.put(_gpus_of(worker, workers.gpus_per_job))
     threads = max(1, (os.cpu_count() or 1) // count)
-    arguments = (slots, threads, workers.setup, allowed_code())
-    pool = ProcessPoolExecutor(count, context, _prepare, arguments)
+    pool = ProcessPoolExecutor(count, context, begin, (slots, Orders(threads, workers.setup)))
     try:
         futures = {pool.submit(attempt, job): i for i, job in jobs.items()}
         for future in as_completed(futures):
@@ -180,7 +186,7 @@ def _in_pool(
         # an interrupt must not wait for work that takes hours
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
-            process.terminate()
+            process.kill()  # they leave all other signals to this process
         raise
     pool.shutdown()
 
@@ -203,29 +209,18 @@ def _gpus_of(worker: int, per_job: float) -> str:
     return str(int(worker * per_job) % gpus)
 
 
-def _prepare(
-    slots: Queue[str], threads: int, setup: Callable[[], None] | None, allowed: Iterable[str]
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    if visible := slots.get():
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    torch.set_num_threads(threads)
-    for module in allowed:  # what the user vouched for in the parent
-        allow_code(module)
-    if setup:
-        setup()
-
-
 def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as e:
         raise UsageError('--ray needs Ray: pip install "robustmix[ray]"') from e
-    ray.init(address=None if workers.ray == "local" else workers.ray, log_to_driver=False)
+    with _own_signals():
+        ray.init(address=None if workers.ray == "local" else workers.ray, log_to_driver=False)
     try:
         gpus = workers.gpus_per_job if ray.cluster_resources().get("GPU") else 0
-        remote = ray.remote(num_cpus=1, num_gpus=gpus)(attempt)
-        futures = {remote.remote(job): i for i, job in jobs.items()}
+        remote = ray.remote(num_cpus=1, num_gpus=gpus)(_attempt_far)
+        orders = Orders(threads=1, setup=workers.setup)  # one thread for the one CPU
+        futures = {remote.remote(orders, job): i for i, job in jobs.items()}
         while futures:
             (ready,), _ = ray.wait(list(futures))
             i = futures.pop(ready)
@@ -235,3 +230,17 @@ def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finis
                 yield i, Finished(jobs[i], error=RunError(f"Ray: {type(e).__name__}"))
     finally:
         ray.shutdown()
+
+
+def _attempt_far(orders: Orders, job: Job) -> Finished:
+    follow_once(orders)
+    return attempt(job)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray answers SIGTERM by an exit of its own; whoever called decides that."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)

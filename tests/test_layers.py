@@ -25,7 +25,7 @@ LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
-    {"device", "epsilon", "files", "statistics", "progress"},
+    {"device", "epsilon", "files", "locks", "progress", "statistics", "worker"},
     {"spec"},
     {"errors"},
 ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -20,7 +23,11 @@ from .show import complain
 # typer carries a copy of click, or depends on it, by version: only the base class is needed
 _ClickException = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class Terminated(BaseException):
+    """SIGTERM: from a scheduler, from `timeout`, from a container that is stopped."""
 
 
 @cache
@@ -31,8 +38,37 @@ def _command() -> Callable[..., Any]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0 done, 1 failed, 2 wrong usage, 3 a grid finished with failures, 130 interrupted.
+    0 done, 1 failed, 2 wrong usage, 3 a grid finished with failures, 130 interrupted, 143 ended
+    by SIGTERM.
     """
+    try:
+        with _terminable():
+            return _main(arguments)
+    except Terminated:
+        complain("ended by SIGTERM; the same command goes on where it was")
+        return TERMINATED
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM gives up the unit in work, as Ctrl-C does; a second one changes nothing."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.getsignal(signal.SIGTERM)
+    if before is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield  # whoever started this decided otherwise
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _main(arguments: list[str] | None) -> int:
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
         result = _command()(arguments, prog_name="robustmix", standalone_mode=False)

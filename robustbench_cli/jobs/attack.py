@@ -19,6 +19,7 @@ from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.measure import enough, measure
 from robustbench_cli.evaluation.verification.eight_bit import eight_bit
 from robustbench_cli.files import read_json, write_json
+from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation, file_name
 from robustbench_cli.runs.run import Run
@@ -68,7 +69,12 @@ class AttackJob:
         )
 
     def run(self, progress: Progress | None = None) -> Path:
-        run, identity = Run.open(self.target), self._identity()
+        identity = self._identity()
+        with held(self.target / file_name(identity), self.label) as waited:
+            return self.path if waited and self.done() else self._attack(identity, progress)
+
+    def _attack(self, identity: dict[str, Any], progress: Progress | None) -> Path:
+        run = Run.open(self.target)
         parts = self.target / "attacks" / f".{file_name(identity)}"
         if self.force:
             shutil.rmtree(parts, ignore_errors=True)

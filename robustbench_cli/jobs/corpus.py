@@ -21,7 +21,8 @@ from robustbench_cli.evaluation.throughput.fast_path import crafting_source
 from robustbench_cli.evaluation.throughput.pooling import quick_pools
 from robustbench_cli.evaluation.throughput.threads import threads
 from robustbench_cli.evaluation.verification.verify import verify
-from robustbench_cli.files import read_json, replacing, write_json
+from robustbench_cli.files import replacing, write_json
+from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
@@ -31,6 +32,7 @@ from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
 
 from .attack_config import make_attack_config
+from .inputs import is_recorded
 
 
 def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:
@@ -92,15 +94,15 @@ def make_corpus(
     }
     path = source.path / "corpus" / f"{file_name(identity)}.safetensors"
     record = path.with_suffix(".json")
-    if not (record.is_file() and path.is_file() and read_json(record)["identity"] == identity):
-        index, images = _craft(source, train, probe.attack, radius, seed, progress)
-        if not len(index):
-            raise RunError(f"{source.path}: no image fools it at {radius}; choose a larger eps")
-        kept = {"x": images.cpu(), "index": index.cpu(), "label": train.labels[index].cpu()}
-        path.parent.mkdir(exist_ok=True)
-        with replacing(path) as beside:
-            save_file(kept, beside)
-        write_json(record, {"identity": identity, "tried": len(train), "kept": len(index)})
+    with held(source.path / path.name, f"corpus of {source.name}"):
+        if not (path.is_file() and is_recorded(record, identity)):
+            index, images = _craft(source, train, probe.attack, radius, seed, progress)
+            if not len(index):
+                raise RunError(f"{source.path}: no image fools it at {radius}; choose a larger eps")
+            kept = {"x": images.cpu(), "index": index.cpu(), "label": train.labels[index].cpu()}
+            with replacing(path) as beside:
+                save_file(kept, beside)
+            write_json(record, {"identity": identity, "tried": len(train), "kept": len(index)})
     try:
         stored = load_file(path, device=str(train.pixels.device))
         return Corpus(stored["x"], stored["label"])

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build_all
@@ -49,6 +50,10 @@ class TrainJob:
         return run.finished and run.config == self.config.as_dict()
 
     def run(self, progress: Progress | None = None) -> Path:
+        with held(self.path, self.label) as waited:
+            return self.path if waited and self.done() else self._train(progress)
+
+    def _train(self, progress: Progress | None) -> Path:
         if self.force:
             shutil.rmtree(self.path, ignore_errors=True)
         config = self.config

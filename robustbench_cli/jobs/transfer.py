@@ -8,8 +8,10 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.transfer import transfer
+from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
@@ -67,10 +69,16 @@ class TransferJob:
         return not self.force and not self._missing()
 
     def run(self, progress: Progress | None = None) -> Path:
+        images = open_images(self.config, Run.open(self.source), self.where)
+        names = [path.name for path in self.targets]
+        unit = file_name({**self.config.identity(images), "to": names})
+        with held(self.source / f"transfer-{unit}", self.label) as waited:
+            return self.path if waited and self.done() else self._transfer(images, progress)
+
+    def _transfer(self, images: Images, progress: Progress | None) -> Path:
         source = Run.open(self.source)
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
-        images = open_images(self.config, source, self.where)
         common = self.config.identity(images)
         parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from robustbench_cli.errors import RunError
 
 NESTS = ("state_dict", "model_state_dict", "model", "net")
 """Keys under which training scripts put a state dict, looked into in this order."""
+
+LARGEST = 4 * 2**30
+"""Bytes of a file, at most: the largest network of torchvision weighs 2.6 GB."""
 
 T = TypeVar("T")
 _PREFIX = re.compile(r"^(?:(?:module|model|_orig_mod)\.)+")
@@ -36,11 +40,51 @@ def load_state(path: Path | str) -> dict[str, Tensor]:
         RunError: no such file, or one without usable weights; one line with cause and remedy.
     """
     path = Path(path)
+    check_size(path)
+    check_archive(path)
     state = _tensors(_read(path, _first_bytes(path)))
     if not state:
         raise RunError(f"{path} holds no named tensors; expected a state dict, saved by {_SAVE}")
     room = path.stat().st_size
     return strip({name: _plain(path, name, value, room) for name, value in state.items()})
+
+
+def check_size(path: Path) -> None:
+    """Before any of it is read.
+
+    Raises:
+        RunError: the file is larger than :data:`LARGEST`.
+    """
+    try:
+        size = path.stat().st_size
+    except (OSError, ValueError):
+        return  # who reads it finds the words
+    if size > LARGEST:
+        raise RunError(
+            f"{path} has {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; "
+            f"save the weights alone: {_SAVE}"
+        )
+
+
+def check_archive(path: Path) -> None:
+    """Look at what a zip file claims to unfold to, which need not fit the memory.
+
+    Raises:
+        RunError: to more than the file has bytes; `torch.save` stores everything as it is.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != b"PK":
+                return
+            size, archive = path.stat().st_size, zipfile.ZipFile(file)
+            claimed = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return  # who reads it finds the words
+    if claimed > size:
+        raise RunError(
+            f"{path} has {size} bytes and would unfold to {claimed}, which torch.save never does; "
+            f"save the weights anew: {_SAVE}"
+        )
 
 
 def strip(state: Mapping[str, T]) -> dict[str, T]:
@@ -51,9 +95,11 @@ def strip(state: Mapping[str, T]) -> dict[str, T]:
 
 def _first_bytes(path: Path) -> bytes:
     """The beginning of the file, once it is clear that it may be a checkpoint."""
-    if path.is_dir():
-        raise RunError(f"{path} is a folder without a finished run; name a checkpoint file in it")
     try:
+        if path.is_dir():
+            raise RunError(
+                f"{path} is a folder without a finished run; name a checkpoint file in it"
+            )
         with path.open("rb") as file:
             head = file.read(512)
     except FileNotFoundError as e:
@@ -83,7 +129,8 @@ def _read(path: Path, head: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if path.suffix == ".safetensors" or head[8:9] == b"{":
-                return safetensors.torch.load(path.read_bytes())
+                with safe_open(path, framework="pt") as file:  # mapped, not read
+                    return {name: file.get_tensor(name) for name in sorted(file.keys())}
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as e:  # whatever bytes are in a file, the answer is one line
         raise RunError(_why(path, e)) from e

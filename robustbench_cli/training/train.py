@@ -19,6 +19,7 @@ from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
+from robustbench_cli.models.checkpoint import check_archive
 from robustbench_cli.models.first_convolution import quick_first_convolutions
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
@@ -214,6 +215,7 @@ class Trainer:
         write_history(self.path, self.history)
 
     def _load_checkpoint(self) -> None:
+        check_archive(self._checkpoint)
         try:
             state: dict[str, Any] = torch.load(
                 self._checkpoint, map_location=self.device, weights_only=True
