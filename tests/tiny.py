@@ -42,7 +42,9 @@ def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
     }
 
 
-def in_a_process(*command: str, cwd: Path, **environment: str) -> subprocess.Popen[str]:
+def in_a_process(
+    *command: str, cwd: Path, start_new_session: bool = False, **environment: str
+) -> subprocess.Popen[str]:
     """A Python of its own, with one thread and pipes for its streams."""
     return subprocess.Popen(
         [sys.executable, *command],
@@ -51,4 +53,5 @@ def in_a_process(*command: str, cwd: Path, **environment: str) -> subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=start_new_session,
     )

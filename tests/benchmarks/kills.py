@@ -3,7 +3,7 @@
     python tests/benchmarks/kills.py --kills 50
 
 A small experiment (digits; lenet5 and an MLP) runs once in peace. Then it is started, and killed at
-a random moment by SIGKILL or SIGTERM, in turns, until there were so many kills; two seconds after
+a random moment by SIGKILL or SIGTERM, in turns, until there were so many kills or Ctrl-C; two seconds after
 each, no worker may be left. Where it comes to its end before a kill, it begins anew. A last command
 runs to the end. Prints one line; exits with 1 if weights or rows differ, or a process was left.
 """
@@ -22,19 +22,16 @@ import time
 from pathlib import Path
 
 GRID = """
-runs = "runs"
-
 [train]
 data = "digits"
 model = ["lenet5", "mlp:width=32"]
-method = ["plain", "mixup"]
-epochs = 3
-train-fraction = 0.3
+epochs = 2
+train-fraction = 0.2
 
 [[attack]]
-attack = ["linf-fgsm", "linf-pgd:steps=5"]
+attack = ["linf-fgsm", "linf-pgd:steps=3"]
 eps = ["0.1", "0.2"]
-samples = 60
+samples = 40
 """
 PATIENCE = 2.0  # seconds within which the workers must end
 
@@ -101,8 +98,9 @@ def main() -> int:
             print("the undisturbed run failed")
             return 1
         whole, slowest, late, ends = time.monotonic() - began, 0.0, 0, 0
-        kills, codes = 0, set()
-        while kills < options.kills:
+        kills, codes, stopped = 0, set(), []
+        signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
+        while kills < options.kills and not stopped:
             process = start(wild)
             try:
                 process.wait(rng.uniform(0, whole))
@@ -111,6 +109,7 @@ def main() -> int:
                 process.send_signal((signal.SIGKILL, signal.SIGTERM)[kills % 2])
                 codes.add(process.wait())
                 took = seconds_to_end(process.pid)
+                print(f"kill {kills}, {took:.2f} s", file=sys.stderr)
                 slowest, late = max(slowest, took), late + (took > PATIENCE)
             else:
                 ends += 1
