@@ -3,9 +3,10 @@
     python tests/benchmarks/kills.py --kills 50
 
 A small experiment (digits; lenet5 and an MLP) runs once in peace. Then it is started, and killed at
-a random moment by SIGKILL or SIGTERM, in turns, until there were so many kills or Ctrl-C; two seconds after
-each, no worker may be left. Where it comes to its end before a kill, it begins anew. A last command
-runs to the end. Prints one line; exits with 1 if weights or rows differ, or a process was left.
+a random moment by SIGKILL or SIGTERM, in turns, until there were so many kills or Ctrl-C; two
+seconds after each, no worker may be left. Where it comes to its end before a kill, it begins anew.
+A last command runs to the end. Prints one line; exits with 1 if weights or rows differ, or if a
+process or a hidden file was left.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ epochs = 2
 train-fraction = 0.2
 
 [[attack]]
-attack = ["linf-fgsm", "linf-pgd:steps=3"]
+attack = "linf-fgsm"
 eps = ["0.1", "0.2"]
 samples = 40
 """
