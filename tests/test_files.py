@@ -7,6 +7,8 @@ import os
 import re
 import resource
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,30 @@ def test_the_temporary_file_is_hidden_and_keeps_the_suffix(tmp_path: Path) -> No
         assert beside.parent == tmp_path
         assert beside.name.startswith(".") and beside.suffix == ".png"
         beside.write_text("")
+
+
+HALF = """
+import os, pathlib, signal
+from robustbench_cli.files import replacing
+with replacing(pathlib.Path("decay.png")) as beside:
+    beside.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    """Not what a living process is writing, nor another machine's, nor a file of the user's."""
+    subprocess.run([sys.executable, "-c", HALF], cwd=tmp_path, check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".part.png") and left.read_text() == "half"
+    far = tmp_path / re.sub(r"robustmix-[0-9a-f]{8}", "robustmix-00000000", left.name)
+    theirs = tmp_path / ".notes.part.png"
+    for path in (far, theirs):
+        path.write_text("")
+    with replacing(tmp_path / "living.png") as living:
+        write(tmp_path / "decay.png", "whole")
+        assert living.exists() and not left.exists() and far.exists() and theirs.exists()
+    assert (tmp_path / "decay.png").read_text() == "whole"
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:

@@ -107,7 +107,8 @@ def _first_bytes(path: Path) -> bytes:
             f"no file {path}; expected a run's folder or a .safetensors, .pt or .pth file"
         ) from e
     except (OSError, ValueError) as e:
-        raise RunError(f"cannot read {one_line(path)}: {one_line(e)}") from e
+        reason = getattr(e, "strerror", None) or e
+        raise RunError(f"cannot read {one_line(path)}: {one_line(reason)}") from e
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if not head:
         raise RunError(f"{path} is empty; {_AGAIN}")

@@ -236,18 +236,42 @@ def test_nobody_listens_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
-def test_ctrl_c_in_the_middle_of_a_training(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "line"),
+    [
+        (signal.SIGINT, 130, "Error: interrupted; the same command goes on where it was\n"),
+        (signal.SIGTERM, 143, "Error: ended by SIGTERM; the same command goes on where it was\n"),
+    ],
+)
+def test_ctrl_c_and_sigterm_in_the_middle_of_a_training(
+    tmp_path: Path, sent: signal.Signals, code: int, line: str
+) -> None:
     process = in_a_process(
         *("-m", "robustbench_cli", "train", *OPTIONS, "--epochs", "5000"), cwd=tmp_path
     )
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("runs/*/history.csv")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and out == ""
-    assert err == "Error: interrupted; the same command goes on where it was\n"
-    assert not list(tmp_path.glob("runs/*/.*")), "nothing half written stays"
+    assert process.returncode == code and out == ""
+    assert err == line
+    assert not list(tmp_path.rglob(".*")), "nothing half written stays, and no lock"
+
+
+def test_sigterm_is_answered_only_while_a_command_runs(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("robustbench_cli.training.train.Trainer._epoch", end)
+    found = cli("train", *OPTIONS)
+    assert found.code == 143 and "ended by SIGTERM" in found.line
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_console_script_is_the_same() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from robustbench_cli.errors import RunError
-from robustbench_cli.models.checkpoint import load_state
+from robustbench_cli.models.checkpoint import LARGEST, load_state
 
 
 def network() -> nn.Module:
@@ -133,6 +134,34 @@ def test_an_absent_file_a_folder_and_an_impossible_name_are_told_apart(tmp_path:
     assert "no file" in refusal(tmp_path / "absent.pt")
     assert "is a folder" in refusal(tmp_path)
     assert "cannot read" in refusal(tmp_path / "a\0b.pt")
+    with pytest.raises(RunError, match=r"cannot read a+\.\.\.: File name too long$"):
+        load_state("a" * 300 + ".pt")
+
+
+def test_what_a_zip_file_would_unfold_to_is_looked_at_first(tmp_path: Path) -> None:
+    """The same archive as `torch.save` writes it is read; packed, it is not even begun."""
+    stored, packed = tmp_path / "stored.pt", tmp_path / "packed.pt"
+    torch.save({"a": torch.zeros(100_000)}, stored)
+    with zipfile.ZipFile(stored) as old, zipfile.ZipFile(packed, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename, old.read(entry), zipfile.ZIP_DEFLATED)
+    assert load_state(stored).keys() == {"a"}
+    assert packed.stat().st_size < 10_000
+    assert "bytes and would unfold to 40" in refusal(packed)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.pt"])
+def test_a_file_too_large_for_a_network_is_not_read(name: str, tmp_path: Path) -> None:
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(LARGEST + 2**30)  # sparse: it takes no room on the disk
+    assert "has 5.0 GiB, expected at most 4; save the weights alone" in refusal(tmp_path / name)
+
+
+def test_safetensors_are_mapped_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(network().state_dict(), path)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    assert_loads(path)
 
 
 @pytest.mark.parametrize(
