@@ -32,7 +32,7 @@ are worth. Epsilons are in pixels of [0, 1].
   robustmix --explain pgd-at                          what one of them does
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage,
-3 some of many jobs failed, 130 interrupted.
+3 some of many jobs failed, 130 interrupted, 143 ended by SIGTERM.
 """
 
 app = typer.Typer(
