@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -67,6 +68,8 @@ def _here() -> str:
 
 
 def _lives(process: int) -> bool:
+    if sys.platform == "win32":  # where to ask means to kill
+        return True
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
