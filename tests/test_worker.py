@@ -62,12 +62,12 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, sent: signal.Signals) -> 
 
 
 def test_orders_are_what_the_parent_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     monkeypatch.chdir(tmp_path)
     allow_code("own_lab")
     done: list[str] = []
     orders = Orders(threads=1, setup=lambda: done.append("set up"))
-    monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+    monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
     monkeypatch.chdir("/")
     orders.follow()
     assert allowed_code() == ("own_lab",) and Path.cwd() == tmp_path and done == ["set up"]
