@@ -80,10 +80,20 @@ def figure(
     by: str = "method",
     attack: Attacks = None,
     epsilons: Epsilons = None,
+    highlight: str | Iterable[str] = (),
 ) -> Drawing:
-    """A matplotlib figure of a spec such as ``decay-curve``; save it with ``.savefig(path)``."""
+    """A matplotlib figure of a spec such as ``decay-curve``; save it with ``.savefig(path)``.
+
+    `highlight`: these lines in colour and the others grey, by label or by method (``pgd-at``).
+
+    Raises:
+        UsageError: no such figure, parameter, setting, epsilon or line.
+        RunError: the runs hold nothing that it shows.
+    """
     plugin = build(Figure, name) if isinstance(name, str) else name
-    return plugin.draw(Selection.of(runs, by=by, attack=attack, epsilons=epsilons))
+    return plugin.draw(
+        Selection.of(runs, by=by, attack=attack, epsilons=epsilons, highlight=highlight)
+    )
 
 
 def write_report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pandas as pd
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.runs.run import Run
-from robustbench_cli.spec import Plugin
+from robustbench_cli.spec import Plugin, split
 from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
 
 from .numbers.compare import Comparison, compare
@@ -28,7 +29,7 @@ class Selection:
     """Runs, the setting that names their groups, and a choice of attacks and epsilons.
 
     An empty choice stands for all. `targets` narrows transfers to these runs. `against` names the
-    group that the others are compared with.
+    group that the others are compared with, `highlight` those that figures show in colour.
     """
 
     runs: tuple[Run, ...]
@@ -37,6 +38,7 @@ class Selection:
     epsilons: tuple[Eps, ...] = ()
     targets: tuple[Run, ...] = ()
     against: str | None = None
+    highlight: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -48,6 +50,7 @@ class Selection:
         epsilons: Epsilons = None,
         targets: Iterable[Run] = (),
         against: str | None = None,
+        highlight: str | Iterable[str] = (),
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
         listed = (runs,) if isinstance(runs, Run) else tuple(runs)
@@ -63,6 +66,7 @@ class Selection:
             epsilons=chosen,
             targets=tuple(targets),
             against=against,
+            highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
         )
 
     @cached_property
@@ -94,6 +98,25 @@ class Selection:
         """Positions of the chosen epsilons of a curve; epsilon 0 is always among them."""
         chosen = self.epsilons or curve.epsilons
         return [i for i, e in enumerate(curve.epsilons) if e in chosen or not e.value]
+
+    def highlighted(self, labels: Iterable[str]) -> list[str]:
+        """Those of `labels` that `highlight` names: whole, or by a method that is part of them.
+
+        Raises:
+            UsageError: a name that fits none.
+        """
+        known = list(dict.fromkeys(labels))
+        found: dict[str, None] = {}
+        for name in self.highlight:
+            fitting = [label for label in known if label == name] or [
+                label for label in known if name in _pieces(label)
+            ]
+            if not fitting:
+                near = get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+                raise UsageError(f"--highlight {name}: no such line; {hint}")
+            found |= dict.fromkeys(fitting)
+        return [label for label in known if label in found]
 
     @cached_property
     def transfers(self) -> pd.DataFrame:
@@ -137,6 +160,12 @@ class Selection:
     def verdict(self) -> str:
         """The line that ends the table."""
         return verdict_line(self.findings, self.runs)
+
+
+def _pieces(label: str) -> set[str]:
+    """The specs in a label such as ``mixup:alpha=0.4+pgd-at, lenet5``, and their names."""
+    specs = [part for piece in label.split(", ") for part in split(piece)]
+    return {*specs, *(spec.partition(":")[0] for spec in specs)}
 
 
 def parse_epsilons(given: Epsilons) -> tuple[Eps, ...]:

@@ -2,11 +2,13 @@
 
 values    one scalar: 8/255, true, none; and the shortest text that reads back as the same
 plugin    the contract: a dataclass whose fields are the parameters, with bounds
+declared  a plugin's parameters with their defaults, read from its file and not imported
 registry  which plugins there are (a folder's listing), and whose code may be named
 grammar   a whole spec: ``pgd-at:eps=8/255``, ``mixup+pgd-at``, ``my_lab.nets:MyNet:width=3``
 """
 
-from .grammar import build, build_all, split
+from .declared import defaults
+from .grammar import build, build_all, read, split
 from .plugin import ROOMS, Plugin, param, parameters
 from .registry import allow_code, allowed_code, describe, find, import_object, names
 from .values import convert, number, shorten
@@ -19,6 +21,7 @@ __all__ = [
     "build",
     "build_all",
     "convert",
+    "defaults",
     "describe",
     "find",
     "import_object",
@@ -26,6 +29,7 @@ __all__ = [
     "number",
     "param",
     "parameters",
+    "read",
     "shorten",
     "split",
 ]

@@ -22,6 +22,21 @@ def split(text: str) -> list[str]:
     return [part.strip() for part in re.split(r"\+(?=\s*[A-Za-z])", text)]
 
 
+def read(part: str) -> tuple[str, dict[str, str]]:
+    """The name in one spec and what is written of its parameters; imports and checks nothing.
+
+    A parameter that stands without its name has the key ``""``.
+    """
+    name, _, given = part.strip().partition(":")
+    pairs = [item.partition("=") if "=" in item else ("", "=", item) for item in _items(given)]
+    return name.strip(), {k.strip().replace("_", "-"): v.strip() for k, _, v in pairs}
+
+
+def _items(given: str) -> list[str]:
+    """``key=value,key=value``, of which a value may hold commas."""
+    return re.split(r",(?=\s*[A-Za-z][\w-]*\s*=)", given) if given else []
+
+
 def build(base: type[P], text: str, *, trusted: bool = True) -> P:
     """One object from its spec, for example ``pgd-at:eps=8/255,steps=7``.
 
@@ -36,9 +51,7 @@ def build(base: type[P], text: str, *, trusted: bool = True) -> P:
     hints = _hints(cls)  # type: ignore[arg-type]
     known = {f.name: f for f in parameters(cls)}
     values: dict[str, Any] = {}
-    for position, item in enumerate(
-        re.split(r",(?=\s*[A-Za-z][\w-]*\s*=)", given) if given else []
-    ):
+    for position, item in enumerate(_items(given)):
         key, equals, value = (part.strip() for part in item.partition("="))
         key = key.replace("-", "_")
         if position == 0 and cls.positional and (not equals or key not in known):

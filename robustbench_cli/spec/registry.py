@@ -25,10 +25,14 @@ def names(room: str) -> tuple[str, ...]:
     return tuple(sorted(s.replace("_", "-") for s in stems if not s.startswith("_")))
 
 
+def source(room: str, name: str) -> Path:
+    """The file of a plugin."""
+    return _ROOT / ROOMS[room].replace(".", "/") / f"{name.replace('-', '_')}.py"
+
+
 def describe(room: str, name: str) -> str:
     """The first line of a plugin's docstring, read without importing it."""
-    path = _ROOT / ROOMS[room].replace(".", "/") / f"{name.replace('-', '_')}.py"
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    text = ast.get_docstring(ast.parse(source(room, name).read_text("utf-8"))) or ""
     return text.partition("\n")[0]
 
 

@@ -2,26 +2,31 @@
 
 Bands are 95 % intervals: Student's t over three or more seeds, Wilson's for one run (test sampling
 only), none for two runs, whose points are shown instead. Every panel has the epsilons of its own
-norm; the accuracy axis is shared. Cost: none, it only reads results.
+norm; the accuracy axis is shared. More than eight lines are no picture: then each group has a small
+panel, a line for each attack, the others grey behind it under the attack that finds most; or name
+some of them, `--highlight pgd-at`, and all but those turn grey. Cost: none, it only reads results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.numbers.summary import Curve
+from robustbench_cli.reporting.quantity import in_percent
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common
-from robustbench_cli.reporting.tables.cells import NORMS, in_255ths, units
+from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED, in_255ths, units
 from robustbench_cli.spec import param
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
+
+    from ._lines import Block, Line
 
 
 @dataclass(kw_only=True)
@@ -34,10 +39,16 @@ class DecayCurve(Figure):
     height: float = param(2.7, "of a panel, in inches", low=1.5, high=12)
 
     def draw(self, selection: Selection) -> Drawing:
-        from . import _canvas
+        from . import _canvas, _lines
 
         curves = selection.curves
         labels = list(dict.fromkeys(curve.label for curve in curves))
+        named = selection.highlighted(labels)
+        said = [*self._intervals(curves), ", ".join(common(curves))]
+        if named:
+            return self._draw_named(selection, named, said)
+        if len(labels) > _lines.MOST:
+            return self._draw_small(selection, said)
         attacks = list(dict.fromkeys((curve.attack, curve.view) for curve in curves))
         columns = _canvas.columns_of(len(attacks))
         width = self.width * (1.5 if columns == 1 else 1)
@@ -53,10 +64,9 @@ class DecayCurve(Figure):
                 for curve in here:
                     style = _canvas.line_style(labels.index(curve.label))
                     self._line(panel, curve, selection.shown(curve), style)
-                title = key[0] if len({view for _, view in attacks}) == 1 else ", ".join(key)
+                title = self._title(key, attacks)
                 panel.set_title(_canvas.wrapped(title, int(width * 13)))
                 self._dress(panel, here, first=number % columns == 0)
-            said = [*self._intervals(curves), ", ".join(common(curves))]
             legend = canvas.legend(
                 handles=self._handles(names, curves),
                 loc="outside lower center",
@@ -67,6 +77,70 @@ class DecayCurve(Figure):
             )
             legend.get_title().set_multialignment("center")
         return canvas
+
+    def _draw_named(self, selection: Selection, named: list[str], said: list[str]) -> Drawing:
+        """The named lines in colour, all others grey."""
+        from . import _lines
+
+        curves = selection.curves
+        attacks = list(dict.fromkeys((curve.attack, curve.view) for curve in curves))
+        panels = []
+        for key in attacks:
+            here = [curve for curve in curves if (curve.attack, curve.view) == key]
+            lines = tuple(self._of(curve, selection, curve.label) for curve in here)
+            panels.append(_lines.Panel(self._title(key, attacks), lines, self._dressing(here)))
+        return _lines.draw_panels(
+            panels, width=self.width, height=self.height, named=named, said=said
+        )
+
+    def _draw_small(self, selection: Selection, said: list[str]) -> Drawing:
+        """A small panel for each group; below each other where norms differ."""
+        from matplotlib.lines import Line2D
+
+        from . import _lines
+
+        norms = list(dict.fromkeys(curve.norm for curve in selection.curves))
+        blocks = [self._block(selection, norm) for norm in norms]
+        chance = [Line2D([], [], color="0.35", linestyle=":", label="chance")]
+        more = chance if self._marks_chance(selection.curves) else []
+        grey = [f"grey: the others under {_worst(selection.curves, norm)[0]}" for norm in norms]
+        return _lines.draw_small(blocks, said=[*said, "; ".join(grey)], more=more)
+
+    def _block(self, selection: Selection, norm: str) -> Block:
+        from . import _lines
+
+        curves = [curve for curve in selection.curves if curve.norm == norm]
+        attacks = list(dict.fromkeys((curve.attack, curve.view) for curve in selection.curves))
+        cells = {
+            label: tuple(
+                self._of(curve, selection, self._title((curve.attack, curve.view), attacks))
+                for curve in curves
+                if curve.label == label
+            )
+            for label in dict.fromkeys(curve.label for curve in curves)
+        }
+        worst = _worst(curves, norm)
+        behind = (c for c in curves if (c.attack, c.view) == worst)
+        lines = tuple(self._of(curve, selection, curve.label) for curve in behind)
+        return _lines.Block(cells, lines, self._dressing(curves))
+
+    def _of(self, curve: Curve, selection: Selection, label: str) -> Line:
+        """A curve in percent at the chosen epsilons."""
+        from . import _lines
+
+        shown = selection.shown(curve)
+        line = _lines.Line.through(
+            label,
+            [float(curve.epsilons[i]) for i in shown],
+            [in_percent(curve.accuracy[i]) for i in shown],
+        )
+        return line if self.bands else replace(line, low=(), high=())
+
+    def _dressing(self, curves: list[Curve]) -> Callable[[Axes], None]:
+        return lambda panel: self._dress(panel, curves, first=True)
+
+    def _title(self, key: tuple[str, str], attacks: list[tuple[str, str]]) -> str:
+        return key[0] if len({view for _, view in attacks}) == 1 else ", ".join(key)
 
     def _line(self, panel: Axes, curve: Curve, shown: Sequence[int], style: dict[str, Any]) -> None:
         x = [float(curve.epsilons[i]) for i in shown]
@@ -131,16 +205,21 @@ class DecayCurve(Figure):
         return handles
 
     def _intervals(self, curves: list[Curve]) -> Iterator[str]:
-        kinds = {curve.interval for curve in curves}
-        words = {
-            "t": "95 % t interval over seeds",
-            "wilson": "95 % Wilson interval of one run, test sampling only",
-        }
-        shown = [text for kind, text in words.items() if kind in kinds]
-        if self.bands and shown:
-            yield f"bands: {'; '.join(shown)}"
-        if "none" in kinds:
-            yield "two runs: mean and both points, no interval"
+        from . import _lines
+
+        return _lines.intervals((curve.interval for curve in curves), bands=self.bands)
+
+
+def _worst(curves: list[Curve], norm: str) -> tuple[str, str]:
+    """The attack and view of a norm that leave the least accuracy, over all curves."""
+    means: dict[tuple[str, str], list[float]] = {}
+    for curve in curves:
+        if curve.norm == norm and curve.view != SMOOTHED:
+            shares = curve.share.value if curve.share else curve.accuracy[-1].value
+            means.setdefault((curve.attack, curve.view), []).append(shares)
+    if not means:  # certificates only
+        return next((c.attack, c.view) for c in curves if c.norm == norm)
+    return min(means, key=lambda key: sum(means[key]) / len(means[key]))
 
 
 def _runs(curves: list[Curve], label: str) -> str:
