@@ -16,27 +16,35 @@ Quantity = Literal["robust", "clean", "area", "half"]
 """Accuracy at an epsilon, or of unchanged images; area as a share; the epsilon at half."""
 
 
-def one_epsilon(curves: Sequence[Curve], selection: Selection, given: str | None) -> Eps:
-    """`given`, or the largest that was chosen, or one of those that most of `curves` share.
+def by_attack(
+    curves: Sequence[Curve], selection: Selection, eps: str | None = None
+) -> dict[tuple[str, str], tuple[Eps, list[Curve]]]:
+    """Attack and view -> an epsilon, and the curves, of which some may lack it.
+
+    The epsilon is `eps`, or the largest of the selection's, or one that most of the curves share.
 
     Raises:
-        UsageError: no curve has it, or there is none above 0.
+        UsageError: no curve has `eps`, or nothing was attacked above 0.
     """
-    known = sorted({eps for curve in curves for eps in curve.epsilons if eps.value})
-    chosen = [eps for eps in selection.epsilons if eps in known]
-    if given is not None:
-        eps = Eps.parse(given)
-        if eps not in known:
-            listing = ", ".join(map(str, known)) or "none"
-            raise UsageError(f"no curve has eps {given}; there are: {listing}")
-        return next(e for e in known if e == eps)
-    if chosen:
-        return chosen[-1]
-    if not known:
+    known = sorted({each for curve in curves for each in curve.epsilons if each.value})
+    wanted = {Eps.parse(eps)} if eps is not None else {e for e in selection.epsilons if e.value}
+    if wanted and wanted.isdisjoint(known):
+        listing = ", ".join(map(str, known)) or "none"
+        raise UsageError(f"no run was attacked at eps {max(wanted)}; there are: {listing}")
+    found = {}
+    for key in dict.fromkeys((curve.attack, curve.view) for curve in curves):
+        here = [curve for curve in curves if (curve.attack, curve.view) == key]
+        counts: dict[Eps, int] = {}
+        for each in sorted(each for curve in here for each in curve.epsilons if each.value):
+            counts[each] = counts.get(each, 0) + 1
+        fitting = [each for each in counts if not wanted or each in wanted]
+        shared = [each for each in fitting if counts[each] == max(counts[e] for e in fitting)]
+        if shared:
+            at = shared[-1] if wanted else choose(shared, 1)[0]
+            found[key] = at, here
+    if not found:
         raise UsageError("no attack above eps 0; type: robustmix sweep-epsilon RUN")
-    counts = {eps: sum(eps in curve.epsilons for curve in curves) for eps in known}
-    shared = [eps for eps in known if counts[eps] == max(counts.values())]
-    return choose(shared, 1)[0]
+    return found
 
 
 def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:

@@ -14,6 +14,8 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import defaults, names, number, read, split
 
+from .numbers.labels import group_of, label_groups
+
 _SPECS = {"method": "methods", "model": "models", "data": "datasets"}
 _SILENT = ("seed", "method_resolved")
 
@@ -68,6 +70,8 @@ class Setting:
                 config[where] = "+".join(parts)
         else:
             config.pop(self.name.replace("-", "_"), None)
+            if self.name == "method":
+                config.pop("method_resolved", None)
         return replace(run, record={**run.record, "config": config})
 
 
@@ -110,3 +114,28 @@ def _plain(value: Any) -> Value | None:
         return float(number(str(value)))
     except UsageError:
         return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def labels_without(runs: Sequence[Run], by: str, settings: Sequence[Setting]) -> dict[str, str]:
+    """Group (see `labels.group_of`) -> what groups are called that differ in `settings` only.
+
+    Runs without a seed or without one of the settings are left out.
+
+    Raises:
+        UsageError: groups that are single runs.
+    """
+    if by == "run":
+        raise UsageError("--by run makes each run a group of its own; leave it out here")
+    stripped: dict[str, Run] = {}
+    for run in runs:
+        if all(setting.value(run) is not None for setting in settings):
+            bare = run
+            for setting in settings:
+                bare = setting.without(bare)
+            stripped[group_of(run, by)] = bare
+    taken = {setting.name.replace("-", "_") for setting in settings}
+    name = next(
+        key for key in (by.replace("-", "_"), "method", "model", "data") if key not in taken
+    )
+    labels = label_groups(stripped.values(), name)
+    return {group: labels[group_of(bare, name)] for group, bare in stripped.items()}

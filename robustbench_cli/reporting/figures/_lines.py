@@ -74,12 +74,16 @@ def draw_panels(
     height: float,
     named: Sequence[str] = (),
     said: Sequence[str] = (),
+    more: Sequence[Line2D] = (),
     sharey: bool = True,
 ) -> _canvas.Canvas:
-    """A legend below all; `said` is its title, line by line. `named`: the labels in colour."""
+    """A legend below all, which `more` joins; `said` is its title, line by line.
+
+    `named`: the labels in colour.
+    """
     labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
     if len(labels) > MOST and not named:
-        return draw_small([_single(panel, labels) for panel in panels], said=said)
+        return draw_small([_single(panel, labels) for panel in panels], said=said, more=more)
     coloured = list(named) or labels
     columns = _canvas.columns_of(len(panels))
     width *= 1.5 if columns == 1 else 1
@@ -92,6 +96,7 @@ def draw_panels(
     rest = len(labels) - len(coloured)
     if rest:
         handles.append(Line2D([], [], label=others(rest), **GREY))
+    handles += more
     shape = _canvas.legend_shape([str(h.get_label()) for h in handles], columns * width)
     with _canvas.style():
         extra = 0.16 * (shape[0] + "".join(names).count("\n") + len(said)) + 0.25
@@ -142,6 +147,7 @@ def draw_small(
                 _dress(panel, block.dress)
                 last_row = number + columns >= len(block.cells)
                 _sparse(panel, left=number % columns == 0, below=last_row)
+            _share_limits(mine[: len(block.cells)])
         legend(canvas, handles, shape[1], said, inches)
     return canvas
 
@@ -218,6 +224,14 @@ def _dress(panel: Axes, dress: Dress) -> None:
     dress(panel)
 
 
+def _share_limits(panels: Sequence[Axes]) -> None:
+    """The widest, so that lines in grey and in colour can be compared."""
+    for get, put in ((Axes.get_xlim, Axes.set_xlim), (Axes.get_ylim, Axes.set_ylim)):
+        limits = [get(panel) for panel in panels]
+        for panel in panels:
+            put(panel, min(low for low, _ in limits), max(high for _, high in limits))
+
+
 def _small_look(index: int) -> dict[str, Any]:
     return {"color": _canvas.COLOURS[index % len(_canvas.COLOURS)], "linewidth": 1.6}
 
@@ -228,15 +242,14 @@ def _small_key(label: str, look: Mapping[str, Any]) -> Line2D:
 
 def _sparse(panel: Axes, *, left: bool, below: bool) -> None:
     """Few ticks, and words only at the edge of the block."""
-    axis = panel.xaxis
-    locator, words = axis.get_major_locator(), axis.get_major_formatter()
+    locator, words = panel.xaxis.get_major_locator(), panel.xaxis.get_major_formatter()
     if isinstance(locator, FixedLocator) and isinstance(words, FixedFormatter):
         panel.set_xticks(list(locator.locs)[::2], list(words.seq)[::2])
-    else:
-        axis.set_major_locator(MaxNLocator(3))
+    elif isinstance(locator, MaxNLocator):
+        locator.set_params(nbins=3)
     panel.tick_params(labelleft=left, labelbottom=below, labelsize=7)
     first = below and left
-    panel.set_xlabel(_canvas.wrapped(panel.get_xlabel(), 18) if first else "", fontsize=8)
+    panel.set_xlabel(_canvas.wrapped(panel.get_xlabel(), 26) if first else "", fontsize=8)
     wrapped = "\n".join(_canvas.wrapped(t, 16) for t in panel.get_ylabel().split("\n"))
     panel.set_ylabel(wrapped if left else "", fontsize=8)
 

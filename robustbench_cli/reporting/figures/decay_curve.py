@@ -19,7 +19,7 @@ from robustbench_cli.reporting.numbers.summary import Curve
 from robustbench_cli.reporting.quantity import in_percent
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common
-from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED, in_255ths, units
+from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED, in_255ths, listing, units
 from robustbench_cli.spec import param
 
 if TYPE_CHECKING:
@@ -90,21 +90,23 @@ class DecayCurve(Figure):
             lines = tuple(self._of(curve, selection, curve.label) for curve in here)
             panels.append(_lines.Panel(self._title(key, attacks), lines, self._dressing(here)))
         return _lines.draw_panels(
-            panels, width=self.width, height=self.height, named=named, said=said
+            panels,
+            width=self.width,
+            height=self.height,
+            named=named,
+            said=said,
+            more=self._chance(curves),
         )
 
     def _draw_small(self, selection: Selection, said: list[str]) -> Drawing:
         """A small panel for each group; below each other where norms differ."""
-        from matplotlib.lines import Line2D
-
         from . import _lines
 
         norms = list(dict.fromkeys(curve.norm for curve in selection.curves))
         blocks = [self._block(selection, norm) for norm in norms]
-        chance = [Line2D([], [], color="0.35", linestyle=":", label="chance")]
-        more = chance if self._marks_chance(selection.curves) else []
-        grey = [f"grey: the others under {_worst(selection.curves, norm)[0]}" for norm in norms]
-        return _lines.draw_small(blocks, said=[*said, "; ".join(grey)], more=more)
+        worst = [_worst(selection.curves, norm)[0] for norm in norms]
+        grey = f"grey: the others under {listing(worst)}, which find{'s' * (len(worst) == 1)} most"
+        return _lines.draw_small(blocks, said=[*said, grey], more=self._chance(selection.curves))
 
     def _block(self, selection: Selection, norm: str) -> Block:
         from . import _lines
@@ -200,9 +202,13 @@ class DecayCurve(Figure):
             Line2D([], [], label=name, markersize=4, linewidth=1.4, **_canvas.line_style(i))
             for i, name in enumerate(names)
         ]
-        if self._marks_chance(curves):
-            handles.append(Line2D([], [], color="0.35", linestyle=":", label="chance"))
-        return handles
+        return [*handles, *self._chance(curves)]
+
+    def _chance(self, curves: list[Curve]) -> list[Any]:
+        from matplotlib.lines import Line2D
+
+        marked = self._marks_chance(curves)
+        return [Line2D([], [], color="0.35", linestyle=":", label="chance")] * marked
 
     def _intervals(self, curves: list[Curve]) -> Iterator[str]:
         from . import _lines
