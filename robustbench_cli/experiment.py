@@ -17,6 +17,7 @@ eps = "0.1"
 
 [report]
 folder = "results"
+figures = ["scatter", "history"]          # beside those that every report has
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from .epsilon import Eps, grid
 from .errors import UsageError
 from .jobs import AttackJob, TrainJob, TransferJob, Where
 from .jobs.attack_config import AttackConfig, make_attack_config
-from .spec import build_all
+from .reporting.figure import Figure
+from .spec import build, build_all
 from .training.config import TrainConfig
 from .training.method import Method
 
@@ -45,7 +47,7 @@ _ATTACK_ONLY: dict[str, type] = {
 _OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
 _ATTACK = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
 _TRANSFER = _ATTACK - {"defence", *_ATTACK_ONLY} | {"source", "target"}
-_REPORT = {"folder", "by", "attack", "eps"}
+_REPORT = {"folder", "by", "attack", "eps", "figures", "highlight"}
 _RESOLVED = {"method_resolved"}
 
 
@@ -57,6 +59,8 @@ class ReportConfig:
     by: str = "method"
     attack: tuple[str, ...] = ()
     epsilons: tuple[Eps, ...] = ()
+    figures: tuple[str, ...] = ()
+    highlight: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,10 @@ def _report(section: Mapping[str, Any]) -> ReportConfig:
         _typed(section.get("by", "method"), str, "[report] by"),
         tuple(_texts(section.get("attack", ()))),
         grid(_texts(section.get("eps", ()))),
+        tuple(
+            str(build(Figure, spec, trusted=False)) for spec in _texts(section.get("figures", ()))
+        ),
+        tuple(_texts(section.get("highlight", ()))),
     )
 
 

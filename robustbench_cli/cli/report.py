@@ -31,7 +31,11 @@ def report(
     ] = None,
     figure: Annotated[
         str | None,
-        Option(metavar="NAME", help="Draw decay-curve or transfer-matrix into -o FILE.png."),
+        Option(metavar="SPEC", help="Draw this into -o FILE.png; see --list figures."),
+    ] = None,
+    highlight: Annotated[
+        list[str] | None,
+        Option(metavar="NAME", help="These lines in colour, the others grey; repeat."),
     ] = None,
     against: Annotated[
         str | None,
@@ -50,7 +54,8 @@ def report(
       robustmix report runs/*
       robustmix report runs/* -a linf-pgd -e 0.1,0.2 -f markdown -o results.md
       robustmix report runs/* --against plain                 differences, with intervals
-      robustmix report runs/* --figure decay-curve -o decay.svg
+      robustmix report runs/* --figure decay-curve --highlight pgd-at -o decay.svg
+      robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
       robustmix report runs/* -o results/                     every format and picture
     """
     from robustbench_cli.reporting import report as reporting
@@ -62,16 +67,25 @@ def report(
     path = output.output
     if figure:
         if path is None or str(path) == "-":
-            raise UsageError(f"--figure {figure} needs a file: -o {figure}.png, .svg or .pdf")
+            name = figure.partition(":")[0]
+            raise UsageError(f"--figure {figure} needs a file: -o {name}.png, .svg or .pdf")
         reporting.check_suffix(path)
-        drawing = reporting.figure(figure, found, by=by, attack=attacks, epsilons=epsilons)
+        drawing = reporting.figure(
+            figure, found, by=by, attack=attacks, epsilons=epsilons, highlight=highlight or ()
+        )
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
     elif path is not None and path.suffix in (".png", ".svg", ".pdf"):
         raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
     elif path is not None and _is_folder(path):
         table, written = reporting.write_report(
-            found, path, by=by, attack=attacks, epsilons=epsilons, against=against
+            found,
+            path,
+            by=by,
+            attack=attacks,
+            epsilons=epsilons,
+            against=against,
+            highlight=highlight or (),
         )
         show.emit_table(table, replace(output, output=None))
         show.say("wrote " + ", ".join(map(str, written)))

@@ -73,6 +73,14 @@ def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
     if plan.folder is None:
         show.emit_table(table(runs, by=plan.by, attack=attack, epsilons=epsilons), output)
         return
-    made, written = write_report(runs, plan.folder, by=plan.by, attack=attack, epsilons=epsilons)
+    made, written = write_report(
+        runs,
+        plan.folder,
+        by=plan.by,
+        attack=attack,
+        epsilons=epsilons,
+        highlight=plan.highlight,
+        figures=plan.figures,
+    )
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

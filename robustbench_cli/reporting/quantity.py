@@ -49,13 +49,10 @@ def by_attack(
 
 def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
     """In percent, but for the epsilon at half; None where the curve does not have it."""
-    found = {
-        "robust": lambda: curve.at(eps),
-        "clean": lambda: curve.clean,
-        "area": lambda: curve.share,
-        "half": lambda: curve.half,
-    }[quantity]()
-    return found if found is None or quantity == "half" else in_percent(found)
+    if quantity == "half":
+        return curve.half
+    found = {"robust": curve.at(eps), "clean": curve.clean, "area": curve.share}[quantity]
+    return None if found is None else in_percent(found)
 
 
 def in_percent(share: Estimate) -> Estimate:

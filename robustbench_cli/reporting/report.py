@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RobustmixError, UsageError
+from robustbench_cli.files import slug
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 
@@ -104,17 +106,25 @@ def write_report(
     attack: Attacks = None,
     epsilons: Epsilons = None,
     against: str | None = None,
+    highlight: str | Iterable[str] = (),
+    figures: Iterable[str] = (),
 ) -> tuple[Table, list[Path]]:
-    """Every table format and figure into `folder`; the table, and the files in their order.
+    """Every table format and the usual figures into `folder`; the table, and the files in order.
 
     table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
-    for transfers and transfer-matrix. A file is whole or not there.
+    for transfers and transfer-matrix; where they differ in one number, setting-curve; where they
+    hold certificates, certified; and what `figures` names. A file is whole or not there.
     """
     listed = [runs] if isinstance(runs, Run) else list(runs)
-    selection = Selection.of(listed, by=by, attack=attack, epsilons=epsilons, against=against)
+    chosen = [build(Figure, spec) for spec in figures]
+    selection = Selection.of(
+        listed, by=by, attack=attack, epsilons=epsilons, against=against, highlight=highlight
+    )
     transfers = _transfers(listed, by, attack, epsilons)
     tables = {"table": accuracy_table(selection)}
     drawings = {"decay-curve": build(Figure, "decay-curve").draw(selection)}
+    drawings |= _fitting(selection)
+    drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
     if transfers:
         tables["transfers"] = matrix.transfer_table(transfers)
         drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
@@ -128,6 +138,15 @@ def write_report(
             written.append(folder / f"{stem}{suffix}")
             save_figure(drawing, written[-1])
     return tables["table"], written
+
+
+def _fitting(selection: Selection) -> dict[str, Drawing]:
+    """The figures that only some runs have something for."""
+    found = {}
+    for name in ("setting-curve", "certified"):
+        with suppress(RobustmixError):
+            found[name] = build(Figure, name).draw(selection)
+    return found
 
 
 def _transfers(runs: list[Run], by: str, attack: Attacks, epsilons: Epsilons) -> Selection | None:

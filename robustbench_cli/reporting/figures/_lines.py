@@ -244,7 +244,7 @@ def _sparse(panel: Axes, *, left: bool, below: bool) -> None:
     """Few ticks, and words only at the edge of the block."""
     locator, words = panel.xaxis.get_major_locator(), panel.xaxis.get_major_formatter()
     if isinstance(locator, FixedLocator) and isinstance(words, FixedFormatter):
-        panel.set_xticks(list(locator.locs)[::2], list(words.seq)[::2])
+        panel.set_xticks(list(locator())[::2], list(words.seq)[::2])
     elif isinstance(locator, MaxNLocator):
         locator.set_params(nbins=3)
     panel.tick_params(labelleft=left, labelbottom=below, labelsize=7)

@@ -61,10 +61,12 @@ class Scatter(Figure):
         ]
         if rest := len(labels) - len(coloured):
             handles.append(Line2D([], [], label=_lines.others(rest), markersize=5, **_GREY))
-        if self.front:
-            handles.append(Line2D([], [], label="Pareto front", **_FRONT))
-        shape = _canvas.legend_shape([str(h.get_label()) for h in handles], columns * width)
         several = any(len(curve.runs) > 1 for curve in curves)
+        if self.front:
+            handles.append(
+                Line2D([], [], label="Pareto front" + " of the means" * several, **_FRONT)
+            )
+        shape = _canvas.legend_shape([str(h.get_label()) for h in handles], columns * width)
         said = ["small: runs; large: their mean"] * several
         said.append(", ".join(common(curves)))
         with _canvas.style():

@@ -56,9 +56,7 @@ class SettingCurve(Figure):
         for key, (eps, here) in attacks.items():
             points: dict[str, list[tuple[float, Estimate]]] = {}
             for curve in here:
-                group = (
-                    curve.group.removesuffix(f" {curve.defence}") if curve.defence else curve.group
-                )
+                group = curve.bare_group
                 found, x = estimate(curve, self.y, eps), at.get(group)
                 if found is not None and x is not None and group in labels:
                     label = labels[group] + (f" + {curve.defence}" if curve.defence else "")
@@ -109,8 +107,9 @@ def _only(selection: Selection) -> str:
     found = differing(selection.runs)
     if len(found) != 1:
         listed = ", ".join(found) or "none"
+        first = found[0] if found else "label-noise"
         raise UsageError(
-            f"setting-curve needs a setting: --figure setting-curve:x={(found or ['label-noise'])[0]}"
-            f"; numbers in which these runs differ: {listed}"
+            f"setting-curve needs a setting: --figure setting-curve:{first}; "
+            f"numbers in which these runs differ: {listed}"
         )
     return found[0]

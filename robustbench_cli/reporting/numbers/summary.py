@@ -92,6 +92,11 @@ class Curve:
         return self.clean.interval
 
     @property
+    def bare_group(self) -> str:
+        """The group, had no defence been put before it."""
+        return self.group.removesuffix(f" {self.defence}") if self.defence else self.group
+
+    @property
     def reach(self) -> Eps:
         """The largest epsilon."""
         return self.epsilons[-1]
