@@ -149,6 +149,7 @@ def test_the_examples(path: Path) -> None:
         ("[[attack]]\nview = 'naked'", "no view 'naked'; type deployed, bare"),
         ("[[transfer]]\nsource = 'als'", "source: no run of als; there are: plain"),
         ("[report]\nfolder = 5", "[report] folder must be str; got 5"),
+        ("[report]\nfigures = ['scattr']", "did you mean 'scatter'?"),
         ("[report]\nby = 5", "[report] by must be str; got 5"),
         ("[report]\neps = 'x'", "'x' is no numbe"),
         ("a = ", "is no TOML: Invalid value"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import MISSING
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,10 +24,13 @@ from robustbench_cli.spec import (
     allowed_code,
     build,
     build_all,
+    defaults,
     describe,
+    find,
     names,
     number,
     parameters,
+    read,
     shorten,
     split,
 )
@@ -41,6 +45,28 @@ BASES = {
     "figures": Figure,
 }
 EVERY = [(room, name) for room in BASES for name in names(room)]
+
+
+@pytest.mark.parametrize(("room", "name"), EVERY, ids=["-".join(each) for each in EVERY])
+def test_defaults_are_read_without_an_import(room: str, name: str) -> None:
+    """What the file says, compared with the class; fields without `param` are told of nowhere."""
+    own = parameters(find(BASES[room], name))
+    declared = {f.name.replace("_", "-"): f.default for f in own if "about" in f.metadata}
+    declared = {key: value for key, value in declared.items() if value is not MISSING}
+    found = defaults(room, name)
+    assert {key: found.get(key, declared[key]) for key in declared} == declared
+    if room in ("methods", "models", "datasets"):
+        assert found == declared
+
+
+def test_a_spec_is_read_as_it_is_written() -> None:
+    assert read("pgd-at:eps=8/255,random_start=true") == (
+        "pgd-at",
+        {"eps": "8/255", "random-start": "true"},
+    )
+    assert read(" batchout : size=0.3,-0.2 ") == ("batchout", {"size": "0.3,-0.2"})
+    assert read("torchvision:resnet18") == ("torchvision", {"": "resnet18"})
+    assert read("plain") == ("plain", {})
 
 
 def test_a_spec_is_an_object_and_back() -> None:

@@ -70,7 +70,7 @@ def test_parameters(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("attacks", [1, 3])
-@pytest.mark.parametrize("count", [1, 4, 9])
+@pytest.mark.parametrize("count", [1, 4, 8])
 def test_nothing_is_clipped_or_small(tmp_path: Path, count: int, attacks: int) -> None:
     methods = [f"mixup:alpha=0.{i}+pgd-at:eps=8/255" for i in range(2, count + 1)]
     methods.append("manifold-mixup:alpha=0.4,layers=3+pgd-at:eps=8/255,steps=10,clean=0.5")
@@ -122,7 +122,7 @@ def test_a_notebook_shows_the_picture(tmp_path: Path) -> None:
 
 
 def test_every_figure_explains_itself() -> None:
-    assert spec.names("figures") == ("decay-curve", "transfer-matrix")
+    assert {"decay-curve", "transfer-matrix"} <= set(spec.names("figures"))
     for name in spec.names("figures"):
         assert spec.describe("figures", name).endswith(".") or name == "transfer-matrix"
 
@@ -135,6 +135,26 @@ def test_a_report_is_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in written] == expected
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == sorted(expected)
     assert (tmp_path / "report" / "table.txt").read_text("utf-8") == f"{shown}\n"
+
+
+def test_a_report_has_what_the_runs_are_about(tmp_path: Path) -> None:
+    runs = []
+    for noise in (0.0, 0.2):
+        run = make_run(tmp_path / "runs", label_noise=noise)
+        run.save(make_evaluation([0.05, 0.15, 0.25]))
+        certificate = make_evaluation([0.05, 0.15, 0.25], "certify", "l2", view="smoothed")
+        run.save(certificate)
+        runs.append(run)
+    _, written = write_report(runs, tmp_path / "report", figures=["scatter:eps=0.1"])
+    pictures = [path.stem for path in written if path.suffix == ".png"]
+    assert pictures == ["decay-curve", "setting-curve", "certified", "scatter-eps=0.1"]
+
+
+def test_a_report_names_a_wrong_figure_before_it_writes(tmp_path: Path) -> None:
+    runs = make_study(tmp_path / "runs", ["plain"], 1, ["linf-fgsm"], n=50)
+    with pytest.raises(UsageError, match="no figure named 'scattr'; did you mean 'scatter'"):
+        write_report(runs, tmp_path / "report", figures=["scattr"])
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_choice_of_attacks_need_not_fit_the_transfers(tmp_path: Path) -> None:

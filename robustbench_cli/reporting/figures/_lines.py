@@ -247,7 +247,7 @@ def _sparse(panel: Axes, *, left: bool, below: bool) -> None:
         panel.set_xticks(list(locator())[::2], list(words.seq)[::2])
     elif isinstance(locator, MaxNLocator):
         locator.set_params(nbins=3)
-    panel.tick_params(labelleft=left, labelbottom=below, labelsize=7)
+    panel.tick_params(labelleft=left, labelbottom=below, labelsize=8)
     first = below and left
     panel.set_xlabel(_canvas.wrapped(panel.get_xlabel(), 26) if first else "", fontsize=8)
     wrapped = "\n".join(_canvas.wrapped(t, 16) for t in panel.get_ylabel().split("\n"))
