@@ -71,6 +71,12 @@ def test_the_jobs_of_a_file(read) -> None:  # type: ignore[no-untyped-def]
     assert found.attack[16].config.view == "bare" and found.attack[16].config.batch_size == 7
 
 
+def test_a_report_may_name_figures_and_lines(read) -> None:  # type: ignore[no-untyped-def]
+    text = '[report]\nfigures = ["scatter:eps=0.10", "history"]\nhighlight = "pgd-at"\n'
+    found = read(text).report
+    assert (found.figures, found.highlight) == (("scatter:eps=0.10", "history"), ("pgd-at",))
+
+
 def test_seeds_are_innermost_and_axes_come_in_the_order_of_the_file(read) -> None:  # type: ignore[no-untyped-def]
     text = '[train]\nseed = [5]\nmethod = ["plain", "als"]\nmodel = ["mlp", "lenet5"]\nseeds = 2\n'
     grid = [(j.config.method, j.config.model, j.config.seed) for j in read(text).train]

@@ -365,6 +365,24 @@ def test_report_draws(cli: Cli, attacked: Path) -> None:
     assert not Path("x.png").exists()
 
 
+def test_report_draws_what_a_figure_is_told(cli: Cli, attacked: Path) -> None:
+    found = cli("report", "--figure", "decay-curve", "--highlight", "mixup", "-o", "some.png")
+    assert found.code == 0 and Path("some.png").stat().st_size > 5000
+    found = cli("report", "--figure", "decay-curve", "--highlight", "mxup", "-o", "x.png")
+    assert found.code == 2 and "--highlight mxup: no such line; did you mean 'mixup'" in found.line
+    found = cli("report", "--figure", "setting-curve:label-noise,y=area", "-o", "x.png")
+    assert found.code == 2 and "no two values of label-noise" in found.line
+    found = cli("report", "--figure", "scatter:eps=0.02")
+    assert found.code == 2 and "needs a file: -o scatter.png" in found.line
+    assert not Path("x.png").exists()
+
+
+@pytest.mark.parametrize("figure", ["scatter", "history", "attacks-compared", "timing"])
+def test_figures_of_real_runs(cli: Cli, attacked: Path, figure: str) -> None:
+    found = cli("report", "--figure", figure, "-o", "it.png")
+    assert found.code == 0 and Path("it.png").stat().st_size > 5000
+
+
 def test_report_writes_a_folder(cli: Cli, attacked: Path) -> None:
     found = cli("report", "-o", "results/")
     assert found.code == 0 and "Accuracy" in found.out

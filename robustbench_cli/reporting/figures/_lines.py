@@ -255,8 +255,12 @@ def _sparse(panel: Axes, *, left: bool, below: bool) -> None:
 
 
 def _title(text: str, width: int = 24) -> str:
-    """Wrapped, inside of a word too where that is longer than a panel."""
+    """Wrapped, inside of a word too where that is longer than a panel, after a hyphen if it can."""
     lines = []
     for line in _canvas.wrapped(text, width).split("\n"):
-        lines += [line[i : i + width] for i in range(0, max(1, len(line)), width)]
+        while len(line) > width:
+            cut = max(line.rfind("-", 0, width), line.rfind("=", 0, width)) + 1 or width
+            lines.append(line[:cut])
+            line = line[cut:]
+        lines.append(line)
     return "\n".join(lines)
