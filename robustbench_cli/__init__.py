@@ -13,9 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import compose, evaluate, train, transfer
+    from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
     from .reporting.report import figure, table
+    from .runs.analysed import Analysed
     from .runs.evaluation import Evaluation
     from .runs.run import Run, load_runs
     from .training.batch import Batch
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from .training.method import Method
 
 _HOMES = {
+    "Analysed": "runs.analysed",
     "Batch": "training.batch",
     "Evaluation": "runs.evaluation",
     "Method": "training.method",
     "Run": "runs.run",
+    "analyse": "api",
+    "analyze": "api",
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
@@ -39,10 +43,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Analysed",
     "Batch",
     "Evaluation",
     "Method",
     "Run",
+    "analyse",
+    "analyze",
     "compose",
     "eps_range",
     "evaluate",

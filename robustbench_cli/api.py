@@ -12,15 +12,17 @@ from typing import Any
 
 from torch import nn
 
+from .analysis.analysis import Analysis
 from .data.dataset import Dataset
 from .epsilon import Eps, grid
 from .errors import UsageError
 from .evaluation.attack import Attack
-from .jobs import AttackJob, Job, TrainJob, TransferJob, Where
+from .jobs import AnalyseJob, AttackJob, Job, TrainJob, TransferJob, Where, make_question
 from .jobs.attack_config import AttackConfig, make_attack_config
 from .models.foreign import guess_joints, never_in_place
 from .models.model import Architecture, Model
 from .progress import Progress
+from .runs.analysed import Analysed
 from .runs.evaluation import Evaluation
 from .runs.run import Run
 from .spec import Plugin, allow_code, build, build_all
@@ -116,6 +118,35 @@ def transfer(
         _do(job, progress)
         found += [Evaluation.load(path) for path in job.records]
     return found
+
+
+def analyse(
+    run: Run | str | Path,
+    analysis: str | Analysis,
+    *,
+    seed: int = 0,
+    view: str = "deployed",
+    defence: Methods | None = None,
+    data_dir: str | Path = "~/.cache/robustmix",
+    device: str = "auto",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Analysed:
+    """Look at a run's network, as ``"church-window"`` does, and keep the result in its directory.
+
+    A result that exists is read. ``analyse(...)["adversarial"]`` is one of its numbers, `.table`
+    everything behind them.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    options: dict[str, Any] = {"seed": seed, "view": view}
+    if defence is not None:
+        options["defence"] = "+".join(map(str, build_defences(_text(defence))))
+    question = make_question(_text(analysis), run.config["data"], **options)
+    where = Where(run.path.parent, Path(data_dir), device)
+    return Analysed.load(_do(AnalyseJob(run.path, question, where, force), progress))
+
+
+analyze = analyse
 
 
 def compose(

@@ -15,6 +15,9 @@ source = "plain"
 attack = "linf-pgd"
 eps = "0.1"
 
+[[analyse]]                               # of every run; -o, or [report], draws what is stored
+analysis = ["church-window", "per-class"]
+
 [report]
 folder = "results"
 figures = ["scatter", "history"]          # beside those that every report has
@@ -32,7 +35,7 @@ from typing import Any, get_args, get_type_hints
 
 from .epsilon import Eps, grid
 from .errors import UsageError
-from .jobs import AttackJob, TrainJob, TransferJob, Where
+from .jobs import AnalyseJob, AttackJob, TrainJob, TransferJob, Where, make_question
 from .jobs.attack_config import AttackConfig, make_attack_config
 from .reporting.figure import Figure
 from .spec import build, build_all
@@ -47,6 +50,8 @@ _ATTACK_ONLY: dict[str, type] = {
 _OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
 _ATTACK = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
 _TRANSFER = _ATTACK - {"defence", *_ATTACK_ONLY} | {"source", "target"}
+_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report"}
+_ANALYSE = {"analysis", "seed", "view", "defence"}
 _REPORT = {"folder", "by", "attack", "eps", "figures", "highlight"}
 _RESOLVED = {"method_resolved"}
 
@@ -71,6 +76,7 @@ class Experiment:
     attack: tuple[AttackJob, ...] = ()
     transfer: tuple[TransferJob, ...] = ()
     report: ReportConfig = field(default_factory=ReportConfig)
+    analyse: tuple[AnalyseJob, ...] = ()
 
     @property
     def run_paths(self) -> list[Path]:
@@ -90,7 +96,7 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
     except (ValueError, RecursionError) as e:  # no TOML, no UTF-8, or a number of 5000 digits
         raise UsageError(f"{path} is no TOML: {e}") from e
     try:
-        _known(document, {"train", "attack", "transfer", "report"}, "the file")
+        _known(document, _SECTIONS, "the file")
         return _experiment(document, where, force)
     except UsageError as e:
         raise UsageError(f"{path}: {e}") from e
@@ -109,6 +115,7 @@ def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experime
         tuple(attacks),
         tuple(_transfers(document, train, where, force)),
         _report(_table(document, "report")),
+        tuple(_analyses(document, train, where, force)),
     )
 
 
@@ -163,6 +170,27 @@ def _transfers(
                 if job.config.data == data:
                     for config in _attack_configs(section, data, "transfer"):
                         yield TransferJob(job.path, tuple(targets), config, where, force)
+
+
+def _analyses(
+    document: Mapping[str, Any], train: tuple[TrainJob, ...], where: Where, force: bool
+) -> Iterable[AnalyseJob]:
+    for name in ("analyse", "analyze"):
+        for section in _tables(document, name):
+            _known(section, _ANALYSE, f"[[{name}]]")
+            options = {
+                key: _typed(section[key], kind, f"[[{name}]] {key}")
+                for key, kind in {"seed": int, "view": str}.items()
+                if key in section
+            }
+            specs = _texts(section.get("analysis", ()))
+            if not specs:
+                raise UsageError(f'[[{name}]] needs an analysis: analysis = "church-window"')
+            for job in train:
+                for defence in _texts(section.get("defence", "plain")):
+                    for text in specs:
+                        question = make_question(text, job.config.data, defence=defence, **options)
+                        yield AnalyseJob(job.path, question, where, force)
 
 
 def _chosen(train: tuple[TrainJob, ...], section: Mapping[str, Any], key: str) -> list[TrainJob]:

@@ -119,7 +119,7 @@ def test_the_examples(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[trian]", "the file has no 'trian'; did you mean 'train'? it has: attack, "),
+        ("[trian]", "the file has no 'trian'; did you mean 'train'? it has: analyse, "),
         ("[train]\nmethods = 'plain'", "[train] has no 'methods'; did you mean 'method'?"),
         ("[train]\nmethod_resolved = 'plain'", "[train] has no 'method_resolved'"),
         ("[[attack]]\neps_range = '0:1:1'", "did you mean 'eps-range'?"),

@@ -22,6 +22,7 @@ LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"experiment", "api", "adopt"},
     {"grid"},
     {"jobs"},
+    {"analysis"},
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
@@ -34,6 +35,7 @@ APART = [  # neighbours that must not know each other
     ("training", "evaluation"),
     ("reporting", "training"),
     ("reporting", "evaluation"),
+    ("reporting", "analysis"),  # pictures are drawn from what is stored
     ("reporting", "models"),
     ("reporting", "data"),
     ("trust", "models"),
@@ -186,9 +188,10 @@ def test_reports_need_no_torch() -> None:
 
 HELP = """
 from robustbench_cli.cli import main
-for command in ([], ['report'], ['train'], ['attack'], ['run'], ['transfer'], ['sweep-epsilon']):
+commands = ['report', 'train', 'attack', 'run', 'transfer', 'sweep-epsilon', 'analyse']
+for command in ([], *([name] for name in commands)):
     assert main([*command, '--help']) == 0
-for room in ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks'):
+for room in ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks', 'analyses'):
     assert main(['--list', room]) == 0
 assert main(['--version']) == 0
 """

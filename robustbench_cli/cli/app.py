@@ -9,6 +9,7 @@ import typer
 
 from robustbench_cli.spec import ROOMS
 
+from .analyse import analyse
 from .attack import attack
 from .report import report
 from .run import run
@@ -25,6 +26,7 @@ are worth. Epsilons are in pixels of [0, 1].
   robustmix train -m plain -m pgd-at --seeds 3        train two methods, three seeds each
   robustmix attack runs/* -a linf-pgd -e 0.1          accuracy under attack
   robustmix sweep-epsilon runs/* --eps-range 0:0.5:0.05
+  robustmix analyse runs/* -n church-window -o windows.png
   robustmix report runs/* --figure decay-curve -o decay.png
   robustmix run examples/quickstart.toml              all of it from one file
   robustmix attack resnet20.th --data cifar10         somebody else's weights
@@ -48,11 +50,13 @@ COMMANDS: dict[Command, str] = {
     attack: "Attack networks: accuracy at each epsilon.",
     sweep_epsilon: "Attack over a grid of epsilons: how accuracy decays.",
     transfer: "Do adversarials made on one network fool another?",
+    analyse: "Look inside and around: church windows, margins, subspaces...",
     report: "Tables and pictures from run directories.",
     run: "A whole experiment from one TOML file.",
 }
 for command, line in COMMANDS.items():
     app.command(command.__name__.replace("_", "-"), short_help=line)(with_groups(command))
+app.command("analyze", hidden=True)(with_groups(analyse))
 
 
 def _print_version(asked: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from dataclasses import MISSING
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from robustbench_cli.spec import (
     describe,
     import_object,
     names,
+    one_of,
     parameters,
     shorten,
     split,
@@ -48,8 +50,21 @@ def explanation(spec: str) -> str:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]!r}?" if near else "type: robustmix --list methods"
             raise UsageError(f"nothing is named {name!r}; {hint}")
-        parts += [_explain(room, name, part) for room in rooms]
+        parts += _explain_all(rooms, name, part)
     return "\n\n".join(parts)
+
+
+def _explain_all(rooms: Sequence[str], name: str, spec: str) -> list[str]:
+    """An analysis and its picture share a name; parameters that are given belong to one of them."""
+    found, refused = [], []
+    for room in rooms:
+        try:
+            found.append(_explain(room, name, spec))
+        except UsageError as e:
+            refused.append(e)
+    if not found:
+        raise refused[0]
+    return found
 
 
 def _own(module: str, given: str) -> str:
@@ -76,7 +91,7 @@ def _explain(room: str, name: str, spec: str) -> str:
 
 def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:
     """`given`: parameters, which are checked and written out."""
-    lines = [f"{name} ({room.removesuffix('s')})", "", text]
+    lines = [f"{name} ({one_of(room)})", "", text]
     hints = get_type_hints(cls)
     rows = []
     for f in parameters(cls):

@@ -42,6 +42,10 @@ def report(
         Option(metavar="NAME", help="Compare each row with this one, on the same images: plain."),
     ] = None,
     transfers: Annotated[bool, Option("--transfers", help="The transfer table.")] = False,
+    analysis: Annotated[
+        list[str] | None,
+        Option("--analysis", "-n", metavar="SPEC", help="The numbers of stored analyses; repeat."),
+    ] = None,
     output: Output,
     voice: Voice,
 ) -> None:
@@ -71,12 +75,20 @@ def report(
             raise UsageError(f"--figure {figure} needs a file: -o {name}.png, .svg or .pdf")
         reporting.check_suffix(path)
         drawing = reporting.figure(
-            figure, found, by=by, attack=attacks, epsilons=epsilons, highlight=highlight or ()
+            figure,
+            found,
+            by=by,
+            attack=attacks,
+            epsilons=epsilons,
+            highlight=highlight or (),
+            analysis=analysis,
         )
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
     elif path is not None and path.suffix in (".png", ".svg", ".pdf"):
         raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
+    elif analysis:
+        show.emit_table(reporting.summary(found, by=by, analysis=analysis), output)
     elif path is not None and _is_folder(path):
         table, written = reporting.write_report(
             found,

@@ -26,7 +26,7 @@ def run(
     work: Work,
     voice: Voice,
 ) -> None:
-    """A whole experiment from one file: train a grid, attack it, transfer, report.
+    """A whole experiment from one file: train a grid, attack it, transfer, analyse, report.
 
     The jobs are those of the other subcommands. What is finished is not done again, so a killed
     experiment goes on where it was, and a longer file does only what is new.
@@ -44,6 +44,7 @@ def run(
         "runs": experiment.train,
         "evaluations": experiment.attack,
         "transfers": experiment.transfer,
+        "analyses": experiment.analyse,
     }
     if work.dry_run:
         show.emit("\n".join(show.list_jobs(jobs) for jobs in phases.values() if jobs))
@@ -59,6 +60,8 @@ def run(
     usable = [path for path in experiment.run_paths if path not in untrained]
     if usable and experiment.attack:
         _report(experiment.report, usable, output)
+    elif usable and experiment.analyse:
+        _summarise(experiment.report, usable, output)
     elif usable:
         show.emit("\n".join(map(str, usable)), output.output)
     if failed:
@@ -82,5 +85,19 @@ def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
         highlight=plan.highlight,
         figures=plan.figures,
     )
+    show.emit_table(made, output)
+    show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+
+
+def _summarise(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
+    """The numbers of the analyses, of an experiment without attacks."""
+    from robustbench_cli.reporting.report import summary, write_summary
+    from robustbench_cli.runs.run import load_runs
+
+    runs = load_runs(paths)
+    if plan.folder is None:
+        show.emit_table(summary(runs, by=plan.by), output)
+        return
+    made, written = write_summary(runs, plan.folder, by=plan.by)
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

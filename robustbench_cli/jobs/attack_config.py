@@ -48,7 +48,7 @@ class AttackConfig:
 
     def images(self, data: str, root: Path, device: str) -> Images:
         """The test images of a data set that are attacked."""
-        images = _test_images(data, root, device)
+        images = test_images(data, root, device)
         return images[: self.samples] if self.samples else images
 
     def identity(self, images: Images, **more: Any) -> dict[str, Any]:
@@ -132,6 +132,7 @@ def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:
 
 
 @lru_cache(maxsize=2)
-def _test_images(data: str, root: Path, device: str) -> Images:
+def test_images(data: str, root: Path, device: str) -> Images:
+    """All of them, on the device."""
     images = build(Dataset, data, trusted=False).load(root.expanduser())[1]
     return images.to(devices.choose(device))

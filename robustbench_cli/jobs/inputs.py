@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -13,13 +13,23 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import read_json
 from robustbench_cli.runs.run import Run
-from robustbench_cli.training.deploy import load_predictor
+from robustbench_cli.training.deploy import View, load_predictor
 
 from .attack_config import AttackConfig
 from .job import Where, load_data
 
 
-def open_predictor(run: Run, config: AttackConfig, where: Where) -> nn.Module:
+class Viewed(Protocol):
+    """Says how a network is seen: a config, or a question."""
+
+    @property
+    def view(self) -> View: ...
+
+    @property
+    def defence(self) -> str | None: ...
+
+
+def open_predictor(run: Run, config: Viewed, where: Where) -> nn.Module:
     """The network as the config sees it, with the defences that it asks for."""
     train, device = partial(training_images, run, where), devices.choose(where.device)
     return load_predictor(run, device, config.view, defence=config.defence, train=train)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.runs.run import Run
-from robustbench_cli.spec import build
+from robustbench_cli.spec import build, names
 
+from .analyses import Analyses, analysis_table
 from .figure import Figure, check_suffix, save_figure
 from .formats.table import SUFFIXES, Table
 from .numbers.frame import Attacks
@@ -26,9 +27,11 @@ __all__ = [
     "check_suffix",
     "figure",
     "save_figure",
+    "summary",
     "table",
     "transfer_table",
     "write_report",
+    "write_summary",
 ]
 
 
@@ -83,6 +86,7 @@ def figure(
     attack: Attacks = None,
     epsilons: Epsilons = None,
     highlight: str | Iterable[str] = (),
+    analysis: Analyses = None,
 ) -> Drawing:
     """A matplotlib figure of a spec such as ``decay-curve``; save it with ``.savefig(path)``.
 
@@ -94,8 +98,25 @@ def figure(
     """
     plugin = build(Figure, name) if isinstance(name, str) else name
     return plugin.draw(
-        Selection.of(runs, by=by, attack=attack, epsilons=epsilons, highlight=highlight)
+        Selection.of(
+            runs,
+            by=by,
+            attack=attack,
+            epsilons=epsilons,
+            highlight=highlight,
+            analysis=analysis,
+        )
     )
+
+
+def summary(runs: Run | Iterable[Run], *, by: str = "method", analysis: Analyses = None) -> Table:
+    """The numbers of stored analyses over seeds.
+
+    Raises:
+        RunError: no run was looked at.
+        UsageError: none by a chosen analysis.
+    """
+    return analysis_table(Selection.of(runs, by=by, analysis=analysis).answers, by)
 
 
 def write_report(
@@ -113,7 +134,8 @@ def write_report(
 
     table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
     for transfers and transfer-matrix; where they differ in one number, setting-curve; where they
-    hold certificates, certified; and what `figures` names. A file is whole or not there.
+    hold certificates, certified; where they hold analyses, a table and a picture for each; and
+    what `figures` names. A file is whole or not there.
     """
     listed = [runs] if isinstance(runs, Run) else list(runs)
     chosen = [build(Figure, spec) for spec in figures]
@@ -125,10 +147,36 @@ def write_report(
     drawings = {"decay-curve": build(Figure, "decay-curve").draw(selection)}
     drawings |= _fitting(selection)
     drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
+    if any((run.path / "analyses").is_dir() for run in listed):
+        tables["analyses"] = analysis_table(selection.answers, by)
+        drawings |= _pictures(selection)
     if transfers:
         tables["transfers"] = matrix.transfer_table(transfers)
         drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
-    folder, written = Path(folder), []
+    return tables["table"], _write(Path(folder), tables, drawings)
+
+
+def write_summary(
+    runs: Run | Iterable[Run], folder: str | Path, *, by: str = "method", analysis: Analyses = None
+) -> tuple[Table, list[Path]]:
+    """The numbers of stored analyses in every format, and their pictures, as files."""
+    selection = Selection.of(runs, by=by, analysis=analysis)
+    table = analysis_table(selection.answers, by)
+    return table, _write(Path(folder), {"analyses": table}, _pictures(selection))
+
+
+def _pictures(selection: Selection) -> dict[str, Drawing]:
+    """Of each stored analysis that a figure is named after."""
+    stored = dict.fromkeys(answer.name for answer in selection.answers)
+    return {
+        name: build(Figure, name).draw(selection) for name in stored if name in names("figures")
+    }
+
+
+def _write(
+    folder: Path, tables: Mapping[str, Table], drawings: Mapping[str, Drawing]
+) -> list[Path]:
+    written = []
     for stem, each in tables.items():
         for suffix in SUFFIXES:
             written.append(folder / f"{stem}{suffix}")
@@ -137,7 +185,7 @@ def write_report(
         for suffix in (".png", ".svg"):
             written.append(folder / f"{stem}{suffix}")
             save_figure(drawing, written[-1])
-    return tables["table"], written
+    return written
 
 
 def _fitting(selection: Selection) -> dict[str, Drawing]:

@@ -15,6 +15,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin, split
 from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
 
+from .analyses import Analyses, Answer, collect_analyses
 from .numbers.compare import Comparison, compare
 from .numbers.frame import Attacks, collect
 from .numbers.summary import Curve, summarise
@@ -39,6 +40,7 @@ class Selection:
     targets: tuple[Run, ...] = ()
     against: str | None = None
     highlight: tuple[str, ...] = ()
+    analysis: Analyses = None
 
     @classmethod
     def of(
@@ -51,6 +53,7 @@ class Selection:
         targets: Iterable[Run] = (),
         against: str | None = None,
         highlight: str | Iterable[str] = (),
+        analysis: Analyses = None,
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
         listed = (runs,) if isinstance(runs, Run) else tuple(runs)
@@ -67,6 +70,7 @@ class Selection:
             targets=tuple(targets),
             against=against,
             highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
+            analysis=analysis,
         )
 
     @cached_property
@@ -132,6 +136,16 @@ class Selection:
             UsageError: a chosen epsilon that nothing was transferred at.
         """
         return average(self.transfers, self.epsilons)
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """What is stored of the chosen analyses.
+
+        Raises:
+            RunError: no run was looked at.
+            UsageError: none by a chosen analysis.
+        """
+        return collect_analyses(self.runs, by=self.by, analysis=self.analysis)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:

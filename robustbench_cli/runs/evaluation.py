@@ -125,10 +125,10 @@ class Evaluation:
 
 def file_name(identity: dict[str, Any]) -> str:
     """A readable name for what an evaluation depends on, with a digest of all of it but weights."""
-    unnamed = ("weights", "source_weights", "data", "format")
+    unnamed = ("weights", "source_weights", "data", "format", "read")
     named = {k: v for k, v in identity.items() if k not in unnamed}
     mark = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:6]
-    return f"{slug(str(identity.get('attack')))}-{mark}"
+    return f"{slug(str(identity.get('analysis') or identity.get('attack')))}-{mark}"
 
 
 def save_rows(samples: pd.DataFrame, path: Path) -> None:

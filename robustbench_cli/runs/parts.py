@@ -38,14 +38,17 @@ class Parts:
         n: int,
         work: Callable[[slice, Callable[[float, str], None]], Part],
         progress: Progress | None = None,
+        *,
+        size: int | None = None,
     ) -> list[Part]:
         """``work(chunk of 0..n, tell)`` for every chunk that is not on disk yet; all documents.
 
-        `work` may call ``tell(share of the chunk that is done, what is being done)``.
+        `work` may call ``tell(share of the chunk that is done, what is being done)``. `size`: of a
+        chunk; None: `CHUNK`.
         """
-        documents = []
-        for number, start in enumerate(range(0, n, CHUNK)):
-            here = slice(start, min(start + CHUNK, n))
+        documents, size = [], size or CHUNK
+        for number, start in enumerate(range(0, n, size)):
+            here = slice(start, min(start + size, n))
             document = self.load(number)
             if document is None:
                 document = work(here, _teller(here, n, progress))

@@ -6,6 +6,7 @@
       history.csv         one row per epoch
       attacks/            one record (JSON) and one table (CSV, gzip) per evaluation
       transfer/           the same for adversarials that this network's attacks made for others
+      analyses/           one record and one table per analysis
 
 Every file is written beside its place and renamed: a file that exists is complete. Needs no torch.
 """
@@ -25,6 +26,7 @@ import pandas as pd
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, write_json
 
+from .analysed import Analysed
 from .evaluation import Evaluation
 from .provenance import provenance
 
@@ -103,6 +105,10 @@ class Run:
     def transfers(self) -> list[Evaluation]:
         """What this network's attacks did to other networks; `record["target"]` names them."""
         return [_load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))]
+
+    def analyses(self) -> list[Analysed]:
+        """What looked at this network without being an attack, in the order of the file names."""
+        return [Analysed.load(p) for p in sorted((self.path / "analyses").glob("[!.]*.json"))]
 
     def save(self, evaluation: Evaluation) -> Path:
         return evaluation.save(self.path / "attacks")

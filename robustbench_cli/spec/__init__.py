@@ -9,7 +9,7 @@ grammar   a whole spec: ``pgd-at:eps=8/255``, ``mixup+pgd-at``, ``my_lab.nets:My
 
 from .declared import defaults
 from .grammar import build, build_all, read, split
-from .plugin import ROOMS, Plugin, param, parameters
+from .plugin import ROOMS, Plugin, one_of, param, parameters
 from .registry import allow_code, allowed_code, describe, find, import_object, names
 from .values import convert, number, shorten
 
@@ -27,6 +27,7 @@ __all__ = [
     "import_object",
     "names",
     "number",
+    "one_of",
     "param",
     "parameters",
     "read",

@@ -19,8 +19,14 @@ ROOMS = {
     "figures": "reporting.figures",
     "checks": "trust.checks",
     "signals": "evaluation.signals",
+    "analyses": "analysis.analyses",
 }
 """What ``--list`` lists: the word, and the folder whose files it lists."""
+
+
+def one_of(room: str) -> str:
+    """The word for one plugin of a room: ``method``, ``analysis``."""
+    return f"{room[:-2]}is" if room.endswith("yses") else room.removesuffix("s")
 
 
 def param(

@@ -12,7 +12,7 @@ from typing import Any
 
 from robustbench_cli.errors import UsageError
 
-from .plugin import PACKAGE, ROOMS, P
+from .plugin import PACKAGE, ROOMS, P, one_of
 
 _ROOT = Path(__file__).parent.parent
 
@@ -58,7 +58,7 @@ def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
     Raises:
         UsageError: no such plugin, with the nearest name.
     """
-    noun = base.room.removesuffix("s")
+    noun = one_of(base.room)
     if ":" in name:
         found = import_object(name, trusted=trusted)
         if isinstance(found, type) and issubclass(found, base):

@@ -14,10 +14,10 @@ from console import Cli
 from tiny import OPTIONS, in_a_process
 
 from robustbench_cli.cli import app, main, show
-from robustbench_cli.spec import ROOMS, names
+from robustbench_cli.spec import ROOMS, names, one_of
 
 EVERY = [(room, name) for room in ROOMS for name in names(room)]
-COMMANDS = ["train", "attack", "sweep-epsilon", "transfer", "report", "run"]
+COMMANDS = ["train", "attack", "sweep-epsilon", "transfer", "analyse", "report", "run"]
 
 
 def test_help_names_every_command(cli: Cli) -> None:
@@ -62,7 +62,7 @@ def test_no_such_list(cli: Cli) -> None:
     assert found.code == 2
     assert found.line.endswith(
         "expected one of methods, attacks, models, datasets, figures, "
-        "checks, signals; did you mean 'attacks'?"
+        "checks, signals, analyses; did you mean 'attacks'?"
     )
 
 
@@ -70,7 +70,7 @@ def test_no_such_list(cli: Cli) -> None:
 def test_everything_that_is_listed_can_be_explained(cli: Cli, room: str, name: str) -> None:
     found = cli("--explain", name)
     assert found.code == 0 and found.err == ""
-    assert found.out.startswith(f"{name} ({room.removesuffix('s')})\n")
+    assert f"\n\n{name} ({one_of(room)})\n" in f"\n\n{found.out}"
     assert len(found.out.splitlines()) > 3
     assert "class '" not in found.out and "Union" not in found.out, "a type, not a word"
 
