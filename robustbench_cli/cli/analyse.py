@@ -19,6 +19,7 @@ from .train import leave, run_grid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from robustbench_cli.reporting.formats.table import Table
     from robustbench_cli.runs.run import Run
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -87,11 +88,12 @@ def analyse(
     finished = run_grid(jobs, work.workers, "analyses", voice)
     if any(f.path for f in finished):
         asked = list(dict.fromkeys(job.question.analysis for job in jobs))
-        show.emit_table(summary(runs, by=by, analysis=asked), output)
+        if folder:
+            show.emit_table(_write(folder, runs, by, asked), output)
+        else:
+            show.emit_table(summary(runs, by=by, analysis=asked), output)
         if picture:
             _draw(figure, picture, runs, by, asked)
-        if folder:
-            _write(folder, runs, by, asked)
     leave(finished)
 
 
@@ -115,8 +117,10 @@ def _draw(name: str, picture: Path, runs: Sequence[Run], by: str, asked: list[st
     show.say(f"wrote {picture}")
 
 
-def _write(folder: Path, runs: Sequence[Run], by: str, asked: list[str]) -> None:
+def _write(folder: Path, runs: Sequence[Run], by: str, asked: list[str]) -> Table:
+    """Every form of the table, pictures, and what else the analyses hold; the table."""
     from robustbench_cli.reporting import report
 
-    _, written = report.write_summary(runs, folder, by=by, analysis=asked)
-    show.say(f"wrote {', '.join(path.name for path in written)} in {folder}")
+    table, written = report.write_summary(runs, folder, by=by, analysis=asked)
+    show.say(f"wrote {len(written)} files in {folder}")
+    return table

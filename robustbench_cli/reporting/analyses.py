@@ -16,7 +16,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin
 from robustbench_cli.statistics.intervals import wilson
 
-from .formats.table import Section, Table
+from .formats.table import WIDTH, Section, Table
 from .numbers.labels import group_of, label_groups
 from .numbers.summary import Estimate
 from .tables.cells import INTERVALS, NONE, listing, percent, view_text
@@ -187,7 +187,8 @@ def analysis_table(answers: Sequence[Answer], by: str = "method") -> Table:
 def _section(alike: list[Line], by: str, everything: Sequence[Line]) -> Section:
     first = alike[0].first
     units = {name: unit for line in alike for name, unit in line.units.items()}
-    columns = {by.replace("_", "-"): [line.first.label for line in alike]}
+    labels = [line.first.label for line in alike]
+    columns = {by.replace("_", "-"): labels}
     for name, unit in units.items():
         header = _HEADERS.get(unit, "{}").format(name)
         columns[header] = [cell(line.estimates.get(name), unit) for line in alike]
@@ -196,7 +197,14 @@ def _section(alike: list[Line], by: str, everything: Sequence[Line]) -> Section:
     seeds = {line.first.seed for line in everything}
     title = [first.spec] + [view_text(first.view)] * (len(views) > 1 or first.view != "deployed")
     title += [f"analysis seed {first.seed}"] * (len(seeds) > 1)
-    return Section(", ".join(title), tuple(columns), tuple(zip(*columns.values(), strict=True)))
+    section = Section(", ".join(title), tuple(columns), tuple(zip(*columns.values(), strict=True)))
+    return section if section.width <= WIDTH else _turned(section)
+
+
+def _turned(section: Section) -> Section:
+    """Rows and columns swapped: a line for each number, where they do not fit side by side."""
+    header, *rows = zip(section.header, *section.rows, strict=True)
+    return Section(section.title, tuple(header), tuple(tuple(row) for row in rows))
 
 
 def cell(estimate: Estimate | None, unit: str) -> str:

@@ -15,6 +15,7 @@ from robustbench_cli.spec import build, names
 from .analyses import Analyses, analysis_table
 from .figure import Figure, check_suffix, save_figure
 from .formats.table import SUFFIXES, Table
+from .images import write_images
 from .numbers.frame import Attacks
 from .selection import Epsilons, Selection
 from .tables import transfers as matrix
@@ -162,7 +163,11 @@ def write_summary(
     """The numbers of stored analyses in every format, and their pictures, as files."""
     selection = Selection.of(runs, by=by, analysis=analysis)
     table = analysis_table(selection.answers, by)
-    return table, _write(Path(folder), {"analyses": table}, _pictures(selection))
+    written = _write(Path(folder), {"analyses": table}, _pictures(selection))
+    pictured = [answer for answer in selection.answers if "saved" in answer.analysed.table]
+    images, warnings = write_images(pictured, Path(folder))
+    table.notes.extend(warnings)
+    return table, [*written, *images]
 
 
 def _pictures(selection: Selection) -> dict[str, Drawing]:

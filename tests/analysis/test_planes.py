@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from robustbench_cli.analysis.planes import on_plane, orthonormal, window
 
 
-@given(st.integers(0, 10_000), st.integers(2, 300))
+@given(st.integers(0, 10_000), st.integers(8, 300))
 def test_two_directions_become_orthonormal(seed: int, d: int) -> None:
     first, second = torch.randn(2, 3, d, generator=torch.Generator().manual_seed(seed))
     plane = orthonormal(first, second)
