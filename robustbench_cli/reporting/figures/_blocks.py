@@ -15,7 +15,7 @@ from robustbench_cli.reporting.analyses import Answer
 
 from ._canvas import Canvas, legend_shape
 
-TITLE, LEGEND = 0.36, 0.3  # inches above and below a block
+TITLE = 0.36  # inches above a block
 
 
 def first_runs(answers: Sequence[Answer]) -> list[Answer]:
@@ -32,9 +32,14 @@ def titled(answer: Answer) -> str:
     return answer.label + ("" if seed is None else f", seed {seed}") + view
 
 
-def stacked(rows: Sequence[int], columns: int, side: float) -> tuple[Canvas, list[Any]]:
-    """Blocks above each other, each of some rows of square panels that are `side` inches wide."""
-    heights = [count * (side + 0.2) + TITLE + LEGEND for count in rows]
+def stacked(
+    rows: Sequence[int], columns: int, side: float, below: float = 0.3
+) -> tuple[Canvas, list[Any]]:
+    """Blocks above each other, each of some rows of square panels that are `side` inches wide.
+
+    `below`: inches under the panels, for a legend.
+    """
+    heights = [count * (side + 0.2) + TITLE + below for count in rows]
     canvas = Canvas(figsize=(max(columns * side + 0.3, 3.6), sum(heights)), layout="constrained")
     parts = canvas.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)
     return canvas, list(parts[:, 0])
