@@ -20,10 +20,10 @@ from robustbench_cli.evaluation.network import Network
 from robustbench_cli.evaluation.throughput.batches import Batches
 from robustbench_cli.evaluation.throughput.threads import threads
 from robustbench_cli.progress import Progress
-from robustbench_cli.runs import run as runs
 from robustbench_cli.runs.analysed import Analysed
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part, Parts
+from robustbench_cli.runs.provenance import provenance
 from robustbench_cli.spec import build, parameters
 
 from .analysis import Analysis, Columns, Subject, Tell
@@ -111,7 +111,7 @@ def analyse_model(
         "cost": {**totals, "seconds": round(totals["seconds"], 3)},
         "threads": count,
         "device": devices.describe(device),
-        **runs.provenance(),
+        **provenance(),
         "identity": about,
     }
     return Analysed(str(analysis), table, tuple(analysis.numbers(table)), record)

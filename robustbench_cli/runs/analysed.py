@@ -11,9 +11,10 @@ from typing import Any, Literal, get_args
 
 import pandas as pd
 
-from .errors import RunError
-from .files import digest, read_json, write_json
-from .runs.evaluation import file_name, save_rows
+from robustbench_cli.errors import RunError
+from robustbench_cli.files import digest, read_json, write_json
+
+from .evaluation import file_name, save_rows
 
 FORMAT = 1
 Unit = Literal["share", "pixels", "degrees", "count", "plain"]

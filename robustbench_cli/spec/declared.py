@@ -9,7 +9,7 @@ from typing import Any
 
 from robustbench_cli.errors import UsageError
 
-from .plugin import PACKAGE
+from .plugin import PACKAGE, Plugin
 from .registry import source
 from .values import number
 
@@ -34,9 +34,10 @@ def _declared(path: Path, only: str | None = None) -> dict[str, Any]:
         if not isinstance(each, ast.ClassDef) or only not in (None, each.name):
             continue
         for base in (b.id for b in each.bases if isinstance(b, ast.Name)):
-            package, _, module = homes.get(base, "").partition(".")
-            home = Path(__file__).parents[1] / f"{module.replace('.', '/')}.py"
-            found |= _declared(home if package == PACKAGE else path, base)
+            if base != Plugin.__name__:  # the root of all, which has none
+                package, _, module = homes.get(base, "").partition(".")
+                home = Path(__file__).parents[1] / f"{module.replace('.', '/')}.py"
+                found |= _declared(home if package == PACKAGE else path, base)
         for line in each.body:
             match line:
                 case ast.AnnAssign(

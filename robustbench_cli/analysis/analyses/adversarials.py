@@ -24,7 +24,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from robustbench_cli.analysed import Number
 from robustbench_cli.analysis.analysis import Analysis, Columns, Subject, Tell
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.epsilon import Eps, grid
@@ -36,6 +35,7 @@ from robustbench_cli.evaluation.network import logits
 from robustbench_cli.evaluation.plan import Plan
 from robustbench_cli.evaluation.verification.eight_bit import rounded
 from robustbench_cli.evaluation.verification.verify import verify
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.spec import param
 
 

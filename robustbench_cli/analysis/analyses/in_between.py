@@ -21,11 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.analysed import Number
 from robustbench_cli.analysis.analysis import Analysis, Columns, Subject, Tell
 from robustbench_cli.analysis.gradients import loss_gradient
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.spec import param
 
 

@@ -23,12 +23,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from robustbench_cli.analysed import Number
 from robustbench_cli.analysis.analysis import Analysis, Columns, Subject, Tell
 from robustbench_cli.analysis.gradients import directional, loss_gradient
 from robustbench_cli.analysis.pieces import count_pieces
 from robustbench_cli.analysis.radius import given, widest
 from robustbench_cli.data.dataset import Dataset
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.spec import param
 
 

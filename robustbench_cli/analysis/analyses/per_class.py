@@ -21,9 +21,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from robustbench_cli.analysed import Number
 from robustbench_cli.analysis.analysis import Analysis, Columns, Subject, Tell
 from robustbench_cli.epsilon import Eps, grid
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import param
 

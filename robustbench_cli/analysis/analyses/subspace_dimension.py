@@ -31,7 +31,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from robustbench_cli.analysed import Number
 from robustbench_cli.analysis.analysis import Analysis, Columns, Subject, Tell
 from robustbench_cli.analysis.gradients import loss_gradient
 from robustbench_cli.analysis.radius import given, widest
@@ -39,6 +38,7 @@ from robustbench_cli.analysis.subspaces import basis, orders, signs, spread
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.network import Network
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.spec import param
 
 

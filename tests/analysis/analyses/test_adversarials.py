@@ -9,15 +9,15 @@ import pytest
 import torch
 from analysis.networks import halfspaces, images, linear
 from PIL import Image
-from reporting.fake_runs import make_run
+from fake_runs import make_run
 
-from robustbench_cli.analysed import Analysed
 from robustbench_cli.analysis.analyse import analyse_model
 from robustbench_cli.analysis.analyses.adversarials import Adversarials
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.analyses import collect_analyses
 from robustbench_cli.reporting.images import pixels, write_images
+from robustbench_cli.runs.analysed import Analysed
 
 
 def digits(network: torch.nn.Module, n: int = 6) -> Images:
