@@ -20,6 +20,7 @@ from .models.infer import infer
 from .models.model import Model, Normalise, make
 from .models.normalisation import choose_normalisation, usual
 from .models.own import open_architecture
+from .runs.data_identity import refuse_others
 from .runs.run import Run, create
 
 _log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def adopt(
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
-    path = _place(folder, f"{data.dataset}-{checkpoint.stem}", normalise, mark)
+    path = _place(folder, f"{data.dataset.short}-{checkpoint.stem}", normalise, mark)
+    facts = data.facts()
     asked = {
         "data": str(data.dataset),
         "method": "plain",
@@ -58,6 +60,8 @@ def adopt(
     if mark and (path / "run.json").is_file():
         run = Run.open(path)
         if run.finished and {k: run.config.get(k) for k in asked} == asked:
+            remedy = "bring those back, or choose another --runs-dir"
+            refuse_others(path, str(data.dataset), run.record.get("data") or {}, facts, remedy)
             return run
     state = load_state(checkpoint)
     shape, classes = data.train.shape, len(data.classes)
@@ -71,7 +75,6 @@ def adopt(
     _log.warning("%s: %s, %s; normalisation: %s", checkpoint.name, architecture, how, name)
     with replacing(path / "model.safetensors") as beside:
         save_file({k: v.contiguous() for k, v in network.state_dict().items()}, beside)
-    facts = {"shape": list(shape), "classes": list(data.classes)}
     config = {**asked, "model": str(architecture), "normalise": name.partition(" ")[0]}
     return create(path, config, status="done", data=facts, matched=how)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tiny import attack_job, contents, tiny, train_job
 
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.jobs import Job, TransferJob, Where
+from robustbench_cli.jobs import AttackJob, Job, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
+from robustbench_cli.training.config import TrainConfig
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
 MIXUP = PLAIN.replace("plain", "mixup")
@@ -227,7 +230,50 @@ def test_changed_images_are_noticed(
     monkeypatch.setattr(Spirals, "_draw", lambda self, part: draw(self, part + 1))
     config._test_images.cache_clear()  # read once per process
     request.addfinalizer(config._test_images.cache_clear)
-    assert not job.done()
+    with pytest.raises(RunError, match=r"holds now: other test images; bring those back"):
+        job.done()
+    with pytest.raises(RunError, match="other test images"):
+        transfer_job(runs / PLAIN, runs / MIXUP).done()
+
+
+def photograph(folder: Path, *shades: int) -> None:
+    for part, (name, shade) in product(("train", "test"), zip("ab", shades, strict=True)):
+        for k in range(6):
+            path = folder / part / name / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4), shade + 10 * k).save(path)
+
+
+def test_pictures_are_known_by_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One spec, two working directories; then other pictures, and another name of a class."""
+    spec = {"data": "folder:pics,size=4,grey=true", "model": "mlp:width=4", "epochs": 1}
+    trained = []
+    for place, shades in {"here": (0, 100), "there": (100, 0)}.items():
+        photograph(tmp_path / place / "pics", *shades)
+        monkeypatch.chdir(tmp_path / place)
+        trained.append(TrainJob(TrainConfig(**spec).resolve(), Where(tmp_path / "runs")))
+        assert not trained[-1].done(), "the other directory's network is not this one's"
+        trained[-1].run()
+    job = trained[0]
+    assert job.done(), "from any directory"
+    attack = AttackJob(
+        job.path, make_attack_config("linf-fgsm", job.config.data, grid(["0.1"])), job.where
+    )
+    (tmp_path / "here/pics/test/a/0.png").write_bytes(
+        (tmp_path / "there/pics/test/a/1.png").read_bytes()
+    )
+    for again in (job, attack):
+        with pytest.raises(RunError, match="holds now: other test images; "):
+            again.done()
+    photograph(tmp_path / "here/pics", 0, 100)
+    assert job.done()
+    for part in ("train", "test"):
+        (tmp_path / "here/pics" / part / "b").rename(tmp_path / "here/pics" / part / "c")
+    for again in (job, attack):
+        with pytest.raises(RunError, match="holds now: classes without b and with c; "):
+            again.done()
 
 
 def test_chunks_of_other_weights_are_not_mixed_in(runs: Path) -> None:

@@ -7,10 +7,10 @@ same code on CPU and GPU.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -100,6 +100,18 @@ class Dataset(Plugin):
         """
         raise NotImplementedError
 
+    def stamp(self) -> Hashable:
+        """Another value whenever files of the user's own have changed; read without opening them.
+
+        What was loaded once is used again in one process as long as this stays.
+        """
+        return None
+
+    @property
+    def short(self) -> str:
+        """How runs are called that use it: the spec, where that is short."""
+        return str(self)
+
 
 @dataclass(frozen=True, eq=False)
 class Data:
@@ -112,6 +124,16 @@ class Data:
     classes: tuple[str, ...]
     mean: tuple[float, ...]  # per channel, of the training pixels in [0, 1]
     std: tuple[float, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What a run writes down of its data, so that it knows them again."""
+        return {
+            "shape": list(self.train.shape),
+            "classes": list(self.classes),
+            "train_size": len(self.train),
+            "train_digest": self.train.digest(),
+            "test_digest": self.test.digest(),
+        }
 
 
 def open_data(

@@ -17,8 +17,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 from robustbench_cli.training.deploy import View, build_defences
 
-from .attack_config import test_images
-from .inputs import is_recorded, open_predictor, training_images
+from .inputs import is_recorded, open_predictor, test_images, training_images
 from .job import Where
 
 
@@ -95,7 +94,7 @@ class AnalyseJob:
             other = open_predictor(compared, self.question, self.where)
         found = analyse_model(
             open_predictor(run, self.question, self.where),
-            test_images(run.config["data"], self.where.data, self.where.device),
+            test_images(run, self.where),
             analysis,
             train=training_images(run, self.where) if analysis.trains else None,
             other=other,
@@ -112,7 +111,7 @@ class AnalyseJob:
     def _identity(self) -> dict[str, Any]:
         """All that the table depends on."""
         run, analysis = Run.open(self.target), build(Analysis, self.question.analysis)
-        images = test_images(run.config["data"], self.where.data, self.where.device)
+        images = test_images(run, self.where)
         others = [Run.open(analysis.other)] if analysis.other else []
         more: dict[str, Any] = {"view": self.question.view}
         more["weights"] = [each.weights_digest for each in (run, *others)]

@@ -27,7 +27,7 @@ from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
 from .attack_config import AttackConfig
-from .inputs import is_recorded, open_images, open_predictor, training_images
+from .inputs import is_recorded, open_images, open_predictor, same_data, training_images
 from .job import Where
 
 _OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit")
@@ -132,6 +132,7 @@ def _attack(config: AttackConfig, run: Run, where: Where) -> Attack:
                 f"{attack.source} was trained on {source.config['data']} and {run.path} on "
                 f"{run.config['data']}; transfer between runs of one data set"
             )
+        same_data(source, where)
         train, device = partial(training_images, source, where), devices.choose(where.device)
         attack.lend(load_predictor(source, device, config.view, train=train))
     return attack

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Dataset, Images
@@ -48,7 +48,7 @@ class AttackConfig:
 
     def images(self, data: str, root: Path, device: str) -> Images:
         """The test images of a data set that are attacked."""
-        images = test_images(data, root, device)
+        images = test_part(data, root, device).images
         return images[: self.samples] if self.samples else images
 
     def identity(self, images: Images, **more: Any) -> dict[str, Any]:
@@ -131,8 +131,20 @@ def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:
             )
 
 
+class TestPart(NamedTuple):
+    """What a network is attacked on, and how a run would know it again."""
+
+    images: Images
+    classes: tuple[str, ...]
+    digest: str
+
+
+def test_part(data: str, root: Path, device: str) -> TestPart:
+    """All test images of a data set, on the device; read once, as long as no file changes."""
+    return _test_images(data, root, device, build(Dataset, data, trusted=False).stamp())
+
+
 @lru_cache(maxsize=2)
-def test_images(data: str, root: Path, device: str) -> Images:
-    """All of them, on the device."""
-    images = build(Dataset, data, trusted=False).load(root.expanduser())[1]
-    return images.to(devices.choose(device))
+def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
+    _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
+    return TestPart(images.to(devices.choose(device)), classes, images.digest())

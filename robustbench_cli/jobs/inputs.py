@@ -10,13 +10,15 @@ from torch import nn
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Images
-from robustbench_cli.errors import RunError
 from robustbench_cli.files import read_json
+from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run
 from robustbench_cli.training.deploy import View, load_predictor
 
-from .attack_config import AttackConfig
+from .attack_config import AttackConfig, test_part
 from .job import Where, load_data
+
+_REMEDY = "bring those back, or make the run anew in another --runs-dir"
 
 
 class Viewed(Protocol):
@@ -36,7 +38,34 @@ def open_predictor(run: Run, config: Viewed, where: Where) -> nn.Module:
 
 
 def open_images(config: AttackConfig, run: Run, where: Where) -> Images:
+    """The test images that a config looks at.
+
+    Raises:
+        RunError: the data set is not there, or is another one than the run's.
+    """
+    same_data(run, where)
     return config.images(run.config["data"], where.data, where.device)
+
+
+def test_images(run: Run, where: Where) -> Images:
+    """All test images of a run's data set.
+
+    Raises:
+        RunError: the data set is not there, or is another one than the run's.
+    """
+    same_data(run, where)
+    return test_part(run.config["data"], where.data, where.device).images
+
+
+def same_data(run: Run, where: Where) -> None:
+    """
+    Raises:
+        RunError: the run's data set has other test images or classes now; names what changed.
+    """
+    spec = run.config["data"]
+    part = test_part(spec, where.data, where.device)
+    found = {"shape": [*part.images.shape], "classes": [*part.classes], "test_digest": part.digest}
+    refuse_others(run.path, spec, run.record.get("data") or {}, found, _REMEDY)
 
 
 def training_images(run: Run, where: Where) -> Images:
@@ -48,10 +77,8 @@ def training_images(run: Run, where: Where) -> Images:
     kept = ("validation", "train_fraction", "label_noise", "seed")
     options = {key: run.config[key] for key in kept if key in run.config}
     images = load_data(run.config["data"], where, **options).train
-    if run.record.get("data", {}).get("train_digest", found := images.digest()) != found:
-        raise RunError(
-            f"{run.path} was trained on other images than {run.config['data']} holds now"
-        )
+    found = {"train_digest": images.digest()}
+    refuse_others(run.path, run.config["data"], run.record.get("data") or {}, found, _REMEDY)
     return images
 
 

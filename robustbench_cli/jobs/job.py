@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,3 +46,18 @@ def load_data(spec: str, where: Where, **options: Any) -> Data:
     """A data set on the job's device; `options` as for :func:`open_data`."""
     dataset = build(Dataset, spec, trusted=False)
     return open_data(dataset, where.data.expanduser(), devices.choose(where.device), **options)
+
+
+def data_facts(spec: str, where: Where, **options: Any) -> dict[str, Any]:
+    """What a run trained on these data now would write down of them; `options` as above."""
+    if options.get("train_fraction", 1) == 1 and not options.get("label_noise"):
+        options["seed"] = 0  # it decides nothing then, so all seeds of a grid ask once
+    stamp = build(Dataset, spec, trusted=False).stamp()
+    return _facts(spec, where.data, tuple(sorted(options.items())), stamp)
+
+
+@lru_cache(maxsize=64)
+def _facts(
+    spec: str, root: Path, options: tuple[tuple[str, Any], ...], _stamp: Hashable
+) -> dict[str, Any]:
+    return load_data(spec, Where(data=root, device="cpu"), **dict(options)).facts()

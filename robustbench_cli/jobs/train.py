@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
+from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build_all
 from robustbench_cli.training.config import TrainConfig
@@ -15,7 +17,7 @@ from robustbench_cli.training.method import Method
 from robustbench_cli.training.train import Trainer
 
 from .corpus import sources, supply
-from .job import Where, load_data
+from .job import Where, data_facts, load_data
 from .stopping import watch, with_stopping
 
 
@@ -47,7 +49,12 @@ class TrainJob:
         if self.force or not (self.path / "run.json").is_file():
             return False
         run = Run.open(self.path)
-        return run.finished and run.config == self.config.as_dict()
+        if not run.finished or run.config != self.config.as_dict():
+            return False
+        found = data_facts(self.config.data, self.where, **self._parts)
+        remedy = "choose another --runs-dir, or type --force to train it again"
+        refuse_others(run.path, self.config.data, run.record.get("data") or {}, found, remedy)
+        return True
 
     def run(self, progress: Progress | None = None) -> Path:
         with held(self.path, self.label) as waited:
@@ -57,14 +64,13 @@ class TrainJob:
         if self.force:
             shutil.rmtree(self.path, ignore_errors=True)
         config = self.config
-        data = load_data(
-            config.data,
-            self.where,
-            validation=config.validation,
-            train_fraction=config.train_fraction,
-            label_noise=config.label_noise,
-            seed=config.seed,
-        )
+        data = load_data(config.data, self.where, **self._parts)
         trainer = Trainer(config, data, self.path, progress, watch(config))
         supply(trainer.methods, data.train, config.data, self.where.runs, progress)
         return trainer.run().path
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """How the data set is divided."""
+        names = ("validation", "train_fraction", "label_noise", "seed")
+        return {name: getattr(self.config, name) for name in names}

@@ -17,7 +17,7 @@ from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
 
 from .attack_config import AttackConfig
-from .inputs import is_recorded, open_images, open_predictor
+from .inputs import is_recorded, open_images, open_predictor, same_data
 from .job import Where
 
 
@@ -79,6 +79,8 @@ class TransferJob:
         source = Run.open(self.source)
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
+        for target in opened.values():
+            same_data(target, self.where)
         common = self.config.identity(images)
         parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {
@@ -113,9 +115,12 @@ class TransferJob:
         common = self.config.identity(open_images(self.config, source, self.where))
         missing = []
         for path in self.targets:
-            if not (path / "model.safetensors").is_file() or not is_recorded(
-                *self._record(Run.open(path), source, common)
-            ):
+            if not (path / "model.safetensors").is_file():
+                missing.append(path)
+                continue
+            target = Run.open(path)
+            same_data(target, self.where)
+            if not is_recorded(*self._record(target, source, common)):
                 missing.append(path)
         return tuple(missing)
 

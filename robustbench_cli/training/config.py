@@ -112,7 +112,8 @@ class TrainConfig:
             if f.name not in ("data", "model", "method", "seed", "method_resolved")
             and getattr(self, f.name) != getattr(usual, f.name)
         ]
-        return slug("-".join([self.data, self.model, self.method, *extra, f"s{self.seed}"]))
+        data = build(Dataset, self.data, trusted=False).short
+        return slug("-".join([data, self.model, self.method, *extra, f"s{self.seed}"]))
 
     def as_dict(self) -> dict[str, Any]:
         """Without what is switched off: runs from before there was such a switch stay valid."""

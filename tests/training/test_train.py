@@ -180,7 +180,7 @@ def test_a_run_begun_on_other_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         Trainer(config, data(), tmp_path, kill_in(3)).run()
     other = open_data(Spirals(samples=40, seed=1), Path())
-    with pytest.raises(RunError, match="was begun on other images than spirals:samples=40 holds"):
+    with pytest.raises(RunError, match="other data than spirals:samples=40 holds now"):
         Trainer(config, other, tmp_path).run()
     Trainer(config, data(), tmp_path).run()
 

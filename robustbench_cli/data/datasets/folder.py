@@ -5,11 +5,14 @@ pictures may lie deeper, and png, jpg, bmp, ppm, tif and webp are known. Without
 PATH/CLASS/* is split 80 to 20, the same share of every class, always in the same way. Pictures are
 stretched to a square of `size` pixels (bilinear, antialiased) and decoded once; both parts are
 shuffled once, so that the first n test pictures have all classes. A relative PATH starts at the
-working directory. Nothing is cropped or mirrored in training unless you ask for it.
+working directory and is kept whole, so that it means the same pictures from everywhere. Nothing is
+cropped or mirrored in training unless you ask for it.
 """
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Hashable
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -43,9 +46,24 @@ class Folder(Dataset):
     size: int = param(32, "height and width in pixels", low=4, high=1024)
     grey: bool = param(False, "one channel instead of red, green and blue")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.path = str(Path(self.path).expanduser().absolute())
+
+    def stamp(self) -> Hashable:
+        files = sorted(path for path in Path(self.path).rglob("*") if path.is_file())
+        found = ((path, path.stat()) for path in files)
+        return tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found)
+
+    @property
+    def short(self) -> str:
+        """With the folder's own name and a digest of the way there."""
+        mark = hashlib.sha256(self.path.encode()).hexdigest()[:6]
+        return str(self).replace(self.path, f"{Path(self.path).name}-{mark}", 1)
+
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         """`root` is not used: the pictures are where `path` says."""
-        path = Path(self.path).expanduser()
+        path = Path(self.path)
         if not path.is_dir():
             raise RunError(f"no folder {path}; {_EXPECTED}")
         parts = [path / "train", path / "test"]

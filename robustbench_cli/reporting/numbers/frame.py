@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.data_identity import refuse_mixed
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin
@@ -49,7 +50,9 @@ def collect(
 
     Raises:
         UsageError: nothing was ever attacked by `attack`.
+        RunError: runs of one data set saw different images.
     """
+    refuse_mixed((run.path, run.config["data"], run.record.get("data") or {}) for run in runs)
     labels = label_groups(runs, by)
     frames: list[pd.DataFrame] = []
     about: list[dict[str, Any]] = []

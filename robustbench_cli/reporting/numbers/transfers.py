@@ -17,6 +17,7 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.runs.data_identity import refuse_mixed
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 from robustbench_cli.statistics.intervals import wilson
@@ -72,6 +73,8 @@ def collect_transfers(
     known = {run.name: run for run in (*runs, *targets)}
     for run, evaluation in found:
         _add_sibling(known, run, evaluation.record["target"])
+    about_data = ((r.path, r.config["data"], r.record.get("data") or {}) for r in known.values())
+    refuse_mixed(about_data)
     groups = label_groups(known.values(), by)
     labels = {name: groups[group_of(run, by)] for name, run in known.items()}
     wanted = {run.name for run in targets}

@@ -12,6 +12,7 @@ from robustbench_cli.data.dataset import Data, Images
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
 from robustbench_cli.models.model import Model
+from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run, create
 from robustbench_cli.training.config import TrainConfig
 
@@ -25,12 +26,7 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> Run:
     Raises:
         RunError: it is another training's, or was begun on other images.
     """
-    facts = {
-        "shape": list(data.train.shape),
-        "classes": list(data.classes),
-        "train_size": len(data.train),
-        "train_digest": data.train.digest(),
-    }
+    facts = data.facts()
     if not (path / "run.json").exists():
         facts["test_images"] = overlap(data)
         return create(path, config.as_dict(), status="training", data=facts)
@@ -40,12 +36,8 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> Run:
             f"{path} has other settings ({_difference(run.config, config)}); "
             "choose another --runs-dir, or type --force to train it again"
         )
-    found = run.record.get("data") or {}
-    if {key: found.get(key) for key in facts} != facts:
-        raise RunError(
-            f"{path} was begun on other images than {config.data} holds now; "
-            "remove it, or type --force to train it again"
-        )
+    remedy = "choose another --runs-dir, or type --force to train it again"
+    refuse_others(path, config.data, run.record.get("data") or {}, facts, remedy)
     return run
 
 

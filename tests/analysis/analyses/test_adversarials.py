@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from analysis.networks import halfspaces, images, linear
-from PIL import Image
 from fake_runs import make_run
+from PIL import Image
 
 from robustbench_cli.analysis.analyse import analyse_model
 from robustbench_cli.analysis.analyses.adversarials import Adversarials

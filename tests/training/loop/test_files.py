@@ -58,6 +58,6 @@ def test_a_run_from_before_that_was_counted_goes_on(tmp_path: Path) -> None:
     assert facts.pop("test_images") == overlap(given)
     run.update(data=facts)
     assert open_run(tmp_path, config, given).record["data"] == facts
-    with pytest.raises(RunError, match="begun on other images"):
+    with pytest.raises(RunError, match="made with other data than"):
         open_run(tmp_path, config, leaking("train"))
     assert Run.open(tmp_path).record["data"] == facts
