@@ -6,6 +6,7 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -18,7 +19,7 @@ from .models.checkpoint import check_size, load_state
 from .models.fitting import fit, normalisation_of
 from .models.infer import infer
 from .models.model import Model, Normalise, make
-from .models.normalisation import choose_normalisation, usual
+from .models.normalisation import choose_normalisation, usual, written
 from .models.own import open_architecture
 from .runs.data_identity import refuse_others
 from .runs.run import Run, create
@@ -34,6 +35,7 @@ def adopt(
     *,
     model: str | None = None,
     normalise: str | None = None,
+    weights_key: str | None = None,
 ) -> Run:
     """The run below `folder` that holds these weights; made on the first call.
 
@@ -47,7 +49,7 @@ def adopt(
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
-    path = _place(folder, f"{data.dataset.short}-{checkpoint.stem}", normalise, mark)
+    path = _place(folder, f"{data.dataset.short}-{checkpoint.stem}", [weights_key, normalise], mark)
     facts = data.facts()
     asked = {
         "data": str(data.dataset),
@@ -57,13 +59,15 @@ def adopt(
         "asked_model": model,
         "asked_normalise": normalise,
     }
+    if weights_key:
+        asked["asked_weights"] = weights_key
     if mark and (path / "run.json").is_file():
         run = Run.open(path)
         if run.finished and {k: run.config.get(k) for k in asked} == asked:
             remedy = "bring those back, or choose another --runs-dir"
             refuse_others(path, str(data.dataset), run.record.get("data") or {}, facts, remedy)
             return run
-    state = load_state(checkpoint)
+    state = load_state(checkpoint, weights_key)
     shape, classes = data.train.shape, len(data.classes)
     try:
         architecture = open_architecture(model) if model else infer(state, shape, classes)
@@ -79,10 +83,9 @@ def adopt(
     return create(path, config, status="done", data=facts, matched=how)
 
 
-def _place(folder: Path, name: str, normalise: str | None, mark: str) -> Path:
+def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> Path:
     """Readable; with the file's digest where another run already has the name."""
-    if normalise:
-        name += f"-{normalise}"
+    name = "-".join([name, *filter(None, asked)])
     path = folder / slug(name)
     if not (path / "run.json").is_file():
         return path
@@ -94,11 +97,13 @@ def _normalise(model: Model, data: Data, state: dict[str, Tensor], asked: str | 
     """Give the model its normalisation; returns its name and how it was found."""
     candidates = usual(data.mean, data.std)
     if asked:
-        if asked not in candidates:
+        if asked not in candidates and ":" not in asked:
             raise UsageError(
-                f"no normalisation {asked!r}; type --normalise {', '.join(candidates)}"
+                f"no normalisation {asked!r}; type --normalise {', '.join(candidates)}, or numbers "
+                "as people write them: 0.1307:0.3081"
             )
-        model.normalise = Normalise(*candidates[asked])
+        channels = len(data.mean)
+        model.normalise = Normalise(*(candidates.get(asked) or written(asked, channels)))
         return f"{asked} (as asked)"
     if normalisation_of(state, model.network) is not None:
         return "file (the weights carry it)"

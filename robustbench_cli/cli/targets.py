@@ -32,10 +32,15 @@ class Foreign:
     normalise: Annotated[
         str | None,
         Option(
-            metavar="NAME",
-            help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise; "
-            "else the one with the lowest loss on training images.",
+            metavar="NAME|MEAN:STD",
+            help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise, "
+            "or numbers, as 0.1307:0.3081, one for each channel with commas; guess: the likeliest "
+            "even where nothing decides.",
         ),
+    ] = None
+    weights_key: Annotated[
+        str | None,
+        Option(metavar="KEY", help="For a checkpoint file with several sets of weights: ema."),
     ] = None
 
 
@@ -181,4 +186,11 @@ def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
         raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
     build(Dataset, foreign.data)  # the user typed it, so it may name their own class
     data = load_data(foreign.data, where)
-    return adopt(path, where.runs, data, model=foreign.model, normalise=foreign.normalise)
+    return adopt(
+        path,
+        where.runs,
+        data,
+        model=foreign.model,
+        normalise=foreign.normalise,
+        weights_key=foreign.weights_key,
+    )

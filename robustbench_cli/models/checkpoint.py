@@ -18,22 +18,23 @@ from torch import Tensor
 
 from robustbench_cli.errors import RunError
 
-NESTS = ("state_dict", "model_state_dict", "model", "net")
-"""Keys under which training scripts put a state dict, looked into in this order."""
+from .nests import find_sets
 
 LARGEST = 4 * 2**30
 """Bytes of a file, at most: the largest network of torchvision weighs 2.6 GB."""
 
+State = dict[str, Tensor]
 T = TypeVar("T")
 _PREFIX = re.compile(r"^(?:(?:module|model|_orig_mod)\.)+")
 _AGAIN = "download or copy it again"
 _SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 
 
-def load_state(path: Path | str) -> dict[str, Tensor]:
+def load_state(path: Path | str, key: str | None = None) -> dict[str, Tensor]:
     """Named tensors on the CPU, floating ones as float32, in the order of the file.
 
-    Looks into the usual nests; names lose the prefixes ``module.``, ``model.`` and ``_orig_mod.``
+    Looks into every nest (`nests.py`); `key` says which set is meant, where there are several, as
+    ``ema`` or ``state_dict.1``. Names lose the prefixes ``module.``, ``model.`` and ``_orig_mod.``
     (A .safetensors file has no order of its own: its names come sorted.)
 
     Raises:
@@ -42,9 +43,7 @@ def load_state(path: Path | str) -> dict[str, Tensor]:
     path = Path(path)
     check_size(path)
     check_archive(path)
-    state = _tensors(_read(path, _first_bytes(path)))
-    if not state:
-        raise RunError(f"{path} holds no named tensors; expected a state dict, saved by {_SAVE}")
+    state = _chosen(path, find_sets(_read(path, _first_bytes(path))), key)
     room = path.stat().st_size
     return strip({name: _plain(path, name, value, room) for name, value in state.items()})
 
@@ -140,6 +139,11 @@ def _read(path: Path, head: bytes) -> Any:
 def _why(path: Path, error: Exception) -> str:
     """Cause and remedy, from what torch or safetensors said."""
     message = str(error)
+    if _exported(path):
+        return (
+            f"{path} is a program of torch.export, which is never run; save its weights alone: "
+            "torch.save(torch.export.load(...).state_dict, 'weights.pt')"
+        )
     if "TorchScript" in message:
         return (
             f"{path} is a TorchScript program, which is never run; save its weights alone: "
@@ -154,6 +158,16 @@ def _why(path: Path, error: Exception) -> str:
     return f"{path} is cut short, damaged or no checkpoint ({reason}); {_AGAIN}"
 
 
+def _exported(path: Path) -> bool:
+    """Whether torch.export wrote this file (.pt2): its archive says so, in either format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.rpartition("/")[2] for name in archive.namelist()}
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+    return bool(names & {"archive_format", "serialized_exported_program.json"})
+
+
 def one_line(cause: object) -> str:
     """A foreign message, fit to stand inside one line of ours."""
     text = str(cause).rpartition("WeightsUnpickler error:")[2].strip()
@@ -162,14 +176,21 @@ def one_line(cause: object) -> str:
     return f"{text[:117]}..." if len(text) > 120 else text or "no reason given"
 
 
-def _tensors(document: Any, levels: int = 4) -> dict[str, Tensor]:
-    if not isinstance(document, Mapping):
-        return {}
-    for nest in NESTS if levels else ():
-        if found := _tensors(document.get(nest), levels - 1):
-            return found
-    items = document.items()
-    return {k: v for k, v in items if isinstance(k, str) and isinstance(v, Tensor)}
+def _chosen(path: Path, found: Mapping[str, dict[str, Tensor]], key: str | None) -> State:
+    """The set that `key` names; without one, the only one."""
+    if not found:
+        raise RunError(f"{path} holds no named tensors; expected a state dict, saved by {_SAVE}")
+    if key is None and len(found) == 1:
+        return next(iter(found.values()))
+    if key is not None and key in found:
+        return found[key]
+    listed = [f"{one_line(name) or 'top'} ({len(s)} tensors)" for name, s in found.items() if name]
+    listing = ", ".join(listed[:6] + ["..."] * (len(listed) > 6))
+    typed = f"type --weights-key {one_line(next(name for name in found if name))}" if listed else ""
+    if key is not None:
+        there = f"there are: {listing}" if listed else "its tensors lie open: leave it out"
+        raise RunError(f"{path} holds no set of weights called {one_line(key)}; {there}")
+    raise RunError(f"{path} holds {len(found)} sets of weights: {listing}; {typed}, or another")
 
 
 def _plain(path: Path, name: str, value: Tensor, room: int) -> Tensor:

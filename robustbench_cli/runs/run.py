@@ -33,6 +33,8 @@ from .provenance import provenance
 FORMAT = 1
 SPECS = ("data", "model", "method")  # what every config names
 
+_HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")  # beside a config.json
+
 
 @dataclass(frozen=True)
 class Run:
@@ -172,6 +174,13 @@ def _matches(pattern: str) -> list[Path]:
         alone = (path / "run.json").is_file()
         found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
     if not found:
+        for path in paths:
+            held = [n for n in _HUGGING_FACE if (path / n).is_file()]
+            if held and (path / "config.json").is_file():
+                raise UsageError(
+                    f"{pattern} is a Hugging Face folder, not a run; name its weights: "
+                    f"{path / held[0]} --data SPEC, and --model where several fit"
+                )
         missing = (
             "no run below it" if any(p.exists() for p in paths) else "no such file or directory"
         )

@@ -49,6 +49,10 @@ def assert_loads(path: Path) -> None:
         lambda state: {"model_state_dict": state, "loss": torch.tensor(0.1)},
         lambda state: {"net": state, "acc": 93.2},
         lambda state: {"model": {"state_dict": state}},
+        lambda state: {"state_dict_ema": state, "state_dict": state},  # one and the same
+        lambda state: [{"deeper": ({"backbone": state}, 3)}],
+        lambda state: {"params": state, "optimizer": {"state": {0: {"exp_avg": torch.eye(3)}}}},
+        lambda state: {"student": state, "normalise": {"mean": torch.zeros(1)}},
         lambda state: {f"module.{k}": v for k, v in state.items()},
         lambda state: {"state_dict": {f"module.model._orig_mod.{k}": v for k, v in state.items()}},
         lambda state: {k: v.double() for k, v in state.items()},
@@ -69,6 +73,33 @@ def test_safetensors_are_read_whatever_the_file_is_called(name: str, tmp_path: P
     path = tmp_path / name
     safetensors.torch.save_file(network().state_dict(), path)
     assert_loads(path)
+
+
+def test_of_several_networks_in_a_file_the_user_names_one(tmp_path: Path) -> None:
+    path, state = tmp_path / "weights.pt", network().state_dict()
+    other = {name: value + 1 for name, value in state.items()}
+    for document, keys in [
+        ({"state_dict": [state, other]}, ["state_dict.0", "state_dict.1"]),
+        ({"model": state, "model_ema": {"module": other}}, ["model", "model_ema.module"]),
+    ]:
+        torch.save(document, path)
+        message = refusal(path)
+        assert f"holds 2 sets of weights: {keys[0]} (9 tensors), {keys[1]} (9 tensors)" in message
+        assert f"type --weights-key {keys[0]}" in message
+        for key, expected in zip(keys, (state, other), strict=True):
+            found = load_state(path, key)
+            assert all(torch.equal(found[name], expected[name].to(found[name])) for name in found)
+        with pytest.raises(RunError, match="no set of weights called nonsense; there are: "):
+            load_state(path, "nonsense")
+
+
+def test_a_program_of_torch_export_is_called_by_its_name(tmp_path: Path) -> None:
+    program = torch.export.export(nn.Linear(2, 2), (torch.zeros(1, 2),))
+    torch.export.save(program, tmp_path / "program.pt2")
+    message = refusal(tmp_path / "program.pt2")
+    assert "is a program of torch.export, which is never run" in message
+    torch.save(program.state_dict, tmp_path / "weights.pt")  # as it says
+    assert load_state(tmp_path / "weights.pt").keys() == {"weight", "bias"}
 
 
 def test_a_prefix_stays_where_taking_it_off_would_join_two_names(tmp_path: Path) -> None:

@@ -150,3 +150,12 @@ def test_a_pattern_that_names_no_run(three: list[str], pattern: str, message: st
 def test_no_pattern_is_too_strange(pattern: str) -> None:
     with contextlib.suppress(RobustmixError):
         load_runs(f"nowhere-{pattern}")
+
+
+def test_a_hugging_face_folder_is_called_by_its_name(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError) as e:
+        load_runs(tmp_path)
+    assert "is a Hugging Face folder, not a run" in str(e.value)
+    assert f"{tmp_path / 'model.safetensors'} --data" in str(e.value)
