@@ -49,7 +49,12 @@ class Certifier(Attack):
     access: ClassVar[Literal["none"]] = "none"
     one_step: ClassVar[bool] = True  # one look at an image answers for every radius
 
-    sigma: float = param(0.25, "σ, standard deviation of the noise in pixels of [0, 1]", low=1e-6)
+    sigma: float = param(
+        0.25,
+        "σ, standard deviation of the noise in pixels of [0, 1]",
+        low=1e-6,
+        unit="one pixel",
+    )
     n: int = param(10_000, "noisy copies that estimate", low=1)
     n0: int = param(100, "noisy copies that choose the class", low=1)
     alpha: float = param(0.001, "probability that a certificate is wrong", low=1e-9, high=0.5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Dataset, Images
-from robustbench_cli.epsilon import Eps, eps_range, spell
+from robustbench_cli.epsilon import Eps, eps_range
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.certify import Certifier
@@ -19,6 +19,7 @@ from robustbench_cli.evaluation.scheduling.schedules import ScheduleName
 from robustbench_cli.evaluation.signal import Effort
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, Precision
 from robustbench_cli.spec import build, shorten
+from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, build_defences
 from robustbench_cli.training.method import Method
 
@@ -79,7 +80,9 @@ def make_attack_config(
     """
     dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
     grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
-    _refuse_unscaled(grid, made.norm)
+    if made.norm == "linf":  # in L2 a sweep may go as far as the images' own diagonal
+        for eps in grid:
+            refuse_unscaled(f"{made} (linf): epsilon ", float(eps), made.norm, str(eps))
     written = build_defences(options.pop("defence", None), trusted=False)
     if isinstance(made, Certifier):
         _refuse_other(made, written)
@@ -119,16 +122,6 @@ def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
     if sweep:
         return eps_range(dataset.usual_eps(norm, "ranges"))
     return (Eps.parse(dataset.usual_eps(norm)),)
-
-
-def _refuse_unscaled(epsilons: Iterable[Eps], norm: str) -> None:
-    """An Linf epsilon above 1 was meant for pixels of 0..255: this field's commonest mistake."""
-    for eps in epsilons:
-        if norm == "linf" and eps.value > 1:
-            guess = spell(eps.value / 255, 255)
-            raise UsageError(
-                f"epsilon {eps} is outside [0, 1]; pixels are in [0, 1], so did you mean {guess}?"
-            )
 
 
 class TestPart(NamedTuple):

@@ -27,6 +27,7 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, shorten
+from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.adversarial.offline import Corpus, Offline
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
@@ -80,8 +81,10 @@ def make_corpus(
 
     They are kept in the source's run directory and read from there the next time.
     """
-    usual = build(Dataset, data, trusted=False).usual_eps(build(Attack, attack).norm, "train_eps")
+    norm = build(Attack, attack).norm
+    usual = build(Dataset, data, trusted=False).usual_eps(norm, "train_eps")
     radius = Eps.parse(usual if eps is None else shorten(eps))
+    refuse_unscaled(f"{attack} ({norm}): epsilon ", float(radius), norm, str(radius))
     probe = make_attack_config(attack, data, (radius,), seed=seed)
     identity: dict[str, Any] = {
         "attack": probe.attack,

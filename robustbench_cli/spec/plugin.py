@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from robustbench_cli.errors import UsageError
 
+from .pixels import refuse_unscaled
 from .values import shorten
 
 PACKAGE = __package__.rpartition(".")[0]
@@ -35,9 +36,15 @@ def param(
     *,
     low: float | None = None,
     high: float | None = None,
+    unit: Literal["pixels", "one pixel"] | None = None,
 ) -> Any:
-    """A dataclass field with a line of explanation and inclusive bounds (None: open)."""
-    return field(default=default, metadata={"about": about, "low": low, "high": high})
+    """A dataclass field with a line of explanation and inclusive bounds (None: open).
+
+    A length in `unit` pixels (by the plugin's norm; none: Linf), or a change of one pixel, is
+    refused if it was meant for 0..255.
+    """
+    about_it = {"about": about, "low": low, "high": high, "unit": unit}
+    return field(default=default, metadata=about_it)
 
 
 @dataclass(kw_only=True)
@@ -58,6 +65,11 @@ class Plugin:
                     f"[{'-inf' if low is None else shorten(low)}, "
                     f"{'inf' if high is None else shorten(high)}]"
                 )
+            unit = f.metadata.get("unit")
+            if unit and isinstance(value, (int, float)):
+                what = f"{self.name}: {f.name.replace('_', '-')}="
+                norm = getattr(self, "norm", "linf") if unit == "pixels" else "linf"
+                refuse_unscaled(what, value, norm)
 
     @classmethod
     def title(cls) -> str:

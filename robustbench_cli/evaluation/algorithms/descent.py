@@ -22,7 +22,9 @@ class Descent(Targeted):
     foolbox: ClassVar[Any]  # the class of Foolbox that runs it
 
     steps: int = param(40, "gradient steps", low=1)
-    step_size: float | None = param(None, "pixels per step; none: 2.5·eps/steps", low=0)
+    step_size: float | None = param(
+        None, "pixels per step; none: 2.5·eps/steps", low=0, unit="pixels"
+    )
 
     @property
     def tries(self) -> int:

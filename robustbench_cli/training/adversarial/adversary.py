@@ -24,7 +24,9 @@ class Bounded(Method):
     """A method that moves images inside a ball. Every length is in pixels of [0, 1]."""
 
     norm = "linf"  # no parameter here; a subclass may make it one
-    eps: float | None = param(None, "radius of the ball; none: usual for the data set", low=0)
+    eps: float | None = param(
+        None, "radius of the ball; none: usual for the data set", low=0, unit="pixels"
+    )
 
     def adapt(self, dataset: Dataset) -> None:
         if self.eps is None:
@@ -88,7 +90,9 @@ class Bounded(Method):
 class Adversarial(Bounded):
     """A method with an inner maximisation by projected gradient ascent."""
 
-    step_size: float | None = param(None, "length of a step; none: 2.5 eps / steps", low=0)
+    step_size: float | None = param(
+        None, "length of a step; none: 2.5 eps / steps", low=0, unit="pixels"
+    )
     steps: int = param(10, "gradient steps per batch", low=1)
     norm: Literal["linf", "l2"] = param("linf", "norm of the ball")
     random_start: bool = param(True, "start at a random point of the ball")

@@ -25,7 +25,7 @@ class Noise(Method):
     """Adds noise before everything that stands to its right."""
 
     resamples: ClassVar[bool] = True
-    sigma: float = param(0.25, "σ, standard deviation in pixels of [0, 1]", low=0)
+    sigma: float = param(0.25, "σ, standard deviation in pixels of [0, 1]", low=0, unit="one pixel")
     clamp: bool = param(False, "keep the noisy pixels in [0, 1]")
 
     def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:

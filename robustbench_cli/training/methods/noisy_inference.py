@@ -21,7 +21,7 @@ from robustbench_cli.training.defences.averaging import Averaged
 class NoisyInference(Averaged):
     """Adds noise to each version of the image."""
 
-    sigma: float = param(0.05, "σ, standard deviation in pixels of [0, 1]", low=0)
+    sigma: float = param(0.05, "σ, standard deviation in pixels of [0, 1]", low=0, unit="one pixel")
 
     def vary(self, x: Tensor) -> Tensor:
         return x + self.sigma * torch.randn_like(x)

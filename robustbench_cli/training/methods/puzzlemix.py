@@ -58,7 +58,7 @@ class PuzzleMix(Method):
     tile: int = param(4, "pixels of a tile's side, at least; never under 1/8 of the image", low=1)
     xi: float = param(0.8, "ξ, price of moving a tile", low=0)
     adversarial: float = param(0.0, "probability of attacking either image", low=0, high=1)
-    eps: float = param(10 / 255, "radius of that attack, in pixels of [0, 1]", low=0)
+    eps: float = param(10 / 255, "radius of that attack, in pixels of [0, 1]", low=0, unit="pixels")
 
     def step(self, model: Model, batch: Batch, rest: Step) -> Outcome:
         keep = share(self.alpha)

@@ -31,7 +31,7 @@ from robustbench_cli.training.method import Method, Predict
 class Smoothing(Method):
     """Votes over noisy copies of what everything to its right answers."""
 
-    sigma: float = param(0.25, "σ, standard deviation in pixels of [0, 1]", low=0)
+    sigma: float = param(0.25, "σ, standard deviation in pixels of [0, 1]", low=0, unit="one pixel")
     n: int = param(100, "noisy copies that vote", low=1)
     vote: Literal["hard", "soft"] = param("hard", "count classes, or average probabilities")
 
