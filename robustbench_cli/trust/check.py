@@ -118,9 +118,10 @@ def verdict(findings: Iterable[Finding]) -> str:
 def shared(
     firsts: Iterable[Evaluation], seconds: Iterable[Evaluation]
 ) -> Iterator[tuple[Evaluation, Evaluation, Eps]]:
-    """Pairs of the same norm and view, at each epsilon above 0 that both have."""
+    """Pairs of the same norm, view and goal, at each epsilon above 0 that both have."""
     for first, second in product(firsts, seconds):
         alike = first.norm == second.norm and view(first) == view(second)
+        alike = alike and one_goal(first, second)
         for eps in first.epsilons if alike and first is not second else ():
             if eps.value and eps in second.epsilons:
                 yield first, second, eps
@@ -130,6 +131,25 @@ def view(evaluation: Evaluation) -> object:
     """What was attacked: the network bare or deployed, and the defence put before it."""
     identity = evaluation.record.get("identity", {})
     return identity.get("view"), identity.get("defence")
+
+
+def one_goal(first: Evaluation, second: Evaluation) -> bool:
+    """Whether both only want a mistake, or the same class at each sample that both have.
+
+    To reach a given class is harder than to leave one, so other pairs say nothing of gradients.
+    """
+    aims = [_aims(evaluation) for evaluation in (first, second)]
+    if aims[0] is None or aims[1] is None:
+        return aims[0] is aims[1]
+    both = aims[0].index.intersection(aims[1].index)
+    return bool((aims[0][both] == aims[1][both]).all())
+
+
+def _aims(evaluation: Evaluation) -> pd.Series | None:
+    """Index: sample; the class aimed at. None: any but the label."""
+    if "target" not in evaluation.samples:
+        return None
+    return evaluation.samples.drop_duplicates("index").set_index("index")["target"]
 
 
 def suggest(*specs: str) -> str:
