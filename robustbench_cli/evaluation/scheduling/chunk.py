@@ -24,6 +24,8 @@ def run_chunk(chunk: Chunk, schedule: str, audited: np.ndarray) -> Outcomes:
     """
     found = Outcomes.unattacked(chunk.clean.cpu().numpy(), len(chunk.plan.epsilons))
     right = chunk.clean == chunk.samples.labels
+    if chunk.samples.targets is not None:  # what is of the class aimed at has nowhere to go
+        right &= chunk.samples.targets != chunk.samples.labels
     todo = right.nonzero()[:, 0]
     here = [int(i) - chunk.first for i in audited if 0 <= i - chunk.first < len(right)]
     for position in here:
