@@ -15,6 +15,7 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part
 
+from .algorithms.targets import at_target
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
@@ -120,4 +121,6 @@ def evaluate_model(
     record = {**make_record(plan, about, documents), **audit_entry(found, plan.epsilons, rows)}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record)]
+    if victim.goals is not None:
+        record["at_target"] = at_target(rows)
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)

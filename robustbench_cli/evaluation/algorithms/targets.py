@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -33,6 +34,16 @@ class Targeted(Attack):
                 f"{self.name}: target={self.target} is none of {', '.join(WORDS)}, nor the number "
                 "of a class, such as 3"
             )
+
+
+def at_target(rows: pd.DataFrame) -> list[dict[str, object]]:
+    """Per epsilon, how many of the samples of other classes are taken for their target."""
+    aimed = rows[rows["label"] != rows["target"]]
+    hit = aimed["prediction"] == aimed["target"]
+    return [
+        {"eps": str(eps), "reached": int(part.sum()), "n": len(part)}
+        for eps, part in hit.groupby(aimed["eps"], sort=False)
+    ]
 
 
 def choose_targets(attack: Attack, labels: Tensor, clean: Clean, seed: int) -> Tensor | None:

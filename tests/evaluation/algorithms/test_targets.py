@@ -33,6 +33,8 @@ def test_a_fixed_class_is_reached_where_the_closed_form_says_so() -> None:
     aside = rows["label"] == 2
     assert aside.any() and not rows["attacked"][aside].any()
     assert (rows["prediction"] == 2)[aside].all()
+    told = {"eps": "0.05", "reached": int((rows["prediction"] == 2)[~aside].sum())}
+    assert found.record["at_target"] == [{**told, "n": int((~aside).sum())}]
     # class 2 overtakes class j within eps where eps·|w2 - wj|_1 exceeds the lead of j
     leads = (scores - scores[:, 2:]).numpy()
     gains = EPS * (weights[2] - weights).abs().sum(1).double().numpy()
