@@ -23,8 +23,7 @@ def refuse_unscaled(what: str, value: float, norm: str, written: str | None = No
     if longest is None or value <= longest:
         return
     text = written or shorten(value)
-    guess = f"{shorten(value) if '/' in text else text}/255"
     raise UsageError(
         f"{what}{text} is outside [0, {shorten(round(longest, 1))}]; "
-        f"pixels are in [0, 1], so did you mean {guess}?"
+        f"pixels are in [0, 1], so did you mean {value:.6g}/255?"
     )
