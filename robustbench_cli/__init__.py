@@ -5,6 +5,25 @@ from robustbench_cli import eps_range, evaluate, figure, load_runs, table, train
 run = train(data="digits", method="pgd-at", seed=0)
 result = evaluate(run, attack="linf-pgd:steps=40", epsilons="0:0.3:0.05")
 result.accuracy()
+
+The house, from the door down; a room knows only those below it (``tests/test_layers.py``):
+
+cli          commands: text in, tables out; the only room that prints
+experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
+grid         many jobs at once: processes, Ray; worker is what each process is told first
+jobs         plain data that can travel: train this, attack that; done() and run()
+analysis     what a network looks like inside
+training     methods and the loop: a config becomes a run
+evaluation   attacks and their schedules: a run's network becomes an evaluation
+reporting    runs become tables, files and figures, without torch
+trust        checks: can these numbers be believed? without torch
+models, data networks and images: pixels are in [0, 1], and so is epsilon
+runs         what lies on disk: the run directory, its evaluations and analyses, half-done parts
+statistics   intervals, curves, paired comparisons
+spec         ``name:key=value`` becomes an object; a folder's listing is a registry
+device, epsilon, files, locks, progress, errors    what everybody stands on
+
+Data goes one way: spec -> config -> job -> run -> evaluation -> finding, table, figure.
 """
 
 from __future__ import annotations

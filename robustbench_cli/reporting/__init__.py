@@ -1,1 +1,15 @@
-"""Tables, statistics and figures from run directories; needs no torch."""
+"""From run directories to what people read; needs no torch, and trains and attacks nothing.
+
+What flows through, in order, and the word for it:
+
+- a *selection* (`selection.py`) is what was asked for: runs, attacks, epsilons, what a row stands
+  for.
+- `numbers/` makes numbers: one *frame* of all runs, *labels* for runs that differ in the seed
+  only, a *curve* for each group with its intervals, comparisons, transfers.
+- `tables/` lays them out: sections, rows, columns, cells, and *notes* on what to believe.
+- `formats/` writes a table as text, Markdown, LaTeX, CSV or JSON; `figures/` draws, one file for
+  each.
+
+`report.py` is the door: `table`, `figure`, and everything into a folder. Intervals are made in
+`statistics/`, verdicts in `trust/`.
+"""

@@ -1,1 +1,9 @@
-"""Which sample meets which epsilon, when, and in which batch."""
+"""Which sample meets which epsilon, when, and in which batch.
+
+schedules     one sample's next epsilon, and what the last one said: ascending, independent, bisect
+chunk         the way through one chunk: in lanes, in rounds, or all epsilons at once
+lanes, steps  gradient descent whose batch holds a sample, a ball and a step size in every lane
+rounds        attacks that take a whole batch at one epsilon
+transferring  one chunk crafted on a source and shown to its targets
+auditing      some samples attacked at every epsilon: does the schedule's shortcut hold?
+"""

@@ -1,1 +1,1 @@
-"""tables."""
+"""Numbers laid out: sections, rows, columns, and what must be said below them."""

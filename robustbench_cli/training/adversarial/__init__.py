@@ -1,1 +1,1 @@
-"""adversarial."""
+"""What adversarial training is made of: the inner maximisation, and images attacked beforehand."""

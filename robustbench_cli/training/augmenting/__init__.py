@@ -1,1 +1,1 @@
-"""augmenting."""
+"""What augmentation is made of: image operations on batches, and chains of them."""

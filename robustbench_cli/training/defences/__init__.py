@@ -1,1 +1,1 @@
-"""defences."""
+"""What defences at test time are made of: codecs, geometry, pools, averages, surrogates."""

@@ -1,1 +1,1 @@
-"""loop."""
+"""What the loop needs besides methods: optimisers, early stopping, compiling, threads, files."""
