@@ -170,7 +170,7 @@ class Selection:
         """What the checks say of each run."""
         return examine_runs(self.runs, self.frame)
 
-    @property
+    @cached_property
     def verdict(self) -> str:
         """The line that ends the table."""
         return verdict_line(self.findings, self.runs)

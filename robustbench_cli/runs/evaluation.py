@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +19,8 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, replacing, slug, write_json
 from robustbench_cli.statistics.intervals import wilson
+
+from .tally import Tally, count
 
 FORMAT = 1
 
@@ -48,20 +52,29 @@ class Evaluation:
     record: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
+    def tally(self) -> Tally:
+        """The counts that accuracies are made of; those of a saved one cost no look at its rows."""
+        zero = [eps.text for eps in self.epsilons if not eps.value]
+        return count(self.samples, self.correct(), zero)
+
+    @property
     def n(self) -> int:
         """How many samples were scored; every one counts, those misclassified clean as broken."""
-        return int(self.samples["index"].nunique())
+        return self.tally.n
 
     @property
     def clean_accuracy(self) -> float:
-        first = self.samples.drop_duplicates("index")
-        return float((first["clean"] == first["label"]).mean())
+        return self.tally.clean / self.n
 
     def correct(self) -> pd.DataFrame:
         """Index: sample; columns: epsilons as text, in order; True where still classified right.
 
         This is the matrix behind every accuracy, and what two runs are compared by.
         """
+        return self._correct
+
+    @cached_property
+    def _correct(self) -> pd.DataFrame:
         right = self.samples.assign(right=self.samples["prediction"] == self.samples["label"])
         wide = right.pivot(index="index", columns="eps", values="right")
         return wide[[eps.text for eps in self.epsilons]].astype(bool)
@@ -69,9 +82,7 @@ class Evaluation:
     def accuracy(self) -> pd.DataFrame:
         """eps, eps_value, accuracy, low, high (Wilson, 95 %), n; one row per epsilon."""
         rows = []
-        correct = self.correct()
-        for eps in self.epsilons:
-            right = int(correct[eps.text].sum())
+        for eps, right in zip(self.epsilons, self.tally.right, strict=True):
             low, high = wilson(right, self.n)
             rows.append((eps.text, float(eps), right / self.n, low, high, self.n))
         return pd.DataFrame(rows, columns=["eps", "eps_value", "accuracy", "low", "high", "n"])
@@ -86,6 +97,7 @@ class Evaluation:
         rows = folder / f"{self.file_name}.csv.gz"
         save_rows(self.samples, rows)
         record = rows.with_name(f"{self.file_name}.json")
+        mark = digest(rows)
         write_json(
             record,
             {
@@ -94,7 +106,8 @@ class Evaluation:
                 "norm": self.norm,
                 "epsilons": [e.text for e in self.epsilons],
                 "rows": rows.name,
-                "rows_digest": digest(rows),
+                "rows_digest": mark,
+                "tally": {"of": mark, **self.tally.document},
                 **self.record,
             },
         )
@@ -102,25 +115,102 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:
-        """From the path of the record.
+        """From the path of the record. The rows are read when they are asked for.
 
         Raises:
             RunError: damaged, or rows and record do not belong together.
         """
+        return Stored(path)
+
+
+class Stored(Evaluation):
+    """What lies in a run directory. Rows are kept for a few evaluations at a time only.
+
+    A record without counts, or with those of other rows, has them made from its rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            RunError: as `Evaluation.load`.
+        """
         record = read_json(path)
-        try:
+        with _one_line(path):
             rows = path.parent / Path(record["rows"]).name
             if digest(rows) != record["rows_digest"]:
                 raise RunError(f"{rows} is not what {path.name} describes; delete both, run again")
-            # as text first: some versions of pandas read floats to all but the last digit
-            samples = pd.read_csv(rows, dtype={"eps": str, "distance": str})
-            samples["distance"] = samples["distance"].astype(float)
             epsilons = tuple(Eps.parse(e) for e in record["epsilons"])
-            return cls(record["attack"], record["norm"], epsilons, samples, record)
-        except OSError as e:
-            raise RunError(f"cannot read {path}: {e.strerror or e}; delete it, run again") from e
-        except (KeyError, TypeError, ValueError, EOFError, UsageError, zlib.error) as e:
-            raise RunError(f"{path} is damaged ({e}); delete it and run again") from e
+            about = {"attack": record["attack"], "norm": record["norm"], "epsilons": epsilons}
+            self.__dict__.update(about, record=record, path=path, rows=rows)
+            self.__dict__["tally"] = self._recorded or self._whole.tally
+
+    path: Path
+    rows: Path
+
+    def __hash__(self) -> int:
+        return hash((self.path, self.record["rows_digest"]))
+
+    def __eq__(self, other: object) -> bool:
+        mine = self.path, self.record
+        return isinstance(other, Stored) and mine == (other.path, other.record)
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """
+        Raises:
+            RunError: damaged, or they contradict the counts of the record.
+        """
+        return self._whole.samples
+
+    def correct(self) -> pd.DataFrame:
+        return self._whole.correct()
+
+    @property
+    def _recorded(self) -> Tally | None:
+        found = self.record.get("tally")
+        if not isinstance(found, dict) or found.get("of") != self.record["rows_digest"]:
+            return None
+        try:
+            return Tally.read(found, len(self.epsilons))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def _whole(self) -> Evaluation:
+        return _read(self)
+
+
+@lru_cache(maxsize=8)
+def _read(stored: Stored) -> Evaluation:
+    """With its rows."""
+    with _one_line(stored.path):
+        samples = _parse(stored.rows)
+        whole = Evaluation(stored.attack, stored.norm, stored.epsilons, samples, stored.record)
+        tally = stored._recorded
+        if tally and tally.document != whole.tally.document:
+            raise RunError(
+                f"{stored.path} counts otherwise than its rows in {stored.rows.name}; "
+                "delete both, run again"
+            )
+        return whole
+
+
+def _parse(rows: Path) -> pd.DataFrame:
+    # as text first: some versions of pandas read floats to all but the last digit
+    samples = pd.read_csv(rows, dtype={"eps": str, "distance": str})
+    samples["distance"] = samples["distance"].astype(float)
+    return samples
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes of its reading, as one line."""
+    try:
+        yield
+    except OSError as e:
+        raise RunError(f"cannot read {path}: {e.strerror or e}; delete it, run again") from e
+    except (KeyError, TypeError, ValueError, EOFError, UsageError, zlib.error) as e:
+        raise RunError(f"{path} is damaged ({e}); delete it and run again") from e
 
 
 def file_name(identity: dict[str, Any]) -> str:

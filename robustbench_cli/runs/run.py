@@ -131,7 +131,7 @@ def _load(path: Path) -> Evaluation:
     return _load_stamped(path, stamp.st_mtime_ns, stamp.st_size)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=65_536)
 def _load_stamped(path: Path, _time: int, _size: int) -> Evaluation:
     return Evaluation.load(path)
 

@@ -35,16 +35,19 @@ def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Foun
     run without a defence.
     """
     runs = list(runs)
-    crafted = [transfer for run in runs for transfer in run.transfers()]
+    crafted: dict[object, list[Evaluation]] = {}
+    for run in runs:
+        for transfer in run.transfers():
+            crafted.setdefault(transfer.record.get("target"), []).append(transfer)
+    table = None if frame is None else _table(frame)
     found: dict[Subject, list[Finding]] = {}
     for run in runs:
-        for defence, shown in _shown(run, frame).items():
+        for defence, shown in ({"": None} if table is None else table.get(run.name, {})).items():
             own = [e for e in run.evaluations() if _defence(e) == defence]
             seen = [
                 t
-                for t in crafted
-                if t.record.get("target") == run.name != t.record.get("source")
-                and _defence(t) == defence
+                for t in crafted.get(run.name, ())
+                if t.record.get("source") != run.name and _defence(t) == defence
             ]
             evidence = Evidence(
                 run.config,
@@ -60,15 +63,13 @@ def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Foun
     return found
 
 
-def _shown(run: Run, frame: pd.DataFrame | None) -> dict[str, dict[str, int] | None]:
-    """By defence: the attacks in the table, and on how many images."""
-    if frame is None:
-        return {"": None}
-    rows = frame[frame["run"] == run.name]
-    return {
-        str(defence): dict(zip(part["attack"], part["n"].astype(int), strict=True))
-        for defence, part in rows.groupby("defence", sort=False)
-    }
+def _table(frame: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
+    """By run and defence: the attacks in the table, and on how many images."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    columns = (frame[key] for key in ("run", "defence", "attack", "n"))
+    for run, defence, attack, n in zip(*columns, strict=True):
+        found.setdefault(run, {}).setdefault(defence, {})[attack] = int(n)
+    return found
 
 
 def _defence(evaluation: Evaluation) -> str:

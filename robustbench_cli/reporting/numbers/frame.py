@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -54,26 +54,25 @@ def collect(
     """
     refuse_mixed((run.path, run.config["data"], run.record.get("data") or {}) for run in runs)
     labels = label_groups(runs, by)
-    frames: list[pd.DataFrame] = []
-    about: list[dict[str, Any]] = []
-    for run in _distinct(runs, by):
-        for defence, evaluations in _by_defence(_evaluations(run, files)).items():
-            group = group_of(run, by)
+    attacked = [(run, _evaluations(run, files)) for run in _distinct(runs, by)]
+    chosen = set(select({e.attack for _, found in attacked for e in found}, attack))
+    rows: list[dict[str, Any]] = []
+    for run, found in attacked:
+        group = group_of(run, by)
+        for defence, evaluations in _by_defence(found).items():
             settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
             names = {"run": run.name, "group": group, "label": labels[group]}
             names["defence"] = defence or ""
             if defence:
                 settings["method"] = f"{settings['method']}+{defence}"
                 names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}
-            frames.append(_run_rows(evaluations))
-            about += [{**settings, **names, "classes": _classes(run)}] * len(frames[-1])
-    if not frames:
+            about = {**settings, **names, "classes": _classes(run)}
+            rows += [{**row, **about} for row in _run_rows(evaluations, chosen)]
+    if not rows:
         return pd.DataFrame(columns=list(COLUMNS))
     whole = {"seed": "Int64", "classes": "Int64"}  # nullable: a bare checkpoint has neither
-    joined = [pd.concat(frames, ignore_index=True), pd.DataFrame(about).astype(whole)]
-    frame = pd.concat(joined, axis=1)[list(COLUMNS)]
-    chosen = select(frame["attack"].unique(), attack)
-    return frame[frame["attack"].isin(chosen)].reset_index(drop=True)
+    columns = {key: [row[key] for row in rows] for key in COLUMNS}
+    return pd.DataFrame(columns).astype(whole)
 
 
 def select(found: Iterable[str], attack: Attacks) -> list[str]:
@@ -91,18 +90,20 @@ def select(found: Iterable[str], attack: Attacks) -> list[str]:
     return chosen
 
 
-def points(evaluation: Evaluation) -> pd.DataFrame:
+def points(evaluation: Evaluation) -> list[dict[str, Any]]:
     """eps, eps_value, accuracy, low, high, n, broken, median_distance; epsilon 0 included."""
-    frame = evaluation.accuracy()
-    if not (frame["eps_value"] == 0).any():
-        right = round(evaluation.clean_accuracy * evaluation.n)
-        low, high = wilson(right, evaluation.n)
-        clean = ("0", 0.0, evaluation.clean_accuracy, low, high, evaluation.n)
-        frame = pd.concat([pd.DataFrame([clean], columns=frame.columns), frame], ignore_index=True)
-    frame["broken"] = frame["n"] - (frame["accuracy"] * frame["n"]).round().astype(int)
-    distances = evaluation.samples.groupby("eps")["distance"].median()
-    frame["median_distance"] = frame["eps"].map(distances).astype(float)
-    return frame
+    tally = evaluation.tally
+    grid = [(eps.text, float(eps)) for eps in evaluation.epsilons]
+    counts = list(zip(grid, tally.right, tally.distance, strict=True))
+    if all(value for _, value in grid):
+        counts.insert(0, (("0", 0.0), tally.clean, nan))
+    rows = []
+    for (text, value), right, distance in counts:
+        low, high = wilson(right, tally.n)
+        point = {"eps": text, "eps_value": value, "accuracy": right / tally.n}
+        point |= {"low": low, "high": high, "n": tally.n, "broken": tally.n - right}
+        rows.append({**point, "median_distance": distance})
+    return rows
 
 
 def view_of(evaluation: Evaluation) -> str:
@@ -127,20 +128,25 @@ def _by_defence(evaluations: Iterable[Evaluation]) -> dict[str | None, list[Eval
     return {key: found[key] for key in sorted(found, key=lambda key: key or "")}
 
 
-def _run_rows(evaluations: Sequence[Evaluation]) -> pd.DataFrame:
-    frames: list[pd.DataFrame] = []
+def _run_rows(
+    evaluations: Sequence[Evaluation], chosen: Container[str]
+) -> Iterator[dict[str, Any]]:
+    """Of each attack, view and epsilon the row that speaks, sorted by them."""
+    files: dict[tuple[str, str], list[Evaluation]] = {}
     for evaluation in evaluations:
-        about: dict[str, Any] = {"attack": evaluation.attack, "norm": evaluation.norm}
-        about |= {"view": view_of(evaluation), "grid": len(evaluation.epsilons)}
-        about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
-        about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
-        frames.append(points(evaluation).assign(**about, file=len(frames)))
-    rows = pd.concat(frames, ignore_index=True)
-    key = ["attack", "view"]
-    rows["evaluations"] = rows.groupby(key)["file"].transform("nunique")
-    rows = rows.sort_values(["n", "grid"], ascending=False, kind="stable")
-    rows = rows.drop_duplicates([*key, "eps_value"])
-    return rows.sort_values([*key, "eps_value"], kind="stable")
+        if evaluation.attack in chosen:
+            key = evaluation.attack, view_of(evaluation)
+            files.setdefault(key, []).append(evaluation)
+    for (attack, view), listed in sorted(files.items(), key=lambda item: item[0]):
+        found: dict[float, dict[str, Any]] = {}
+        for evaluation in sorted(listed, key=lambda e: (-e.n, -len(e.epsilons))):
+            about: dict[str, Any] = {"attack": attack, "norm": evaluation.norm, "view": view}
+            about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
+            about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
+            about["evaluations"] = len(listed)
+            for point in points(evaluation):
+                found.setdefault(point["eps_value"], {**point, **about})
+        yield from (found[value] for value in sorted(found))
 
 
 def _distinct(runs: Iterable[Run], by: str) -> list[Run]:

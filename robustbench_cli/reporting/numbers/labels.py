@@ -55,13 +55,16 @@ def differences(runs: Iterable[Run], by: str = "method") -> list[str]:
     """Settings in which groups on the same data and model differ, beside `by` and the method."""
     groups = list({group_of(run, by): run for run in runs}.values())
     ignored = {*_IDENTITY, *_SILENT, by.replace("-", "_"), "checkpoint"}
-    found: dict[str, None] = {}
-    for i, first in enumerate(groups):
-        for second in groups[i + 1 :]:
-            if all(first.config.get(k) == second.config.get(k) for k in ("data", "model")):
-                shared = [k for k in first.config if k in second.config and k not in ignored]
-                found |= {k: None for k in shared if first.config[k] != second.config[k]}
-    return list(found)
+    first: dict[tuple[Any, Any, str], tuple[int, int, Any]] = {}
+    found: dict[tuple[Any, Any, str], tuple[int, int, int, str]] = {}
+    for i, run in enumerate(groups):
+        for place, (key, value) in enumerate(run.config.items()):
+            alike = (run.config.get("data"), run.config.get("model"), key)
+            if key not in ignored:
+                j, at, known = first.setdefault(alike, (i, place, value))
+                if value != known:
+                    found.setdefault(alike, (j, i, at, key))
+    return list(dict.fromkeys(key for *_, key in sorted(found.values())))
 
 
 def _base(run: Run, key: str) -> str:
@@ -74,16 +77,18 @@ def _base(run: Run, key: str) -> str:
 
 def _joined(labels: dict[str, str], groups: dict[str, Run], key: str) -> dict[str, str]:
     """`key` added to the labels; a setting only where labels would be shared and it tells them."""
+    told_by: dict[str, set[str]] = {}
+    for group, label in labels.items():
+        told_by.setdefault(label, set()).add(_text(groups[group], key))
     result = {}
     for group, label in labels.items():
-        alike = {_text(groups[g], key) for g, other in labels.items() if other == label}
         value = _text(groups[group], key)
         if key == "method" and groups[group].config.get("checkpoint") == label:
             result[group] = label
         elif key in _IDENTITY:
             result[group] = f"{label}, {value}"
         else:
-            told = len(alike) > 1 and key in groups[group].config
+            told = len(told_by[label]) > 1 and key in groups[group].config
             result[group] = f"{label}, {key.replace('_', '-')}={value}" if told else label
     return result
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -162,17 +163,11 @@ def _middle(part: pd.DataFrame) -> Eps:
 
 def _rows(evaluation: Evaluation) -> pd.DataFrame:
     """eps, eps_value, accuracy, n, accuracy_both, n_both of one source and one target."""
-    samples = evaluation.samples
-    right = samples["prediction"] == samples["label"]
-    clean = samples["clean"] == samples["label"]
-    both = clean & (samples["source_clean"] == samples["label"])
-    table = pd.DataFrame({"eps": samples["eps"], "right": right, "both": both})
     rows = []
-    for eps in evaluation.epsilons:
-        here = table[table["eps"] == eps.text]
-        kept = here.loc[here["both"], "right"]
-        rates = (float(here["right"].mean()), len(here), float(kept.mean()), len(kept))
-        rows.append((eps.text, float(eps), *rates))
+    for eps, counts in zip(evaluation.epsilons, evaluation.tally.transferred, strict=True):
+        n, right, n_both, right_both = counts
+        both = right_both / n_both if n_both else nan
+        rows.append((eps.text, float(eps), right / n, n, both, n_both))
     columns = ["eps", "eps_value", "accuracy", "n", "accuracy_both", "n_both"]
     return pd.DataFrame(rows, columns=columns)
 

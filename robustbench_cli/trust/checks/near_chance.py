@@ -20,10 +20,9 @@ class NearChance(Check):
         if not evidence.evaluations or classes < 2:
             return
         largest = max(evidence.evaluations, key=lambda e: e.n)
-        clean = largest.samples.drop_duplicates("index")
         share, chance = largest.clean_accuracy, 1 / classes
         remedy = "check --data, --normalise and the training (history.csv)"
-        if clean["clean"].nunique() == 1 and largest.n >= 2 * classes:
+        if largest.tally.answers == 1 and largest.n >= 2 * classes:
             yield self.found("failure", "the network answers one class to every image", remedy)
         elif wilson(round(share * largest.n), largest.n)[0] <= 1.5 * chance:
             yield self.found(

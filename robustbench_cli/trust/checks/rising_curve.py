@@ -27,7 +27,7 @@ class RisingCurve(Check):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         for evaluation in evidence.evaluations:
             name = evaluation.attack
-            if _touched_at_zero(evaluation):
+            if evaluation.tally.moved:
                 yield self.found(
                     "failure",
                     f"{name}: at eps 0 accuracy is not the clean accuracy",
@@ -72,10 +72,3 @@ def _rises(raw: Raw) -> Iterator[tuple[float, Eps, Eps]]:
         rise = above(raw[larger], raw[lowest])
         if rise:
             yield rise, lowest, larger
-
-
-def _touched_at_zero(evaluation: Evaluation) -> bool:
-    rows = evaluation.samples
-    zero = [eps.text for eps in evaluation.epsilons if not eps.value]
-    here = rows[rows["eps"].isin(zero)]
-    return bool((here["prediction"] != here["clean"]).any())

@@ -47,7 +47,7 @@ def _rows(evaluation: Evaluation) -> Iterator[tuple[str, tuple[float, int]]]:
     """Accuracy at recorded epsilons that hold the grey image."""
     record = evaluation.record
     descends = record.get("access") == "gradient" and record.get("kind") == "budget"
-    aims = "target" in evaluation.samples
+    aims = evaluation.tally.targeted
     if not descends or record.get("one_step") or aims or evaluation.norm != "linf":
         return
     accuracy = evaluation.accuracy()["accuracy"]

@@ -32,9 +32,9 @@ def test_a_row_for_each_run_attack_and_epsilon(tmp_path: Path) -> None:
 
 
 def test_a_grid_without_zero_gets_the_clean_accuracy() -> None:
-    frame = points(make_evaluation(TEN, epsilons="0.1,0.3"))
-    assert list(frame["eps"]) == ["0", "0.1", "0.3"]
-    assert list(frame["accuracy"]) == [0.9, 0.8, 0.5]
+    rows = points(make_evaluation(TEN, epsilons="0.1,0.3"))
+    assert [row["eps"] for row in rows] == ["0", "0.1", "0.3"]
+    assert [row["accuracy"] for row in rows] == [0.9, 0.8, 0.5]
 
 
 def test_the_evaluation_with_the_most_samples_speaks(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""The counts behind every accuracy: what a table needs of an evaluation, without its rows.
+
+A record carries them so that a report over thousands of runs reads no table of rows. They follow
+from the rows by `count`, are worth nothing beside other rows, and are never believed against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import isnan, nan
+from typing import Any, Self
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of samples; tuples have one entry per epsilon, in order.
+
+    n: samples. clean: right when unchanged. answers: how many classes the network gave to unchanged
+    images. right: still right at each epsilon. distance: the median of the verified perturbations;
+    NaN where there is none. moved: whether a prediction at epsilon 0 is not the clean one.
+    targeted: whether the attack aimed at classes. transferred: (rows, right; rows, right among the
+    images that source and target both classify correctly) of adversarials of another network.
+    """
+
+    n: int
+    clean: int
+    answers: int
+    right: tuple[int, ...]
+    distance: tuple[float, ...]
+    moved: bool
+    targeted: bool
+    transferred: tuple[tuple[int, int, int, int], ...] = ()
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any], epsilons: int) -> Self:
+        """From a record, for as many epsilons.
+
+        Raises:
+            KeyError, TypeError, ValueError: not what `document` below writes.
+        """
+        tally = cls(
+            n=int(document["n"]),
+            clean=int(document["clean"]),
+            answers=int(document["answers"]),
+            right=tuple(map(int, document["right"])),
+            distance=tuple(nan if d is None else float(d) for d in document["distance"]),
+            moved=bool(document["moved"]),
+            targeted=bool(document["targeted"]),
+            transferred=tuple(
+                (int(a), int(b), int(c), int(d)) for a, b, c, d in document["transferred"]
+            ),
+        )
+        if not len(tally.right) == len(tally.distance) == epsilons:
+            raise ValueError("counts of another grid")
+        if not 0 <= max(tally.clean, *tally.right, 0) <= tally.n or not tally.n:
+            raise ValueError("more right than there are")
+        return tally
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """For JSON, which has no NaN."""
+        return {**asdict(self), "distance": [None if isnan(d) else d for d in self.distance]}
+
+
+def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> Tally:
+    """From the rows of an evaluation, and `Evaluation.correct`, whose columns are the epsilons.
+
+    zero: those epsilons that are 0, as text.
+    """
+    first = samples.drop_duplicates("index")
+    medians = samples.groupby("eps")["distance"].median()
+    at_zero = samples[samples["eps"].isin(zero)]
+    return Tally(
+        n=int(samples["index"].nunique()),
+        clean=int((first["clean"] == first["label"]).sum()),
+        answers=int(first["clean"].nunique()),
+        right=tuple(int(right) for right in correct.sum()),
+        distance=tuple(float(medians[eps]) for eps in correct.columns),
+        moved=bool((at_zero["prediction"] != at_zero["clean"]).any()),
+        targeted="target" in samples,
+        transferred=_transferred(samples, list(correct.columns)),
+    )
+
+
+def _transferred(
+    samples: pd.DataFrame, epsilons: Sequence[str]
+) -> tuple[tuple[int, int, int, int], ...]:
+    if "source_clean" not in samples:
+        return ()
+    right = samples["prediction"] == samples["label"]
+    clean = samples["clean"] == samples["label"]
+    both = clean & (samples["source_clean"] == samples["label"])
+    table = pd.DataFrame({"eps": samples["eps"], "right": right, "both": both})
+    found = []
+    for eps in epsilons:
+        here = table[table["eps"] == eps]
+        kept = here.loc[here["both"], "right"]
+        found.append((len(here), int(here["right"].sum()), len(kept), int(kept.sum())))
+    return tuple(found)
