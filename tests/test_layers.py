@@ -26,7 +26,7 @@ LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
-    {"device", "epsilon", "files", "locks", "progress", "statistics", "worker"},
+    {"device", "epsilon", "files", "locks", "progress", "schema", "statistics", "worker"},
     {"spec"},
     {"errors"},
 ]
@@ -52,7 +52,16 @@ HOMES = {  # where a package may be imported
     "torchvision": ("data", "models"),
     "sklearn": ("data",),
 }
-TORCHLESS = ("reporting", "trust", "runs", "statistics", "spec", "epsilon.py", "files.py")
+TORCHLESS = (
+    "reporting",
+    "trust",
+    "runs",
+    "statistics",
+    "spec",
+    "epsilon.py",
+    "files.py",
+    "schema.py",
+)
 """What reads results and makes numbers of them, on a machine without torch."""
 
 

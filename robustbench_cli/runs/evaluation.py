@@ -20,6 +20,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, replacing, slug, write_json
 from robustbench_cli.statistics.intervals import wilson
 
+from .rows import check_rows
 from .tally import Tally, count
 
 FORMAT = 1
@@ -185,6 +186,7 @@ def _read(stored: Stored) -> Evaluation:
     """With its rows."""
     with _one_line(stored.path):
         samples = _parse(stored.rows)
+        check_rows(samples, stored.record, stored.epsilons, stored.rows)
         whole = Evaluation(stored.attack, stored.norm, stored.epsilons, samples, stored.record)
         tally = stored._recorded
         if tally and tally.document != whole.tally.document:

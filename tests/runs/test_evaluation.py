@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +130,34 @@ def test_rows_are_only_read_from_the_folder_of_the_record(tmp_path: Path) -> Non
     path.write_text(json.dumps({**record, "rows": "../elsewhere.csv.gz"}))
     with pytest.raises(RunError, match="cannot read"):
         Evaluation.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.drop(columns="label"), "no column 'label'"),
+        (
+            lambda rows: rows.assign(label=rows["label"].where(rows.index > 0)),
+            "label is nothing in row 1",
+        ),
+        (lambda rows: rows.assign(prediction=-1), "prediction is -1 in row 1"),
+        (lambda rows: rows.assign(distance=np.inf), "distance is inf in row 1"),
+        (lambda rows: rows.assign(index=0), "index does not rise from row to row at eps 0"),
+        (lambda rows: rows[rows["eps"] != "0.1"], "at the epsilons 0, 0.2, 0.3, are not as many"),
+        (lambda rows: rows.iloc[:-1], "its 15 rows, at the"),
+        (lambda rows: rows.assign(index=range(len(rows))), "index is not the same at every"),
+        (lambda rows: rows.assign(label=range(len(rows))), "label is not the same at every"),
+        (lambda rows: rows.iloc[:0], "its 0 rows, at the epsilons none, are not"),
+    ],
+)
+def test_changed_rows_with_a_right_digest_are_named(
+    tmp_path: Path, change: Callable[[pd.DataFrame], pd.DataFrame], said: str
+) -> None:
+    path = make().save(tmp_path)
+    record = json.loads(path.read_text())
+    rows = tmp_path / record["rows"]
+    save_rows(change(make().samples.reset_index(drop=True)), rows)
+    path.write_text(json.dumps({**record, "rows_digest": digest(rows)}))
+    with pytest.raises(RunError) as refusal:
+        Evaluation.load(path)
+    assert said in str(refusal.value) and "\n" not in str(refusal.value)
