@@ -59,7 +59,7 @@ def test_a_table_reads_no_rows(study: list[Run], monkeypatch: pytest.MonkeyPatch
     expected = table([Run.open(run.path) for run in study]).render()
     for path in records(study[0].path.parent):
         path.touch()  # so that nothing is remembered
-    monkeypatch.setattr(pd, "read_csv", refuse)
+    monkeypatch.setattr("robustbench_cli.runs.evaluation._parse", refuse)
     assert table(study).render() == expected
 
 
