@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Run:
             )
         return cls(path, record)
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self.path.resolve().name
 

@@ -6,6 +6,7 @@ from the rows by `count`, are worth nothing beside other rows, and are never bel
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan, nan
@@ -18,14 +19,15 @@ import pandas as pd
 class Tally:
     """Counts of samples; tuples have one entry per epsilon, in order.
 
-    n: samples. clean: right when unchanged. answers: how many classes the network gave to unchanged
-    images. right: still right at each epsilon. distance: the median of the verified perturbations;
-    NaN where there is none. moved: whether a prediction at epsilon 0 is not the clean one.
+    n: samples. images: a digest of their indices. clean: right when unchanged. answers: how many
+    classes the network gave to unchanged images. right: still right at each epsilon. distance: the
+    median of the verified perturbations; NaN where there is none. moved: whether a prediction at epsilon 0 is not the clean one.
     targeted: whether the attack aimed at classes. transferred: (rows, right; rows, right among the
     images that source and target both classify correctly) of adversarials of another network.
     """
 
     n: int
+    images: str
     clean: int
     answers: int
     right: tuple[int, ...]
@@ -43,6 +45,7 @@ class Tally:
         """
         tally = cls(
             n=int(document["n"]),
+            images=str(document["images"]),
             clean=int(document["clean"]),
             answers=int(document["answers"]),
             right=tuple(map(int, document["right"])),
@@ -75,6 +78,7 @@ def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> 
     at_zero = samples[samples["eps"].isin(zero)]
     return Tally(
         n=int(samples["index"].nunique()),
+        images=_mark(correct.index),
         clean=int((first["clean"] == first["label"]).sum()),
         answers=int(first["clean"].nunique()),
         right=tuple(int(right) for right in correct.sum()),
@@ -83,6 +87,12 @@ def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> 
         targeted="target" in samples,
         transferred=_transferred(samples, list(correct.columns)),
     )
+
+
+def _mark(index: pd.Index) -> str:
+    """The same for the same samples, in whatever order."""
+    text = ",".join(map(str, sorted(index.tolist())))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _transferred(

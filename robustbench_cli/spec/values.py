@@ -6,6 +6,7 @@ import re
 import types
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -16,6 +17,7 @@ _NUMBER = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def number(text: str) -> Fraction:
     """``8/255``, ``0.03`` or ``1e-3``, exactly."""
     text = text.strip()

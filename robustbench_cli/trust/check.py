@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import Any, ClassVar, Literal
 
@@ -91,8 +92,13 @@ class Check(Plugin):
 def examine(evidence: Evidence) -> list[Finding]:
     """What every check of the folder says, worst first."""
     order = {"failure": 0, "warning": 1, "pass": 2}
-    found = [f for name in names("checks") for f in build(Check, name).look(evidence)]
+    found = [finding for check in _checks() for finding in check.look(evidence)]
     return sorted(found, key=lambda finding: order[finding.level])
+
+
+@cache
+def _checks() -> list[Check]:
+    return [build(Check, name) for name in names("checks")]
 
 
 def unmeasured(evaluations: Iterable[Evaluation]) -> list[str]:
@@ -167,6 +173,23 @@ def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
     """Index: sample; True where the prediction at `eps` is right."""
     (text,) = (e.text for e in evaluation.epsilons if e == eps)
     return evaluation.correct()[text]
+
+
+def lead(higher: Evaluation, lower: Evaluation, eps: Eps) -> float:
+    """`above` at one epsilon of two evaluations, or 0; their counts mostly say so without rows."""
+    if higher.tally.images == lower.tally.images:
+        gap = _right(higher, eps) - _right(lower, eps)
+        if gap <= 0 or 0.5**gap >= SURE:  # no p of `gap` more is below that of none against them
+            return 0.0
+    return above(right(higher, eps), right(lower, eps)) or 0.0
+
+
+def accuracy(evaluation: Evaluation, eps: Eps) -> float:
+    return _right(evaluation, eps) / evaluation.n
+
+
+def _right(evaluation: Evaluation, eps: Eps) -> int:
+    return evaluation.tally.right[evaluation.epsilons.index(eps)]
 
 
 def above(higher: pd.Series, lower: pd.Series) -> float | None:

@@ -78,6 +78,8 @@ def _defence(evaluation: Evaluation) -> str:
 
 def _last_epoch(run: Run) -> dict[str, float]:
     """The last row of history.csv; empty where there is none, as for somebody else's weights."""
+    if not (run.path / "history.csv").is_file():
+        return {}
     try:
         rows = run.history().select_dtypes("number").to_dict("records")
     except RunError:

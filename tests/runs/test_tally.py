@@ -85,6 +85,7 @@ def test_without_counts_the_tables_are_the_same(study: list[Run], left: str) -> 
         {"clean": 3},
         {"n": 5},
         {"answers": 2},
+        {"images": "other"},
         {"moved": True},
         {"targeted": True},
         {"distance": [None, None, None, 0.5]},

@@ -153,7 +153,8 @@ _CHECKED = ("did not pass verification", "could not be attacked", "buffers chang
 def recorded(frame: pd.DataFrame) -> list[str]:
     """What the attacks themselves noted; lines that differ only in numbers stand once."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for (attack, run), part in frame.groupby(["attack", "run"], sort=False):
+    noted = frame[frame["notes"] != ""]
+    for (attack, run), part in noted.groupby(["attack", "run"], sort=False):
         for line in filter(None, "\n".join(part["notes"].unique()).splitlines()):
             if any(words in line for words in _CHECKED):
                 continue

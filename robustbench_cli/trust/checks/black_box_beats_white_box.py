@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, blind, right, shared
+from robustbench_cli.trust.check import Check, Evidence, Finding, blind, lead, shared
 
 
 @dataclass(kw_only=True)
@@ -26,19 +26,18 @@ class BlackBoxBeatsWhiteBox(Check):
             # against the best of the white boxes: a weak one beside a strong one is no sign
             leads: dict[str, float] = {}
             for one, best, eps in shared([other], white):
-                lead = above(right(best, eps), right(one, eps)) or 0.0
-                leads[eps.text] = min(leads.get(eps.text, 1.0), lead)
+                leads[eps.text] = min(leads.get(eps.text, 1.0), lead(best, one, eps))
             if not leads:
                 continue
-            lead, where = max((lead, where) for where, lead in leads.items())
+            most, where = max((share, where) for where, share in leads.items())
             source = other.record.get("source")
             name = f"{other.attack} from {source}" if source else other.attack
-            if not lead:
+            if not most:
                 yield self.found("pass", f"{name} breaks no more than gradients do")
                 continue
             yield self.found(
                 "failure",
-                f"{name} breaks {lead:.1%} more than every gradient attack at eps {where}: "
+                f"{name} breaks {most:.1%} more than every gradient attack at eps {where}: "
                 "gradients are masked",
                 f"report {name}, and strengthen it",
             )

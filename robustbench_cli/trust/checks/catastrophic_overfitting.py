@@ -18,7 +18,7 @@ from fractions import Fraction
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import number, split
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, right, shared
+from robustbench_cli.trust.check import Check, Evidence, Finding, accuracy, lead, shared
 
 ONE_STEP = ("fgsm-at", "fast-at", "free-at")
 REMEDY = (
@@ -42,14 +42,10 @@ class CatastrophicOverfitting(Check):
         ):
             if one.norm != "linf" or eps.value > radius:
                 continue
-            high, low = right(one, eps), right(many, eps)
-            gap = 0.0
-            if _collapsed(one.clean_accuracy, high.mean(), low.mean()):
-                gap = above(high, low) or 0.0
-            text = (
-                f"{one.attack} leaves {high.mean():.1%} and {many.attack} {low.mean():.1%} at eps "
-                f"{eps}"
-            )
+            high, low = accuracy(one, eps), accuracy(many, eps)
+            collapsed = _collapsed(one.clean_accuracy, high, low)
+            gap = lead(one, many, eps) if collapsed else 0.0
+            text = f"{one.attack} leaves {high:.1%} and {many.attack} {low:.1%} at eps {eps}"
             worst = max(worst or (0.0, ""), (gap, text))
         ended = {} if evidence.config.get("stop_on") else evidence.ended  # another epoch was kept
         if worst and worst[0]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, right, shared
+from robustbench_cli.trust.check import Check, Evidence, Finding, lead, shared
 
 
 @dataclass(kw_only=True)
@@ -20,16 +20,15 @@ class OneStepBeatsIterative(Check):
         iterative = [e for e in white if not e.record.get("one_step")]
         worst: dict[tuple[str, str], tuple[float, str]] = {}
         for one, many, eps in shared(one_step, iterative):
-            lead = above(right(many, eps), right(one, eps)) or 0.0
             key = one.attack, many.attack
-            worst[key] = max(worst.get(key, (0.0, "")), (lead, eps.text))
-        for (one_name, many_name), (lead, where) in worst.items():
-            if not lead:
+            worst[key] = max(worst.get(key, (0.0, "")), (lead(many, one, eps), eps.text))
+        for (one_name, many_name), (most, where) in worst.items():
+            if not most:
                 yield self.found("pass", f"{many_name} breaks no fewer samples than {one_name}")
                 continue
             yield self.found(
                 "failure",
-                f"{one_name} breaks {lead:.1%} more than {many_name} at eps {where}: the iterative "
+                f"{one_name} breaks {most:.1%} more than {many_name} at eps {where}: the iterative "
                 "attack fails, or gradients are masked",
                 f"strengthen it: -a {many_name.partition(':')[0]}:steps=100,restarts=5, and add "
                 "an attack without gradients",
