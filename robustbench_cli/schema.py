@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -124,7 +124,7 @@ class Entry:
     """One key of a JSON object.
 
     `within`: the keys of its own, where it is an object or a list of objects.
-    `kind` is one of `JSON`. `empty`: whether null may stand there.
+    `kind` is one of `JSON`. `empty`: whether null may stand there, or an object without keys.
     """
 
     name: str
@@ -136,7 +136,15 @@ class Entry:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+    return _real(value) and isfinite(value)
+
+
+def _real(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
@@ -145,11 +153,13 @@ def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:
 
 JSON: Mapping[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
-    "whole number": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "whole number": _whole,
     "number": _number,
+    "number or NaN": _real,
     "true or false": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "list of texts": _list_of(lambda value: isinstance(value, str)),
+    "list of whole numbers": _list_of(_whole),
     "list of objects": _list_of(lambda value: isinstance(value, dict)),
     "object of numbers": lambda value: (
         isinstance(value, dict) and all(map(_number, value.values()))
@@ -174,7 +184,7 @@ def check_document(
                 continue
             raise RunError(f"{where} is damaged: it has no {entry.name!r}; {remedy}")
         value = document[entry.name]
-        if value is None and entry.empty:
+        if entry.empty and (value is None or value == {}):
             continue
         if not JSON[entry.kind](value):
             raise RunError(

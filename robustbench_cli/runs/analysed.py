@@ -15,13 +15,15 @@ from robustbench_cli.errors import RunError
 from robustbench_cli.files import digest, read_json, write_json
 
 from .evaluation import file_name, save_rows
+from .records import ANALYSED, check_record
 
 FORMAT = 1
 Unit = Literal["share", "pixels", "degrees", "count", "plain"]
+_FLAGS = {"True": True, "False": False}
 _KINDS: dict[str, Callable[[pd.Series], pd.Series]] = {
     "i": lambda text: text.astype("int64"),
     "f": lambda text: text.replace("", "nan").astype(float),
-    "b": lambda text: text.map({"True": True, "False": False}).astype(bool),
+    "b": lambda text: text.map(_FLAGS.__getitem__).astype(bool),
     "O": lambda text: text,
 }
 """How each kind of column (numpy's letter) is read back from text."""
@@ -83,6 +85,7 @@ class Analysed:
             RunError: damaged, or table and record do not belong together.
         """
         record = read_json(path)
+        check_record(record, ANALYSED, FORMAT, path, "delete it and run again")
         try:
             rows = path.parent / Path(record["rows"]).name
             if digest(rows) != record["rows_digest"]:

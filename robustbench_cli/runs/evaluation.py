@@ -20,6 +20,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, replacing, slug, write_json
 from robustbench_cli.statistics.intervals import wilson
 
+from .records import EVALUATION, check_record
 from .rows import check_rows
 from .tally import Tally, count
 
@@ -136,6 +137,7 @@ class Stored(Evaluation):
             RunError: as `Evaluation.load`.
         """
         record = read_json(path)
+        check_record(record, EVALUATION, FORMAT, path, "delete it and run again")
         with _one_line(path):
             rows = path.parent / Path(record["rows"]).name
             if digest(rows) != record["rows_digest"]:

@@ -29,9 +29,9 @@ from robustbench_cli.files import digest, read_json, write_json
 from .analysed import Analysed
 from .evaluation import Evaluation
 from .provenance import provenance
+from .records import RUN, check_record
 
 FORMAT = 1
-SPECS = ("data", "model", "method")  # what every config names
 
 _HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")  # beside a config.json
 
@@ -56,16 +56,7 @@ class Run:
                 "or name a directory below runs/"
             )
         record = read_json(path / "run.json")
-        found = record.get("format")
-        if found != FORMAT:
-            raise RunError(f"{path}: format {found}, expected {FORMAT}; use a newer robustmix")
-        config = record.get("config")
-        named = [config.get(k) for k in SPECS] if isinstance(config, dict) else [None]
-        if not all(isinstance(text, str) for text in named):
-            raise RunError(
-                f"{path}/run.json is damaged: its config lacks {', '.join(SPECS)}; "
-                "train the run again"
-            )
+        check_record(record, RUN, FORMAT, path / "run.json", "train the run again")
         return cls(path, record)
 
     @cached_property

@@ -119,7 +119,9 @@ def test_a_record_without_a_key_is_one_line(tmp_path: Path) -> None:
     whole = json.loads(path.read_text())
     for key in ("attack", "norm", "epsilons", "rows", "rows_digest"):
         path.write_text(json.dumps({k: v for k, v in whole.items() if k != key}))
-        with pytest.raises(RunError, match=f"is damaged \\('{key}'\\); delete it and run again"):
+        with pytest.raises(
+            RunError, match=f"is damaged: it has no '{key}'; delete it and run again"
+        ):
             Evaluation.load(path)
 
 
@@ -161,3 +163,11 @@ def test_changed_rows_with_a_right_digest_are_named(
     with pytest.raises(RunError) as refusal:
         Evaluation.load(path)
     assert said in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("number", "said"), [(2, "use a newer robustmix"), (0, "delete it and")])
+def test_another_format_is_refused_by_name(tmp_path: Path, number: int, said: str) -> None:
+    path = make().save(tmp_path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": number}))
+    with pytest.raises(RunError, match=f"format {number}, expected 1; {said}"):
+        Evaluation.load(path)

@@ -52,8 +52,8 @@ def test_evaluations_are_kept_in_the_directory(tmp_path: Path) -> None:
         ("[]", "expected a JSON object"),
         ("{}", "format None, expected 1"),
         ('{"format": 2, "config": {}}', "format 2, expected 1; use a newer robustmix"),
-        ('{"format": 1}', "is damaged: its config lacks data, model, method; train the run again"),
-        ('{"format": 1, "config": {"data": "digits", "model": 5}}', "is damaged"),
+        ('{"format": 1}', "is damaged: it has no 'config'; train the run again"),
+        ('{"format": 1, "config": {"data": "digits", "model": 5}}', "model is 5, expected a text"),
     ],
 )
 def test_a_run_json_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> None:

@@ -18,7 +18,7 @@ TEN = [0.0, 0.05, 0.05, 0.15, 0.15, 0.15, 0.15, 0.15, 0.9, 0.9]
 def wrong_at_the_source(evaluation: Evaluation, *indices: int) -> Evaluation:
     """The same transfer, had the source misclassified these images when unchanged."""
     samples = evaluation.samples
-    samples.loc[samples["index"].isin(indices), "source_clean"] = -1
+    samples.loc[samples["index"].isin(indices), "source_clean"] = 99
     return evaluation
 
 
