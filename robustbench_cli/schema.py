@@ -90,7 +90,7 @@ class Schema:
             row = int(twice.argmax())
             held = ", ".join(f"{name} {table[name].iloc[row]}" for name in self.key)
             raise RunError(
-                f"{where}: {_short(held)} stands there twice, again in row {row + 1}; {remedy}"
+                f"{where}: {short(held)} stands there twice, again in row {row + 1}; {remedy}"
             )
 
     def check_columns(self, table: pd.DataFrame, where: object, remedy: str) -> None:
@@ -100,20 +100,20 @@ class Schema:
                 if column.optional:
                     continue
                 found = ", ".join(map(str, table)) or "none"
-                raise RunError(f"{where}: no column {column.name!r} in: {_short(found)}; {remedy}")
+                raise RunError(f"{where}: no column {column.name!r} in: {short(found)}; {remedy}")
             values = table[column.name]
             wrong = column.wrong(values)
             if wrong.any():
                 row = int(wrong.argmax())
                 value = values.iloc[row]
-                found = "nothing" if pd.isna(value) else _short(str(value))
+                found = "nothing" if pd.isna(value) else short(str(value))
                 raise RunError(
                     f"{where}: {column.name} is {found} in row {row + 1}, "
                     f"expected {column.expected}; {remedy}"
                 )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """One line that fits into another."""
     line = " ".join(text.split())
     return line if len(line) <= 80 else f"{line[:77]}..."
@@ -188,7 +188,7 @@ def check_document(
             continue
         if not JSON[entry.kind](value):
             raise RunError(
-                f"{where} is damaged: {entry.name} is {_short(repr(value))}, "
+                f"{where} is damaged: {entry.name} is {short(repr(value))}, "
                 f"expected a {entry.kind}{' or null' * entry.empty}; {remedy}"
             )
         for inner in value if isinstance(value, list) else [value] if entry.within else []:

@@ -38,19 +38,20 @@ def _numbers(*names: str, optional: bool = False) -> tuple[Entry, ...]:
     return tuple(Entry(name, "number or NaN", "", optional=optional) for name in names)
 
 
-_EPS_ATTACK = tuple(Entry(name, "text", "", optional=True) for name in ("eps", "attack"))
+_EPS = Entry("eps", "text", "", optional=True)
 _SIGNALS = {
     "answers": _numbers("repeat", "repeat_flips", "batch", "batch_flips", "probabilities"),
     "convergence": (
         *_numbers("tried"),
         *_numbers("broken", "silent", "shorter", "n", optional=True),
-        *_EPS_ATTACK,
+        _EPS,
+        Entry("attack", "text", ""),
     ),
     "forward-pass": _numbers("changed", "training", "gradients"),
     "gradients": _numbers("zero_ce", "zero_margin", "nan", "lead", "predicted"),
     "input-scale": (*_numbers("as_is", "best", "won", "lost", "high"), Entry("better", "text", "")),
     "loss-jumps": _numbers("change"),
-    "rivals": (*_numbers("tried", "noise"), *_numbers("search", optional=True), *_EPS_ATTACK),
+    "rivals": (*_numbers("tried", "noise"), *_numbers("search", optional=True), _EPS),
     "unbounded": _numbers("accuracy", "eps", "n"),
 }
 _MEASURED = (
@@ -103,6 +104,12 @@ EVALUATION = (
     Entry("signals", "object", "measurements that the checks read", _MEASURED, optional=True),
 )
 """attacks/*.json and transfer/*.json."""
+
+TRANSFER = (
+    Entry("source", "text", "the run whose network was attacked"),
+    Entry("target", "text", "the run whose network was shown the images"),
+)
+"""transfer/*.json, too."""
 
 ANALYSED = (
     Entry("format", "whole number", "1"),

@@ -1,6 +1,7 @@
-"""The tables beside the records of evaluations: what their columns hold.
+"""The tables of a run directory: what their columns hold.
 
-Written by `evaluation/` (attacks, transfers, certificates), which may import this; read here.
+Written by `training/` (history) and `evaluation/` (attacks, transfers, certificates), which may
+import this; read here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import RunError
-from robustbench_cli.schema import Column, Schema
+from robustbench_cli.schema import Column, Schema, short
 
 REMEDY = "delete it and its record, run again"
 
@@ -55,6 +56,18 @@ CERTIFIED = Schema(
 )
 """Certificates: as attacks, with -1 where the smoothed network abstains or the radius is less."""
 
+HISTORY = Schema(
+    (
+        Column("epoch", "whole", "which epoch, from 1", low=0),
+        Column("loss", "number", "mean over the training images", empty=True),
+        Column("validation", "number", "accuracy on held-out images", low=0, high=1, empty=True),
+        Column("learning_rate", "number", "at its end", low=0),
+        Column("seconds", "number", "that it took", low=0),
+    ),
+    key=("epoch",),
+)
+"""history.csv: a row for each epoch; methods add columns of numbers."""
+
 
 def schema_of(record: Mapping[str, Any]) -> Schema:
     """Of the table that a record vouches for."""
@@ -75,10 +88,10 @@ def check_rows(
     texts, (n, rest) = [eps.text for eps in epsilons], divmod(len(samples), max(1, len(epsilons)))
     named = np.repeat(np.array(texts, object), n)  # as objects: pandas compares texts slowly
     if rest or not n or not texts or (samples["eps"].to_numpy(object) != named).any():
-        found = ", ".join(samples["eps"].unique()[:20]) or "none"
+        found = short(", ".join(samples["eps"].unique()) or "none")
         raise RunError(
             f"{path}: its {len(samples)} rows, at the epsilons {found}, are not as many at each of "
-            f"{', '.join(texts[:20]) or 'none'}, which its record names in this order; {REMEDY}"
+            f"{short(', '.join(texts) or 'none')}, which its record names in this order; {REMEDY}"
         )
     if (np.diff(samples["index"].to_numpy()[:n]) <= 0).any():
         raise RunError(f"{path}: index does not rise from row to row at eps {texts[0]}; {REMEDY}")

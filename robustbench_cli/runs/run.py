@@ -25,11 +25,13 @@ import pandas as pd
 
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import digest, read_json, write_json
+from robustbench_cli.schema import check_document
 
 from .analysed import Analysed
 from .evaluation import Evaluation
 from .provenance import provenance
-from .records import RUN, check_record
+from .records import RUN, TRANSFER, check_record
+from .rows import HISTORY
 
 FORMAT = 1
 
@@ -86,10 +88,14 @@ class Run:
 
     def history(self) -> pd.DataFrame:
         """epoch, loss, validation (accuracy), learning_rate, seconds, and what methods report."""
+        path = self.path / "history.csv"
         try:
-            return pd.read_csv(self.path / "history.csv")
+            rows = pd.read_csv(path)
         except (OSError, ValueError) as e:
-            raise RunError(f"{self.path} has no readable history.csv: {e}") from e
+            reason = " ".join(str(e).split())
+            raise RunError(f"{self.path} has no readable history.csv: {reason}") from e
+        HISTORY.check(rows, path, "delete it, or train the run again: robustmix train --force")
+        return rows
 
     def evaluations(self) -> list[Evaluation]:
         """Everything that attacked this network, in the order of the file names."""
@@ -97,7 +103,10 @@ class Run:
 
     def transfers(self) -> list[Evaluation]:
         """What this network's attacks did to other networks; `record["target"]` names them."""
-        return [_load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))]
+        found = {p: _load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))}
+        for path, evaluation in found.items():
+            check_document(evaluation.record, TRANSFER, path, "delete it and run again")
+        return list(found.values())
 
     def analyses(self) -> list[Analysed]:
         """What looked at this network without being an attack, in the order of the file names."""

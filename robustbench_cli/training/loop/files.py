@@ -13,10 +13,11 @@ from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
 from robustbench_cli.models.model import Model
 from robustbench_cli.runs.data_identity import refuse_others
+from robustbench_cli.runs.rows import HISTORY
 from robustbench_cli.runs.run import Run, create
 from robustbench_cli.training.config import TrainConfig
 
-COLUMNS = ["epoch", "loss", "validation", "learning_rate", "seconds"]  # of history.csv, at least
+COLUMNS = [column.name for column in HISTORY.columns]  # of history.csv, at least
 LAST = "model-last.safetensors"  # beside the best epoch's weights
 
 

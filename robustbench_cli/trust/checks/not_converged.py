@@ -20,6 +20,7 @@ class NotConverged(Check):
         for evaluation, seen in evidence.signals("convergence"):
             name, again = evaluation.attack, f"-a {seen['attack']}"
             tried, broken = seen["tried"], seen.get("broken", 0)
+            at = f" at eps {seen['eps']}" if "eps" in seen else ""
             drop = broken / max(1, seen.get("n", 1))
             if seen.get("shorter", 0) > 0.05:
                 text = f"{name}: twice the steps shorten its distances by {seen['shorter']:.0%}"
@@ -27,8 +28,8 @@ class NotConverged(Check):
             elif broken > 1 and drop > 0.005:
                 yield self.found(
                     "warning",
-                    f"{name}: twice the steps break {broken} of {tried} samples that it left at "
-                    f"eps {seen['eps']}, so accuracy is {drop:.1%} too high at least",
+                    f"{name}: twice the steps break {broken} of {tried} samples that it left"
+                    f"{at}, so accuracy is {drop:.1%} too high at least",
                     f"{again}, with restarts where it has them",
                 )
             else:
