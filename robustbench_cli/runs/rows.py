@@ -59,10 +59,16 @@ CERTIFIED = Schema(
 HISTORY = Schema(
     (
         Column("epoch", "whole", "which epoch, from 1", low=0),
-        Column("loss", "number", "mean over the training images", empty=True),
-        Column("validation", "number", "accuracy on held-out images", low=0, high=1, empty=True),
-        Column("learning_rate", "number", "at its end", low=0),
-        Column("seconds", "number", "that it took", low=0),
+        Column("loss", "number", "mean over the training images", empty=True, optional=True),
+        Column(
+            *("validation", "number", "accuracy on held-out images"),
+            low=0,
+            high=1,
+            empty=True,
+            optional=True,
+        ),
+        Column("learning_rate", "number", "at its end", low=0, optional=True),
+        Column("seconds", "number", "that it took", low=0, optional=True),
     ),
     key=("epoch",),
 )
