@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import MISSING
 from types import NoneType
@@ -23,6 +24,8 @@ from robustbench_cli.spec import (
     split,
 )
 
+ALGORITHMS = "robustbench_cli.evaluation.algorithms"
+
 
 def listing(room: str) -> str:
     """Every plugin of a room with its first line; imports none of them."""
@@ -36,7 +39,10 @@ def listing(room: str) -> str:
 
 
 def explanation(spec: str) -> str:
-    """Formula, parameters with defaults, paper, cost: the module's docstring and its fields."""
+    """Formula, parameters with defaults, paper, cost: the module's docstring and its fields.
+
+    Attacks that are one search in several norms leave what they share to the search's module.
+    """
     parts = []
     for part in split(spec):
         name, _, given = part.partition(":")
@@ -91,7 +97,8 @@ def _explain(room: str, name: str, spec: str) -> str:
 
 def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:
     """`given`: parameters, which are checked and written out."""
-    lines = [f"{name} ({one_of(room)})", "", text]
+    texts = [text, *_shared(cls)]
+    lines = [f"{name} ({one_of(room)})", "", "\n\n".join(filter(None, texts))]
     hints = get_type_hints(cls)
     rows = []
     for f in parameters(cls):
@@ -110,6 +117,16 @@ def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -
         written = f"{name}:{value if key == cls.positional else f'{key}={value}'}"
         lines += ["", f"Written as: {build(cls, f'{name}:{given}') if given else written}"]
     return "\n".join(lines)
+
+
+def _shared(cls: type[Plugin]) -> list[str]:
+    """What the algorithms behind an attack say of themselves, the nearest first."""
+    homes = dict.fromkeys(base.__module__ for base in cls.__mro__)
+    return [
+        inspect.getdoc(sys.modules[home]) or ""
+        for home in homes
+        if home.rpartition(".")[0] == ALGORITHMS
+    ]
 
 
 def _kind(hint: Any) -> str:

@@ -3,21 +3,22 @@
 Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
 parameter-free attacks", arXiv:2003.01690.
 
-    z   = project(x' + step · direction(gradient))
+    z   = project(x' + step · direction)
     x'' = project(x' + 0.75 · (z - x') + 0.25 · (x' - previous x'))
 
 It starts with step = 2·eps at a random point of the sphere. At checkpoints (after 22 % of the
 steps, then at distances that shrink by 3 % down to 6 %) a sample's step is halved and its walk goes
 on from the best point so far, if the loss rose in less than 75 % of the steps since the last
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
-with its first adversarial.
+with its first adversarial; restarts see only what the earlier ones left.
+Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
+forwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import ClassVar, Self
 
 import torch
@@ -30,7 +31,7 @@ from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest
-from .losses import Loss, targeted_dlr
+from .losses import Loss
 from .restarts import Try, until_broken
 
 
@@ -70,27 +71,6 @@ class AutoPGD(Attack):
                 f"use -a {self.norm}-apgd-ce or -a {self.norm}-pgd-margin"
             )
         return int(found)
-
-
-@dataclass(kw_only=True)
-class TargetedAutoPGD(AutoPGD):
-    """Aims at the likeliest other classes in turn; any wrong class counts."""
-
-    loss: ClassVar[Loss] = targeted_dlr
-    classes: ClassVar[int] = 4
-
-    targets: int = param(9, "classes aimed at, the likeliest first", low=1)
-
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
-        others = self.count_classes(model, samples) - 1
-        for _ in range(self.restarts):
-            for rank in range(min(self.targets, others)):
-                yield partial(self._aim, model, eps, rank)
-
-    def _aim(self, model: Model, eps: float, rank: int, samples: Samples) -> Tensor:
-        with torch.no_grad():
-            others = model(samples.x).scatter(1, samples.labels[:, None], -torch.inf)
-        return self.run(model, samples, others.argsort(1, descending=True)[:, rank], eps)
 
 
 @dataclass

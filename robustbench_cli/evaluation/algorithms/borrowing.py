@@ -1,4 +1,7 @@
-"""Attacks that need a second network, which only their caller can open."""
+"""Attacks that need the network of another run, the directory `source`.
+
+`robustmix attack` opens it; in Python, hand the network to the attack's `lend(network)` first.
+"""
 
 from __future__ import annotations
 

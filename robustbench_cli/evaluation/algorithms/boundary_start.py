@@ -12,10 +12,9 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Others, Samples, claim
 
-from .starts import from_noise, from_others
+from .starts import NOWHERE, from_noise, from_others
 
 ATTEMPTS = 2
-NOWHERE = "no starting point: neither noise nor another image of the set was adversarial"
 DENIED = "its starting_points are not adversarial on second thoughts: the answers are unstable"
 
 

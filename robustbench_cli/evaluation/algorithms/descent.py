@@ -1,4 +1,12 @@
-"""Iterated gradient steps, each projected back into the ball: what BIM and PGD have in common."""
+"""Projected gradient descent: steps up the loss, each taken back into the ball.
+
+    x' <- project(x' + step · direction),   step = 2.5 · eps / steps, unless `step-size` is given
+
+so that it can cross the ball. The loss is the cross-entropy, unless another one is named above.
+Restarts see only what the earlier ones left.
+Cost per epsilon, and per restart where there are any: `steps` forwards and backwards, and one
+forward.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""HopSkipJump in Linf and in L2: starts, portions, and what to do where Foolbox gives up."""
+"""HopSkipJump in either norm: many decisions about noise tell where the boundary's normal points.
+
+Chen et al. 2020, "HopSkipJumpAttack: A Query-Efficient Decision-Based Attack", arXiv:1904.02144.
+
+    g  = mean of +u or -u, as x' + delta · u is adversarial or not, u random
+    x' <- the boundary on the line from x to x' + step · direction
+
+It starts where the boundary attack does: at the nearest image of the evaluation set that the
+network puts into another class, else at noise. A sample without a start counts as not broken and
+is listed, and one on which Foolbox gives up keeps its start. The last point oversteps the boundary
+by a thousandth, so that the verdict is stable.
+Minimal-norm: runs once for all epsilons. Cost: about `evals` · steps^1.5 · 2/3 forwards (34,000
+with the defaults), and some fifty per step.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +27,7 @@ from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.spec import param
 
 from .mended import UnitHopSkipJump
-from .starts import starting_points
+from .starts import NOWHERE, starting_points
 from .targets import Targeted
 
 OVERSTEP = 1e-3
@@ -41,8 +54,7 @@ class HopSkipJump(Targeted):
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         images, started = starting_points(model, samples, draws=self.draws)
-        reason = "no starting point: neither noise nor another image of the set was adversarial"
-        failed = {int(i): reason for i in (~started).nonzero()[:, 0]}
+        failed = {int(i): NOWHERE for i in (~started).nonzero()[:, 0]}
         able = started.nonzero()[:, 0]
         values = self.evals * self.steps**0.5 * samples.x[0].numel() * len(able)
         for part in able.chunk(int(values / _VALUES) + 1) if len(able) else ():

@@ -10,9 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch.nn.functional as F
-from eagerpy.astensor import astensor
-from eagerpy.tensor.tensor import Tensor as Eager
-from foolbox.models.base import Model
 from torch import Tensor
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -47,15 +44,3 @@ def targeted_dlr(logits: Tensor, labels: Tensor, aims: Tensor) -> Tensor:
 
 def _at(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.gather(1, classes[:, None])[:, 0]
-
-
-class OnMargin:
-    """Put before an attack of Foolbox's gradient descent, lets it climb the margin."""
-
-    def get_loss_fn(self, model: Model, labels: Eager) -> Callable[[Eager], Eager]:
-        """As Foolbox's: it raises the loss of the labels, or lowers that of a target."""
-
-        def loss(inputs: Eager) -> Eager:
-            return astensor(margin(model(inputs).raw, labels.raw).sum())
-
-        return loss

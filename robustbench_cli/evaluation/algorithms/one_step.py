@@ -1,4 +1,11 @@
-"""Attacks that take one gradient, whatever the number of epsilons."""
+"""One step along the gradient at the image, which serves every epsilon.
+
+    x' = clip(x + eps · direction)
+
+The loss is the cross-entropy.
+Cost: one forward and one backward for all epsilons together, one forward per epsilon.
+The curve is shown raw: accuracy that rises with eps is evidence of masked gradients.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,12 @@
 """Square attack: random search with square patches, led by the margin between the logits.
 
 Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via
-random search", arXiv:1912.00049. A proposal changes one square of the image and is kept if the
-label's lead over the best other class shrinks. The area of the square is a share p of the image,
-`p_init` at first and halved on the paper's schedule, stretched to the number of queries.
+random search", arXiv:1912.00049. Needs no gradient, so masked gradients do not stop it. A proposal
+changes one square of the image and is kept if the label's lead over the best other class shrinks.
+The area of the square is a share p of the image, `p-init` at first and halved on the paper's
+schedule, stretched to the number of queries.
+Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
+and one; no backward. Restarts see only what the earlier ones left.
 """
 
 from __future__ import annotations

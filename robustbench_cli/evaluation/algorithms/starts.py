@@ -15,6 +15,7 @@ from robustbench_cli.evaluation.attack import Samples, claim
 
 CANDIDATES = 1000
 """Images of the evaluation set among which the nearest start is sought."""
+NOWHERE = "no starting point: neither noise nor another image of the set was adversarial"
 
 
 def starting_points(model: Model, samples: Samples, *, draws: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,9 @@
-"""Targeted attacks: the class that each sample shall be taken for."""
+"""Targeted attacks: with a `target`, only reaching that class counts as success.
+
+next: the label's number + 1, cyclic. random: one of the other classes, the same for the same seed.
+least-likely: the smallest logit for the unchanged image (Kurakin et al. 2017). A number: that class
+for all; samples that have it as their label are never attacked. none: any class but the label.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +52,9 @@ def at_target(rows: pd.DataFrame) -> list[dict[str, object]]:
 
 
 def choose_targets(attack: Attack, labels: Tensor, clean: Clean, seed: int) -> Tensor | None:
-    """(N,) classes, or None where any wrong class will do.
+    """(N,) classes, or None where any wrong class will do; random ones are a function of `seed`.
 
-    next: label + 1, cyclic. random: uniform over the other classes, a function of `seed`.
-    least-likely: the smallest logit for the unchanged image (Kurakin et al. 2017).
-    A number: that class, also where it is the label; such samples are never attacked.
+    A number is the target of every sample, also where it is the label.
 
     Raises:
         UsageError: the network has no such class.

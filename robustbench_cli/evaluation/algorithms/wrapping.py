@@ -1,4 +1,8 @@
-"""Attacks that run another attack: they take its norm and its kind, and write its spec."""
+"""Attacks that run another attack: norm and epsilons are those of the attack inside.
+
+Its spec is the value of `attack`, with + between its parameters in place of the comma. It must have
+no target, and not run yet another attack.
+"""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ numbers in their forward pass: one draw's gradient says little about the next.
 
 Softmax, margin and ratios of z are those of the geometric mean of the drawn probabilities. The
 verdict comes from the network itself, in one draw, so a sample that wavers can fall either way.
-Written as `eot:attack=linf-apgd-ce:steps=50+restarts=2,draws=20`; norm and kind are the inner
-attack's. Cost: `draws` times the inner attack's.
+Written as `eot:attack=linf-apgd-ce:steps=50+restarts=2,draws=20`. Cost: `draws` times the inner
+attack's.
 """
 
 from __future__ import annotations

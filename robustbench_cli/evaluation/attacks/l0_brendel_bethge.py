@@ -1,19 +1,7 @@
 """Brendel & Bethge: steps along the decision boundary that change as few values as they can.
 
-Brendel, Rauber, Kümmerer, Ustyuzhaninov & Bethge 2019, "Accurate, reliable and fast robustness
-evaluation", arXiv:1907.01003.
-
-    minimise  ||x - x' - d||_0  such that  b·d = c,  ||d||_inf <= r  and  x' + d is in [0, 1]
-
-with b the gradient of the lead of the label at x' (averaged over the steps), c what is left of
-that lead, and r a trust region that shrinks. x' starts at an adversarial: the nearest image of the
-evaluation set in another class, drawn closer, else noise. Foolbox lets r grow with the number of
-images in the batch; here it does not. Values that the solver's rounding has moved, by a millionth
-at most, go back. The last point oversteps the boundary by a ten-thousandth.
-L0 counts values, so a pixel of a colour image counts up to three.
-Needs numba (pip install "robustmix[brendel-bethge]"), which first compiles for a minute or so.
-Minimal-norm: runs once for all epsilons. Cost: `steps` forwards and backwards, some twenty
-forwards, and a solver on the CPU for each sample and step. Foolbox's own default is 1,000 steps.
+In the problem below, p = 0 and q = inf. Values that the solver's rounding has moved, by a millionth
+at most, go back. L0 counts values, so a pixel of a colour image counts up to three.
 """
 
 from __future__ import annotations

@@ -1,15 +1,7 @@
 """Fast minimum-norm: a ball that shrinks while the point inside is adversarial, in L0.
 
-Pintor et al. 2021, "Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints",
-arXiv:2102.12827.
-
-    x' <- project(x' + step · g / ||g||_2, eps'),   eps' <- (1 - gamma) · eps' if x' is adversarial
-
-with g the gradient of max_{i != y} z_i - z_y; step and gamma fall to 1 % of their first values.
-Epsilon counts changed values: a pixel of a colour image has three. The ball changes by one value
-at least.
-Minimal-norm: runs once for all epsilons. Cost: `steps` forwards and backwards; twice as many,
-and some twenty forwards, where the first walk finds nothing.
+Epsilon counts changed values: a pixel of a colour image has three. The ball starts with one value
+and changes by one at least.
 """
 
 from __future__ import annotations

@@ -2,9 +2,7 @@
 
 Goodfellow et al. 2015, arXiv:1412.6572, with the L1 norm.
 
-    x' = clip(x + eps · g / ||g||_1),   g = d loss / d x
-
-Cost: one forward and one backward for all epsilons together, one forward per epsilon.
+    direction = g / ||g||_1,   g = d loss / d x
 """
 
 from __future__ import annotations

@@ -3,11 +3,10 @@
 Tramèr & Boneh 2019, "Adversarial Training and Robustness for Multiple Perturbations",
 arXiv:1904.13000, where it is called SLIDE.
 
-    x' <- project(x' + step · e / ||e||_1),   e = sign(g) where |g| is in its top share, else 0
+    direction = e / ||e||_1,   e = sign(g) where |g| is in its top share, else 0
 
-The share is 1 - `quantile`; values at 0 or 1 that would leave [0, 1] are left out.
-step = 2.5 · eps / steps. The projection is exact (Foolbox's is not; see algorithms/mended.py).
-Cost per restart and epsilon: `steps` forwards and backwards, and one forward.
+The share is 1 - `quantile`; values at 0 or 1 that would leave [0, 1] are left out. The projection
+is exact, and each sample's own; Foolbox's is neither.
 """
 
 from __future__ import annotations

@@ -1,12 +1,6 @@
 """Auto-PGD on the cross-entropy: momentum, and a step size that needs no tuning, in L2.
 
-Croce & Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
-parameter-free attacks", arXiv:2003.01690.
-
-    loss = -log softmax(z)_y,   direction = gradient / ||gradient||_2
-
-`algorithms/apgd.py` has the step. Cost per restart and epsilon: `steps` forwards and backwards, and
-two forwards; a sample leaves with its first adversarial.
+The loss is -log softmax(z)_y, the direction gradient / ||gradient||_2.
 """
 
 from __future__ import annotations

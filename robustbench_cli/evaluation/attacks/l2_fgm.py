@@ -2,9 +2,7 @@
 
 Goodfellow et al. 2015, arXiv:1412.6572; the L2 form as in Miyato et al. 2017, arXiv:1605.07725.
 
-    x' = clip(x + eps · g / ||g||_2),   g = d loss / d x
-
-Cost: one forward and one backward for all epsilons together, one forward per epsilon.
+    direction = g / ||g||_2,   g = d loss / d x
 """
 
 from __future__ import annotations

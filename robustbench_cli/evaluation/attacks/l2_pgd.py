@@ -2,10 +2,7 @@
 
 Madry et al. 2018, arXiv:1706.06083.
 
-    x' <- project(x' + step · g / ||g||_2),   g = d loss / d x',   step = 2.5 · eps / steps
-
-Cost per restart and epsilon: `steps` forwards and backwards, and one forward. Restarts see only
-what the earlier ones left.
+    direction = g / ||g||_2,   g = d loss / d x'
 """
 
 from __future__ import annotations

@@ -1,16 +1,11 @@
 """Square attack: random search with square patches, guided by scores alone, in L2.
 
-Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via
-random search", arXiv:1912.00049. Needs no gradient, so masked gradients do not stop it.
-
     start: x + eps · d / ||d||_2, d a tiling of 5 x 5 patterns, each of a random sign
     then:  one square of d is emptied, and its norm, with what the budget still holds, goes into a
            pattern in another square; kept if the label's lead shrinks
 
 A pattern is two bumps of opposite signs, side by side. The squares lie at the same place in all
 images of a batch, as in the authors' PyTorch code; signs are drawn for each.
-Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
-and one; no backward.
 """
 
 from __future__ import annotations

@@ -2,10 +2,9 @@
 
 Kurakin et al. 2017, "Adversarial Examples in the Physical World", arXiv:1607.02533.
 
-    x' <- project(x' + step · sign(d loss / d x')),   x' starts at x
+    direction = sign(d loss / d x'),   x' starts at x
 
-The paper steps by 1/255; here the step is 2.5 · eps / steps, as for linf-pgd.
-Cost per epsilon: `steps` forwards and backwards, and one forward. No randomness.
+The paper steps by 1/255. No randomness, and so no restarts.
 """
 
 from __future__ import annotations

@@ -2,10 +2,7 @@
 
 Goodfellow et al. 2015, "Explaining and Harnessing Adversarial Examples", arXiv:1412.6572.
 
-    x' = clip(x + eps · sign(d loss / d x))
-
-Cost: one forward and one backward for all epsilons together, one forward per epsilon.
-Its curve is shown raw: accuracy that rises with eps is evidence of masked gradients.
+    direction = sign(d loss / d x)
 """
 
 from __future__ import annotations

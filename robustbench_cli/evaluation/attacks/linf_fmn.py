@@ -1,13 +1,6 @@
 """Fast minimum-norm: a ball that shrinks while the point inside is adversarial, in Linf.
 
-Pintor et al. 2021, "Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints",
-arXiv:2102.12827.
-
-    x' <- project(x' + step · g / ||g||_2, eps'),   eps' <- (1 - gamma) · eps' if x' is adversarial
-
-with g the gradient of max_{i != y} z_i - z_y; step and gamma fall to 1 % of their first values.
-Minimal-norm: runs once for all epsilons. Cost: `steps` forwards and backwards; twice as many,
-and some twenty forwards, where the first walk finds nothing.
+Until the first adversarial, eps' = ||x' - x||_inf + |lead of the label| / ||g||_1.
 """
 
 from __future__ import annotations

@@ -3,11 +3,9 @@
 Madry et al. 2018, "Towards Deep Learning Models Resistant to Adversarial Attacks",
 arXiv:1706.06083.
 
-    x' <- project(x' + step · sign(d loss / d x')),   step = 2.5 · eps / steps
+    direction = sign(d loss / d x')
 
-so that it can cross the ball (Foolbox's own default travels 1.33·eps in all).
-Cost per restart and epsilon: `steps` forwards and backwards, and one forward. Restarts see only
-what the earlier ones left.
+Foolbox's own default step travels 1.33·eps in all.
 """
 
 from __future__ import annotations

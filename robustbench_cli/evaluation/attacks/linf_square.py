@@ -1,15 +1,10 @@
 """Square attack: random search with square patches, guided by scores alone, in Linf.
 
-Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via
-random search", arXiv:1912.00049. Needs no gradient, so masked gradients do not stop it.
-
     start: x + eps · s, s = ±1 in vertical stripes of one pixel
     then:  a square of x' becomes x ± eps (one sign per channel), kept if the label's lead shrinks
 
 A proposal that would change nothing has its signs turned. Squares are placed anew for each image,
 also at the lower and right edge, which the authors' code leaves out.
-Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
-and one; no backward.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ to foreign adversarials more often than to its own gradients hides its gradients
     x' = attack(x) on the network of `source`, a run directory
 
 Every sample is scored, also where x' does not fool the source. Written as
-`transfer:source=runs/other,attack=linf-pgd:steps=20+restarts=2`; norm and epsilons are the inner
-attack's, which must look inside a given ball. For a matrix of many networks use `robustmix
-transfer`, which crafts each batch once.
+`transfer:source=runs/other,attack=linf-pgd:steps=20+restarts=2`; the inner attack must look inside
+a given ball. For a matrix of many networks use `robustmix transfer`, which crafts each batch once.
 Cost per epsilon: one forward of the attacked network; the source's are not counted.
 """
 

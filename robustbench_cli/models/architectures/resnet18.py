@@ -1,7 +1,7 @@
 """ResNet-18 with a 3x3 stem and no max-pool, as used on CIFAR; 11,173,962 parameters.
 
-He et al., CVPR 2016, arXiv 1512.03385, with the ImageNet stem left out. An average over all pixels
-that are left comes before the linear layer, so images of any size pass.
+He et al., CVPR 2016, arXiv 1512.03385, with the ImageNet stem left out. All pixels that are left
+are averaged before the linear layer, so images of any size pass.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Goibert & Dohmatob, "Adversarial Robustness via Label-Smoothing", 2019, arXiv 19
 T = (1-α)y + α·q. `argmin`: q = onehot(argmin_c p_c); ties share the mass; where the least likely
 class is the label itself nothing changes. `boltzmann`, the paper's sibling: q = softmax(-z/T) of
 the logits z, which tends to `argmin` for small T and to uniform smoothing for large T. Neither p
-nor z carries a gradient. It knows nothing of attacks and shrinks logit gaps: a better FGSM number
-may be a vanishing gradient.
+nor z carries a gradient. No attack has a part in it, and logit gaps shrink as they do with
+`label-smoothing`, so that FGSM may find less merely because gradients vanish.
 Cost per step: 1 forward, 1 backward.
 """
 

@@ -5,8 +5,8 @@ Guo et al., "Countering Adversarial Images using Input Transformations", ICLR 20
 half of the pixels kept, weight 0.03, each channel by itself. Squared distances and |∇z| of both
 directions together, where the paper has the plain norm and rows and columns apart. By `steps` of
 Chambolle & Pock's (2011) primal-dual iteration on the whole batch.
-Gradients pass through as if nothing had been done (BPDA with the identity, as Athalye et al. 2018
-broke it); `unrolled` is the exact gradient of the iteration for the pixels that were kept.
+By default gradients are those of the identity (BPDA, by which Athalye et al. 2018 broke it);
+`unrolled` is the exact gradient of the iteration for the pixels that were kept.
 Cost per prediction: `draws` forwards, and `steps` cheap sweeps over the image for each. Training is
 not changed.
 """
