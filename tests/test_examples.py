@@ -17,6 +17,8 @@ from robustbench_cli.cli.explain import explanation
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import read_experiment
 from robustbench_cli.jobs import Where
+from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.spec import build, names
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -94,3 +96,12 @@ def test_an_own_method_is_explained_as_ours_are(monkeypatch: pytest.MonkeyPatch)
         explanation("json.tool:main")
     with pytest.raises(UsageError, match=r"examples\.own_method has no 'Blurr'"):
         explanation("examples.own_method:Blurr")
+
+
+def test_the_readme_names_every_figure_of_stored_accuracies() -> None:
+    section = README.partition("## Which picture")[2].partition("\n## ")[0]
+    shown = [row.split("|")[2] for row in section.splitlines() if row.startswith("| ")][1:]
+    specs = [spec for row in shown for spec in re.findall(r"`([^` ]+)`", row)]
+    specs = [spec for spec in specs if spec.partition(":")[0] in names("figures")]
+    built = {build(Figure, spec).name for spec in specs}
+    assert built == set(names("figures")) - set(names("analyses"))

@@ -60,6 +60,8 @@ def report(
       robustmix report runs/* --against plain                 differences, with intervals
       robustmix report runs/* --figure decay-curve --highlight pgd-at -o decay.svg
       robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
+      robustmix report runs/* --figure scatter:eps=0.1 -o tradeoff.png
+      robustmix report runs/* --figure timing:against=plain -o cost.pdf
       robustmix report runs/* -o results/                     every format and picture
     """
     from robustbench_cli.reporting import report as reporting
