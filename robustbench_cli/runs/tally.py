@@ -21,9 +21,10 @@ class Tally:
 
     n: samples. images: a digest of their indices. clean: right when unchanged. answers: how many
     classes the network gave to unchanged images. right: still right at each epsilon. distance: the
-    median of the verified perturbations; NaN where there is none. moved: whether a prediction at epsilon 0 is not the clean one.
-    targeted: whether the attack aimed at classes. transferred: (rows, right; rows, right among the
-    images that source and target both classify correctly) of adversarials of another network.
+    median of the verified perturbations; NaN where there is none. moved: whether a prediction at
+    epsilon 0 is not the clean one. targeted: whether the attack aimed at classes. transferred:
+    (rows, right; rows, right among the images that source and target both classify correctly) of
+    adversarials of another network.
     """
 
     n: int

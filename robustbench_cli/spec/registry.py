@@ -70,9 +70,10 @@ def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
         near = norms[::-1] or difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"type: robustmix --list {base.room}"
         raise UsageError(f"no {noun} named {name!r}; {hint}")
-    return _class_in(base, name)
+    return _class_in(base, name)  # type: ignore[arg-type]
 
 
+@cache
 def _class_in(base: type[P], name: str) -> type[P]:
     module = importlib.import_module(f"{PACKAGE}.{ROOMS[base.room]}.{name.replace('-', '_')}")
     found = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from math import inf
 from typing import Any, Literal, Self, get_args
 
@@ -101,7 +102,7 @@ class TrainConfig:
                     f"no {name} {getattr(self, name)!r}; type {', '.join(get_args(kind))}"
                 )
 
-    @property
+    @cached_property
     def name(self) -> str:
         """``mnist-lenet5-mixup-alpha=0.4-epochs=2-s0``: what was asked for and is not usual."""
         usual = TrainConfig(data=self.data, model=self.model, method=self.method)

@@ -177,11 +177,15 @@ def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
 
 def lead(higher: Evaluation, lower: Evaluation, eps: Eps) -> float:
     """`above` at one epsilon of two evaluations, or 0; their counts mostly say so without rows."""
-    if higher.tally.images == lower.tally.images:
-        gap = _right(higher, eps) - _right(lower, eps)
-        if gap <= 0 or 0.5**gap >= SURE:  # no p of `gap` more is below that of none against them
-            return 0.0
+    same = higher.tally.images == lower.tally.images
+    if same and accident(_right(higher, eps) - _right(lower, eps)):
+        return 0.0
     return above(right(higher, eps), right(lower, eps)) or 0.0
+
+
+def accident(gap: int) -> bool:
+    """Whether so many more right ones are chance by the sign test, whichever samples they are."""
+    return gap <= 0 or 0.5**gap >= SURE  # p is least where none of the others was broken
 
 
 def accuracy(evaluation: Evaluation, eps: Eps) -> float:

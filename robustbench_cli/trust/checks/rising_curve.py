@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, right
+from robustbench_cli.trust.check import Check, Evidence, Finding, above, accident, right
 
 Raw = dict[Eps, pd.Series]
 
@@ -33,6 +33,9 @@ class RisingCurve(Check):
                     f"{name}: at eps 0 accuracy is not the clean accuracy",
                     "attack again: --force",
                 )
+            if _falls(evaluation):
+                yield self.found("pass", f"{name}: accuracy never rises with eps")
+                continue
             raw = _raw(evaluation)
             if len(raw) < 2:
                 continue
@@ -61,6 +64,15 @@ def _raw(evaluation: Evaluation) -> Raw:
         for eps in above_zero
         if eps.text in texts
     }
+
+
+def _falls(evaluation: Evaluation) -> bool:
+    """Whether the counts say so, which need no rows, of epsilons that were tried on their own."""
+    counts = zip(evaluation.epsilons, evaluation.tally.right, strict=True)
+    right = [count for eps, count in counts if eps.value]
+    lowest = accumulate(right, min)
+    alone = evaluation.record.get("schedule") == "independent" and len(right) > 1
+    return alone and all(accident(now - low) for now, low in zip(right, lowest, strict=True))
 
 
 def _rises(raw: Raw) -> Iterator[tuple[float, Eps, Eps]]:
