@@ -5,9 +5,11 @@ Imports nothing heavy: a worker watches its parent before it loads torch.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from pathlib import Path
 
 from .spec import allow_code, allowed_code
 
+_PR_SET_PDEATHSIG = 1  # <sys/prctl.h>: the signal for when the thread that started this ends
 ORPHANED = 70  # exit code of a worker whose parent is gone; nobody is left to read it
 
 
@@ -60,6 +63,8 @@ def end_with_parent() -> None:
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
+        if sys.platform == "linux":  # at once, also where an import holds the interpreter's lock
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         threading.Thread(target=_wait_and_end, args=(parent.join,), daemon=True).start()
 
 
