@@ -14,8 +14,8 @@ from robustbench_cli.spec import build, names
 
 from .analyses import Analyses, analysis_table
 from .figure import Figure, check_suffix, save_figure
+from .formats.images import write_images
 from .formats.table import SUFFIXES, Table
-from .images import write_images
 from .numbers.frame import Attacks
 from .selection import Epsilons, Selection
 from .tables import transfers as matrix

@@ -15,7 +15,7 @@ import pandas as pd
 
 from robustbench_cli.reporting.analyses import Answer, of_name
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.images import pixels
+from robustbench_cli.reporting.formats.images import pixels
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import RunError
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.quantity import in_percent
+from robustbench_cli.reporting.figures._quantity import in_percent
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common
 from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED, units

@@ -15,8 +15,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.figures._quantity import in_percent
 from robustbench_cli.reporting.numbers.summary import Curve
-from robustbench_cli.reporting.quantity import in_percent
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common
 from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED, in_255ths, listing, units

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.figures._quantity import Quantity, by_attack, described, estimate
 from robustbench_cli.reporting.numbers.labels import group_of
-from robustbench_cli.reporting.quantity import Quantity, by_attack, described, estimate
+from robustbench_cli.reporting.numbers.settings import Setting, Value, differing, labels_without
 from robustbench_cli.reporting.selection import Selection
-from robustbench_cli.reporting.settings import Setting, Value, differing, labels_without
 from robustbench_cli.reporting.tables.accuracy import common
 from robustbench_cli.spec import param, shorten
 

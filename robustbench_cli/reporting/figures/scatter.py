@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.figures._quantity import by_attack, described
 from robustbench_cli.reporting.numbers.summary import Curve
-from robustbench_cli.reporting.quantity import by_attack, described
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common
 from robustbench_cli.reporting.tables.cells import NORMS, SMOOTHED

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.numbers.timing import Taken, collect_timing, relative
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.cells import listing
-from robustbench_cli.reporting.timing import Taken, collect_timing, relative
 from robustbench_cli.spec import param
 
 if TYPE_CHECKING:

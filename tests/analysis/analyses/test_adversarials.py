@@ -16,7 +16,7 @@ from robustbench_cli.analysis.analyses.adversarials import Adversarials
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.analyses import collect_analyses
-from robustbench_cli.reporting.images import pixels, write_images
+from robustbench_cli.reporting.formats.images import pixels, write_images
 from robustbench_cli.runs.analysed import Analysed
 
 

@@ -7,8 +7,8 @@ import pytest
 from fake_runs import make_evaluation, make_run
 
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.reporting.numbers.timing import collect_timing, relative
 from robustbench_cli.reporting.report import figure
-from robustbench_cli.reporting.timing import collect_timing, relative
 from robustbench_cli.runs.run import Run
 
 VERSIONS = {"torch": "2.6", "python": "3.11"}

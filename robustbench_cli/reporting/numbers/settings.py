@@ -14,7 +14,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import defaults, names, number, read, split
 
-from .numbers.labels import group_of, label_groups
+from .labels import group_of, label_groups
 
 _SPECS = {"method": "methods", "model": "models", "data": "datasets"}
 _SILENT = ("seed", "method_resolved")

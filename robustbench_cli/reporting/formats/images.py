@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from robustbench_cli.files import replacing, slug
-
-from .analyses import Answer
-from .tables.cells import listing
+from robustbench_cli.reporting.analyses import Answer
+from robustbench_cli.reporting.tables.cells import listing
 
 
 def pixels(table: pd.DataFrame, column: str) -> np.ndarray:

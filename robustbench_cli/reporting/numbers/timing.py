@@ -12,8 +12,8 @@ from typing import Any
 from robustbench_cli.errors import RunError
 from robustbench_cli.runs.run import Run
 
-from .numbers.frame import Attacks, select
-from .numbers.labels import group_of, label_groups
+from .frame import Attacks, select
+from .labels import group_of, label_groups
 
 UNKNOWN = "a machine that was not recorded"
 

@@ -6,7 +6,7 @@ import pytest
 from fake_runs import make_run
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.reporting.settings import Setting, differing, labels_without
+from robustbench_cli.reporting.numbers.settings import Setting, differing, labels_without
 
 
 @pytest.mark.parametrize(

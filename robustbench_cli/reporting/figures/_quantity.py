@@ -7,10 +7,9 @@ from typing import Literal
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
-
-from .numbers.summary import Curve, Estimate
-from .selection import Selection
-from .tables.cells import choose, in_255ths
+from robustbench_cli.reporting.numbers.summary import Curve, Estimate
+from robustbench_cli.reporting.selection import Selection
+from robustbench_cli.reporting.tables.cells import choose, in_255ths
 
 Quantity = Literal["robust", "clean", "area", "half"]
 """Accuracy at an epsilon, or of unchanged images; area as a share; the epsilon at half."""
