@@ -34,8 +34,7 @@ class Foreign:
         Option(
             metavar="NAME|MEAN:STD",
             help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise, "
-            "or numbers, as 0.1307:0.3081, one for each channel with commas; guess: the likeliest "
-            "even where nothing decides.",
+            "or numbers, as 0.1307:0.3081, one for each channel with commas.",
         ),
     ] = None
     weights_key: Annotated[
