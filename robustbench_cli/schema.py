@@ -6,6 +6,7 @@ are no part of it, and are let through: later versions may add some without a ne
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -18,6 +19,7 @@ from .errors import RunError
 
 Kind = Literal["whole", "number", "text", "flag"]
 _STORED = {"whole": "iu", "number": "fiu", "flag": "b"}  # numpy's letters for columns of each kind
+_MOST = sys.float_info.max
 _WORDS = {"whole": "a whole number", "number": "a number", "text": "text", "flag": "True or False"}
 
 
@@ -58,13 +60,16 @@ class Column:
                 return np.zeros(len(values), bool)
             numbers = values.to_numpy()
         else:
-            numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
+            written = values.astype(str)  # makes endless digits infinity, not an OverflowError
+            numbers = pd.to_numeric(written, errors="coerce").to_numpy(float)
             if self.kind == "flag" or values.dtype.kind == "b":
                 return np.array([not isinstance(v, bool) or self.kind != "flag" for v in values])
             missing = missing & np.isnan(numbers)
         outside = ~(np.isfinite(numbers) & (numbers >= self.low) & (numbers <= self.high))
         if self.kind == "whole" and numbers.dtype.kind == "f":
             outside |= numbers != np.round(numbers)
+        if numbers.dtype.kind == "f" and (self.kind == "whole" or values.dtype.kind != "f"):
+            outside |= np.abs(numbers) >= 2**63  # digits that 64 bits do not hold
         wrong: np.ndarray = outside & ~(missing & self.empty)
         return wrong
 
@@ -140,11 +145,11 @@ def _number(value: object) -> bool:
 
 
 def _real(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, float) or _whole(value)
 
 
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _whole(value: object) -> bool:  # those of JSON may be too long for a float to hold
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MOST
 
 
 def _list_of(fits: Callable[[object], bool]) -> Callable[[object], bool]:

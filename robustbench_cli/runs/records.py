@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_cli.errors import RunError
-from robustbench_cli.schema import Entry, check_document
+from robustbench_cli.schema import Entry, check_document, short
 
 _IDENTITY = (
     Entry("view", "text", "the network bare or deployed", optional=True),
@@ -171,5 +171,5 @@ def check_record(
     if found != newest or isinstance(found, bool):
         later = isinstance(found, (int, float)) and found > newest
         what = "use a newer robustmix" if later else remedy
-        raise RunError(f"{path}: format {str(found)[:20]!s}, expected {newest}; {what}")
+        raise RunError(f"{path}: format {short(str(found))[:20]}, expected {newest}; {what}")
     check_document(record, entries, path, remedy)

@@ -69,14 +69,14 @@ def test_attacks_that_differ_by_norm_share_a_source_and_a_cost(kind: str) -> Non
 def test_an_attack_of_ones_own_is_explained_by_its_algorithm_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "my_lab").mkdir()
-    (tmp_path / "my_lab" / "walks.py").write_text(
+    (tmp_path / "lab_of_walks").mkdir()
+    (tmp_path / "lab_of_walks" / "walks.py").write_text(
         f"from {FastMinimumNorm.__module__} import FastMinimumNorm\n"
         'class Mine(FastMinimumNorm):\n    """Mine, in L2."""\n    norm = "l2"\n'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    shown = explanation("my_lab.walks:Mine")
-    assert shown.startswith("my_lab.walks:Mine (attack)\n\nMine, in L2.\n\n")
+    shown = explanation("lab_of_walks.walks:Mine")
+    assert shown.startswith("lab_of_walks.walks:Mine (attack)\n\nMine, in L2.\n\n")
     assert shown.count(text_of(ALGORITHMS / "fmn.py")) == 1
 
 

@@ -22,8 +22,8 @@ from robustbench_cli.reporting.report import figure, table, transfer_table
 from robustbench_cli.runs.run import Run, load_runs
 
 TRIES = 18
-VALUES = (None, True, -1, 0, 2.5, float("nan"), "", "a\nb", [], [None], {}, {"eps": None})
-CELLS = ("", "nan", "inf", "-1", "1e300", "text", "0.5", "True", '"a\nb"')
+VALUES = (None, True, -1, 0, 2.5, 10**400, float("nan"), "", "a\nb", [], [None], {}, {"eps": None})
+CELLS = ("", "nan", "inf", "-1", "1e300", "9" * 400, "text", "0.5", "True", '"a\nb"')
 
 
 @pytest.fixture(scope="module")
