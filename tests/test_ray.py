@@ -44,7 +44,7 @@ def test_own_code_and_a_node_that_is_taken_away(
         monkeypatch.chdir(tmp_path)  # after the nodes began elsewhere: paths are the parent's
         Path("own_lab_for_ray.py").write_text(OWN)
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr("robustbench_cli.spec._allowed", set())
+        monkeypatch.setattr("robustbench_cli.spec.registry._allowed", set())
         allow_code("own_lab_for_ray")  # as if typed
         ended: list[Finished] = []
 
