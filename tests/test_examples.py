@@ -15,7 +15,7 @@ import pytest
 from robustbench_cli.cli.app import app
 from robustbench_cli.cli.explain import explanation
 from robustbench_cli.errors import UsageError
-from robustbench_cli.experiment import read_experiment
+from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.spec import build, names

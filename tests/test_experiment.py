@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.experiment import Experiment, read_experiment
+from robustbench_cli.experiment.plan import Experiment
+from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

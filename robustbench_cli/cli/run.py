@@ -14,7 +14,7 @@ from .groups import Output, Places, Voice, Work
 from .train import run_grid
 
 if TYPE_CHECKING:
-    from robustbench_cli.experiment import ReportConfig
+    from robustbench_cli.experiment.plan import ReportConfig
     from robustbench_cli.jobs import Job
 
 
@@ -35,7 +35,7 @@ def run(
       robustmix run examples/quickstart.toml --dry-run        list the jobs
       robustmix run examples/quickstart.toml -j 2
     """
-    from robustbench_cli.experiment import read_experiment
+    from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
 
     show.form_of(output)

@@ -1,0 +1,24 @@
+"""A whole experiment in one TOML file: train a grid, attack it, transfer, report.
+
+[train]                                   # every key may be a list: the grid is their product
+data = "digits"
+method = ["plain", "pgd-at", "mixup:alpha=0.4+pgd-at"]
+seeds = 3
+
+[[attack]]                                # any number of these
+attack = ["linf-fgsm", "linf-pgd:steps=40"]
+eps-range = "0:0.5:0.05"
+samples = 200
+
+[[transfer]]                              # source and target are methods; all by default
+source = "plain"
+attack = "linf-pgd"
+eps = "0.1"
+
+[[analyse]]                               # of every run; -o, or [report], draws what is stored
+analysis = ["church-window", "per-class"]
+
+[report]
+folder = "results"
+figures = ["scatter", "history"]          # beside those that every report has
+"""

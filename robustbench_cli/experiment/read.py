@@ -1,0 +1,52 @@
+"""A file becomes an experiment; a section is read in the file of its name."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.jobs import TrainJob, Where
+
+from . import values
+from .plan import Experiment
+from .sections import analyse, attack, report, train
+
+_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report"}
+
+
+def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experiment:
+    """
+    Raises:
+        UsageError: no such file, no TOML, an unknown key, or a spec that makes no sense; the
+            message names the section.
+    """
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as e:
+        raise UsageError(f"cannot read {path}: {e.strerror or e}") from e
+    except (ValueError, RecursionError) as e:  # no TOML, no UTF-8, or a number of 5000 digits
+        raise UsageError(f"{path} is no TOML: {e}") from e
+    try:
+        values.known(document, _SECTIONS, "the file")
+        return _experiment(document, where, force)
+    except UsageError as e:
+        raise UsageError(f"{path}: {e}") from e
+
+
+def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
+    configs = train.read(values.table(document, "train"))
+    jobs = tuple(TrainJob(config, where, force) for config in configs)
+    return Experiment(
+        jobs,
+        tuple(attack.attacks(values.tables(document, "attack"), jobs, where, force)),
+        tuple(attack.transfers(values.tables(document, "transfer"), jobs, where, force)),
+        report.read(values.table(document, "report")),
+        tuple(
+            job
+            for name in ("analyse", "analyze")
+            for section in values.tables(document, name)
+            for job in analyse.read(name, section, jobs, where, force)
+        ),
+    )
