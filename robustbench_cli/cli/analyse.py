@@ -86,8 +86,9 @@ def analyse(
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "analyses", voice)
-    if any(f.path for f in finished):
-        asked = list(dict.fromkeys(job.question.analysis for job in jobs))
+    made = {f.job for f in finished if f.path}
+    if made:
+        asked = list(dict.fromkeys(job.question.analysis for job in jobs if job in made))
         if folder:
             show.emit_table(_write(folder, runs, by, asked), output)
         else:

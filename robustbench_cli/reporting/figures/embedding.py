@@ -95,7 +95,9 @@ def _scatter(panel: Axes, rows: pd.DataFrame, marker: str, size: float, alpha: f
     mixed = rows.sample(frac=1, random_state=0)
     colours = [_blocks.class_colour(int(label)) for label in mixed["label"]]
     width = 0.9 if marker == "x" else 0
-    panel.scatter(mixed["x"], mixed["y"], size, colours, marker, alpha=alpha, linewidths=width)
+    panel.scatter(
+        mixed["x"], mixed["y"], size, colours, marker=marker, alpha=alpha, linewidths=width
+    )
 
 
 def _frame(panel: Axes, rows: pd.DataFrame) -> None:

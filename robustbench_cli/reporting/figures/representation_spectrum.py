@@ -3,7 +3,8 @@
 Drawn from `robustmix analyse -n representation-spectrum`, a line for each group of runs, averaged
 over classes and runs. `show=carried`: the share of the squared singular values that the first k
 carry; the dotted line is the share that the analysis asks for, and the flatter the classes, the
-earlier it is crossed. `values`: the singular values themselves, by the largest of their class.
+earlier it is crossed. `values`: the singular values themselves, by the largest of their class, as
+far down as 1e-4.
 Cost: none, it only reads results.
 """
 
@@ -23,6 +24,9 @@ from robustbench_cli.spec import param
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
+LEAST = 1e-4
+"""By the largest: singular values below this are not drawn; the last of centred ones is 0."""
+
 
 @dataclass(kw_only=True)
 class RepresentationSpectrum(Figure):
@@ -35,7 +39,7 @@ class RepresentationSpectrum(Figure):
 
     def draw(self, selection: Selection) -> Drawing:
         from matplotlib.lines import Line2D
-        from matplotlib.ticker import ScalarFormatter
+        from matplotlib.ticker import StrMethodFormatter
 
         from . import _canvas
 
@@ -61,7 +65,7 @@ class RepresentationSpectrum(Figure):
                         colour = _canvas.COLOURS[number % len(_canvas.COLOURS)]
                         panel.plot(line.index, line, color=colour, marker=".", markersize=3)
                 panel.set_xscale("log")
-                panel.xaxis.set_major_formatter(ScalarFormatter())
+                panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 panel.set_title(layer)
                 panel.set_xlabel("singular values, from the largest on")
                 if self.show == "carried":
@@ -70,7 +74,7 @@ class RepresentationSpectrum(Figure):
                         panel.axhline(100 * share, color="grey", linewidth=0.8, linestyle=":")
                 else:
                     panel.set_yscale("log")
-                    panel.set_ylim(1e-4, 1.3)
+                    panel.set_ylim(LEAST, 1.3)
                 if i % columns == 0:
                     carried = self.show == "carried"
                     panel.set_ylabel("carried (%)" if carried else "by the largest")
@@ -96,7 +100,7 @@ class RepresentationSpectrum(Figure):
             largest = rows.groupby(["run", "label"])["value"].transform("max")
             each = (rows["value"] / largest).where(largest > 0)
         line = each.groupby(rows["rank"]).mean()
-        return line[line > 0]
+        return line[line > LEAST]
 
 
 def _grouped(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
