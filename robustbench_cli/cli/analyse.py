@@ -58,6 +58,7 @@ def analyse(
       robustmix report runs/* --figure church-window:show=class,loss -o windows.svg
     """
     from robustbench_cli.jobs import AnalyseJob, make_question
+    from robustbench_cli.reporting.formats.table import SUFFIXES
     from robustbench_cli.reporting.report import summary
 
     if not analysis:
@@ -66,6 +67,9 @@ def analyse(
     path = output.output if output.output and str(output.output) != "-" else None
     picture = path if path and path.suffix.lower() in PICTURES else None
     folder = path if path and not picture and (path.is_dir() or not path.suffix) else None
+    if path and not folder and path.suffix.lower() not in (*PICTURES, *SUFFIXES):
+        known = ", ".join([*PICTURES, *SUFFIXES])
+        raise UsageError(f"{path}: no format {path.suffix!r}; expected FOLDER/, or one of {known}")
     figure = _drawn(analysis, picture)
     if picture or folder:
         output = replace(output, output=None)
