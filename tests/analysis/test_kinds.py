@@ -15,7 +15,12 @@ from robustbench_cli.jobs import Where
 from robustbench_cli.jobs.job import load_data
 from robustbench_cli.runs.run import Run, load_runs
 
-ASKED = ("embedding", "representation-spectrum", "decision-regions:points=5", "margin:pairs=20,level=0.5")
+ASKED = (
+    "embedding",
+    "representation-spectrum",
+    "decision-regions:points=5",
+    "margin:pairs=20,level=0.5",
+)
 
 
 def bottleneck(runs: Path) -> Run:

@@ -52,7 +52,8 @@ def church_windows(model: Model, test: Images, images: int, points: int, repeat:
     bare = timed(forwards, repeat)
     whole = timed(lambda: analyse_model(model, test, asked), repeat)
     what = f"church-window, {images} images at {points}x{points}"
-    print(f"{what}: {whole:.2f} s, forwards alone {bare:.2f} s, ratio {whole / bare:.2f}")
+    ratio = whole / bare
+    print(f"{what}: {whole:.2f} s, forwards alone {bare:.2f} s, ratio {ratio:.2f}", flush=True)
 
 
 def subspaces(model: Model, test: Images, images: int, repeat: int) -> None:
