@@ -73,6 +73,8 @@ def analyse_model(
     analysis = build(Analysis, analysis) if isinstance(analysis, str) else analysis
     if analysis.trains and train is None:
         raise UsageError(f"{analysis.name} looks at training images; give train=")
+    if not len(test):
+        raise UsageError(f"{analysis.name} looks at test images, and this data set has none")
     about = identify(analysis, seed, identity)
     device = test.pixels.device
     network, compared = Network(model), Network(other) if other is not None else None
