@@ -130,9 +130,12 @@ def of_name(
         run = answers[0].run.path
         raise RunError(f"{run}: nothing to draw; type: robustmix analyse {run} -n {name}")
     for answer in found:
-        kinds = {"column": answer.analysed.table, "parameter": answer.parameters}
-        for (kind, held), needed in zip(kinds.items(), (columns, settings), strict=True):
-            if missing := [each for each in needed if each not in held]:
+        held: dict[str, set[str]] = {
+            "column": set(map(str, answer.analysed.table)),
+            "parameter": set(answer.parameters),
+        }
+        for kind, needed in (("column", columns), ("parameter", settings)):
+            if missing := [each for each in needed if each not in held[kind]]:
                 where = answer.run.path
                 raise RunError(
                     f"{where}: what is stored of {answer.spec} has no {kind} {listing(missing)}; "

@@ -51,7 +51,7 @@ class Margin(Analysis):
         """(n, 2): two test points of other classes, the one with the smaller index first."""
         points_of(subject.test, self.name)
         labels = subject.test.labels.cpu()
-        n, counts = len(labels), labels.unique(return_counts=True)[1]
+        n, counts = len(labels), labels.bincount()
         available = (n * n - int(counts.square().sum())) // 2
         if not available:
             raise UsageError(f"{self.name}: all test points are of one class")
@@ -62,7 +62,8 @@ class Margin(Analysis):
         keys = torch.empty(0, dtype=torch.long)
         while len(keys) < self.pairs:
             i, j = torch.randint(n, (2, 2 * self.pairs)).sort(0).values
-            keys = torch.cat([keys, (i * n + j)[labels[i] != labels[j]]]).unique()
+            drawn = torch.cat([keys, (i * n + j)[labels[i] != labels[j]]])
+            keys = torch.from_numpy(np.unique(drawn.numpy()))
         keys = keys[torch.randperm(len(keys))[: self.pairs]]
         return torch.stack([keys // n, keys % n], 1)
 

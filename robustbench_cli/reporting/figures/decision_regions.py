@@ -63,7 +63,8 @@ class DecisionRegions(Figure):
         shares = np.stack([square(grid, each) for each in classes])  # (classes, rows, columns)
         colours = np.array([_blocks.class_colour(each) for each in classes])
         mixed = np.einsum("cij,ck->ijk", shares, 1 - PALE * (1 - colours))
-        extent = tuple(float(v) for axis in "xy" for v in (grid[axis].min(), grid[axis].max()))
+        x, y = grid["x"].astype(float), grid["y"].astype(float)
+        extent = float(x.min()), float(x.max()), float(y.min()), float(y.max())
         panel.imshow(mixed.clip(0, 1), origin="lower", extent=extent, interpolation="bilinear")
         _boundaries(panel, shares, extent)
         if self.points:
