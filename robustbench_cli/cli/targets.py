@@ -61,12 +61,12 @@ class Strength:
     ] = None
     samples: Annotated[int | None, Option(min=1, help="The first N test images. [all]")] = None
     schedule: Annotated[
-        Literal["ascending", "independent", "bisect"],
+        Literal["auto", "ascending", "independent", "bisect"],
         Option(
             help="ascending: what broke at one epsilon is not attacked again at a larger one; "
             "bisect: only the epsilons around the one where a sample breaks."
         ),
-    ] = "ascending"
+    ] = "auto"
     view: Annotated[
         Literal["deployed", "bare"], Option(help="With test-time defences, or without.")
     ] = "deployed"

@@ -32,7 +32,7 @@ class AttackConfig:
     epsilons: tuple[Eps, ...]
     samples: int | None = None  # the first so many test images; None: all
     seed: int = 0
-    schedule: ScheduleName = "ascending"
+    schedule: ScheduleName = "auto"
     view: View = "deployed"
     batch_size: int | None = None
     checks: Effort = "quick"  # how hard is looked for signs of failure; not part of the identity

@@ -33,7 +33,7 @@ def identify(
     samples: int,
     *,
     seed: int = 0,
-    schedule: ScheduleName = "ascending",
+    schedule: ScheduleName = "auto",
     audit: int | None = None,
     crafting: Crafting | None = None,
     more: Mapping[str, Any] | None = None,
@@ -43,7 +43,8 @@ def identify(
     `audit`: how many samples are attacked independently at every epsilon; None: a few.
     `more`: what only the caller knows, such as the digests of the weights and of the data.
     """
-    real = effective(attack, schedule)
+    epsilons = list(epsilons)
+    real = effective(attack, schedule, epsilons)
     size = audit_size(real, samples, audit)
     return {
         "attack": str(attack),
@@ -92,18 +93,24 @@ def measured(chunk: Chunk, work: Callable[[], Part]) -> Part:
 
 
 def make_record(
-    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Part]
+    plan: Plan,
+    identity: Mapping[str, Any],
+    documents: Sequence[Part],
+    spent: Sequence[Part] | None = None,
 ) -> dict[str, Any]:
     """Everything of a result but its rows, ready for JSON.
 
-    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images.
+    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images;
+    of `spent`, where more was done than `documents` tell.
     """
     attack, n = plan.attack, len(plan.images)
     rejected, failed = (
         sorted((entry for d in documents for entry in d[key]), key=lambda e: int(e["index"]))
         for key in ("rejected", "failed")
     )
-    totals = {key: sum(d[key] for d in documents) for key in ("forwards", "backwards", "seconds")}
+    totals = {
+        key: sum(d[key] for d in spent or documents) for key in ("forwards", "backwards", "seconds")
+    }
     lines = [line for d in documents for line in d["notes"]]
     return {
         "kind": "budget" if attack.budget else "minimal",
