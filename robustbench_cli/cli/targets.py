@@ -63,8 +63,8 @@ class Strength:
     schedule: Annotated[
         Literal["auto", "ascending", "independent", "bisect"],
         Option(
-            help="ascending: what broke at one epsilon is not attacked again at a larger one; "
-            "bisect: only the epsilons around the one where a sample breaks."
+            help="bisect: only the epsilons around the one where a sample breaks; ascending: "
+            "what broke is not attacked again at a larger one; auto: bisect if an audit agrees."
         ),
     ] = "auto"
     view: Annotated[
