@@ -86,6 +86,7 @@ def analyse(
         for defence in guard.defences()
         for text in dict.fromkeys(analysis)
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return

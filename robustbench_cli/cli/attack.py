@@ -45,6 +45,7 @@ def attack(
         for run in runs
         for config in strength.configs(run, sweep=False, defences=defences)
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from robustbench_cli.grid import Workers
     from robustbench_cli.jobs import Where
+    from robustbench_cli.jobs.share import AnyJob
 
 Format = Literal["table", "markdown", "csv", "json", "latex"]
 
@@ -51,8 +54,22 @@ class Work:
     ray: Annotated[
         str | None, Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto, local).")
     ] = None
+    part: Annotated[
+        str | None,
+        Option(metavar="K/N", help="Only this share of the jobs, from 1/N to N/N: for job arrays."),
+    ] = None
     dry_run: Annotated[bool, Option("--dry-run", help="List the jobs and stop.")] = False
     force: Annotated[bool, Option("--force", help="Redo what is finished.")] = False
+
+    def share(self, jobs: Sequence[AnyJob]) -> list[AnyJob]:
+        """The jobs that are this process's; all of them without --part.
+
+        Raises:
+            UsageError: a part that is none.
+        """
+        from robustbench_cli.jobs.share import Share
+
+        return Share.parse(self.part).choose(jobs) if self.part is not None else list(jobs)
 
     @property
     def workers(self) -> Workers:

@@ -34,6 +34,7 @@ def run(
     \b
       robustmix run examples/quickstart.toml --dry-run        list the jobs
       robustmix run examples/quickstart.toml -j 2
+      robustmix run big.toml --part $SLURM_ARRAY_TASK_ID/8     one of eight, then once without
     """
     from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
@@ -41,10 +42,10 @@ def run(
     show.form_of(output)
     experiment = read_experiment(file, places.where, force=work.force)
     phases: dict[str, Sequence[Job]] = {
-        "runs": experiment.train,
-        "evaluations": experiment.attack,
-        "transfers": experiment.transfer,
-        "analyses": experiment.analyse,
+        "runs": work.share(experiment.train),
+        "evaluations": work.share(experiment.attack),
+        "transfers": work.share(experiment.transfer),
+        "analyses": work.share(experiment.analyse),
     }
     if work.dry_run:
         show.emit("\n".join(show.list_jobs(jobs) for jobs in phases.values() if jobs))
@@ -53,12 +54,16 @@ def run(
     failed, untrained = 0, set[Path]()
     for noun, jobs in phases.items():
         possible = [job for job in jobs if untrained.isdisjoint(job.needs)]
+        if work.part and noun != "runs":  # others may not have trained theirs
+            possible = _without_waiting(possible, noun)
         for finished in run_grid(possible, workers, noun, voice) if possible else []:
             failed += finished.error is not None
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
     usable = [path for path in experiment.run_paths if path not in untrained]
-    if usable and experiment.attack:
+    if work.part:
+        show.say(f"part {work.part} is done; when all are: robustmix run {file}")
+    elif usable and experiment.attack:
         _report(experiment.report, usable, output)
     elif usable and experiment.analyse:
         _summarise(experiment.report, usable, output)
@@ -66,6 +71,19 @@ def run(
         show.emit("\n".join(map(str, usable)), output.output)
     if failed:
         raise Exit(3)
+
+
+def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
+    """The jobs whose runs are all there; says how many are left for another time."""
+    from robustbench_cli.jobs.share import unfinished
+
+    ready = [job for job in jobs if not unfinished(job.needs)]
+    if len(ready) < len(jobs):
+        show.say(
+            f"{len(jobs) - len(ready)} {noun} wait for runs of other parts; "
+            "the same command without --part does them"
+        )
+    return ready
 
 
 def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:

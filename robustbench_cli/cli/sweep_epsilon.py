@@ -44,6 +44,7 @@ def sweep_epsilon(
         for run in runs
         for config in strength.configs(run, sweep=True, defences=defences)
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return

@@ -116,6 +116,7 @@ def train(
             data or ["digits"], model or ["lenet5"], method or ["plain"], dict.fromkeys(chosen)
         )
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return

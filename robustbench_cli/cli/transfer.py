@@ -58,6 +58,7 @@ def transfer(
         for run in sources
         for config in configs
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return

@@ -58,6 +58,10 @@ class AnalyseJob:
     force: bool = False
 
     @property
+    def home(self) -> Path:
+        return self.target
+
+    @property
     def label(self) -> str:
         behind = f" behind {self.question.defence}" if self.question.defence else ""
         return f"{self.question.analysis} of {self.target.name}{behind}"

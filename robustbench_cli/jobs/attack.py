@@ -44,6 +44,10 @@ class AttackJob:
     force: bool = False
 
     @property
+    def home(self) -> Path:
+        return self.target
+
+    @property
     def label(self) -> str:
         behind = f" behind {self.config.defence}" if self.config.defence else ""
         return f"{self.config.attack} on {self.target.name}{behind}"

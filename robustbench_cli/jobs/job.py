@@ -30,6 +30,11 @@ class Job(Protocol):
     def path(self) -> Path: ...
 
     @property
+    def home(self) -> Path:
+        """The run that the job makes, or whose directory its result lies in."""
+        ...
+
+    @property
     def label(self) -> str: ...
 
     @property

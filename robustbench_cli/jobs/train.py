@@ -42,6 +42,10 @@ class TrainJob:
         return self.where.runs / self.config.name
 
     @property
+    def home(self) -> Path:
+        return self.path
+
+    @property
     def label(self) -> str:
         return f"train {self.config.name}"
 

@@ -46,6 +46,10 @@ class TransferJob:
                 )
 
     @property
+    def home(self) -> Path:
+        return self.source
+
+    @property
     def label(self) -> str:
         return f"{self.config.attack} from {self.source.name} to {len(self.targets)} networks"
 
