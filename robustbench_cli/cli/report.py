@@ -12,6 +12,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 
 from . import show
+from .completion import names_of
 from .groups import Output, Voice
 
 
@@ -31,7 +32,11 @@ def report(
     ] = None,
     figure: Annotated[
         str | None,
-        Option(metavar="SPEC", help="Draw this into -o FILE.png; see --list figures."),
+        Option(
+            metavar="SPEC",
+            help="Draw this into -o FILE.png; see --list figures.",
+            autocompletion=names_of("figures"),
+        ),
     ] = None,
     highlight: Annotated[
         list[str] | None,
