@@ -20,6 +20,9 @@ from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin, build, names
 
 Level = Literal["pass", "warning", "failure"]
+About = Literal["network", "attack", "gradients", "one step"]
+"""What a failure makes worthless: every accuracy of the network, those under attack, or only those
+under attacks that follow gradients, or that take one step."""
 SURE = 0.01
 """A difference on the same samples is believed below this p (one-sided sign test)."""
 
@@ -70,6 +73,7 @@ class Finding:
     level: Level
     text: str
     remedy: str = ""
+    about: About = "attack"
 
     def __str__(self) -> str:
         return f"{self.text} [{self.check}]" + (f"; {self.remedy}" if self.remedy else "")
@@ -80,13 +84,14 @@ class Check(Plugin):
     """One signal; one file in checks/ each."""
 
     room: ClassVar[str] = "checks"
+    about: ClassVar[About] = "attack"
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         """Nothing, where there is nothing to read; else at least one finding."""
         raise NotImplementedError
 
     def found(self, level: Level, text: str, remedy: str = "") -> Finding:
-        return Finding(self.name, level, text, remedy)
+        return Finding(self.name, level, text, remedy, self.about)
 
 
 def examine(evidence: Evidence) -> list[Finding]:

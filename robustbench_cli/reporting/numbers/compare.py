@@ -23,6 +23,8 @@ from .frame import view_of
 from .labels import group_of
 from .summary import Curve
 
+MOST_DRAWS = 20_000
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -79,40 +81,88 @@ def _named(curve: Curve, name: str) -> bool:
     return name in (curve.label, curve.method)
 
 
+@dataclass(frozen=True)
+class Pair:
+    """What two groups got right of the images that all of their runs have.
+
+    `first`, `second`: (runs, n, epsilons), 1 where right. `matched`: the i-th runs of both are one
+    network, so that it is runs that are redrawn, not those of either side.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    epsilons: tuple[Eps, ...]
+    matched: bool = False
+
+    @property
+    def n(self) -> int:
+        return int(self.first.shape[1])
+
+    @property
+    def runs(self) -> tuple[int, int]:
+        return len(self.first), len(self.second)
+
+    def at(self, eps: Eps, confidence: float = 0.95) -> Difference:
+        k = self.epsilons.index(eps)
+        return self._difference(self.first[:, :, k], self.second[:, :, k], confidence)
+
+    def area(self, confidence: float = 0.95) -> Difference | None:
+        """Of the shares of the area under both curves; None for fewer than three points."""
+        if len(self.epsilons) < 3:
+            return None
+        x = [float(eps) for eps in self.epsilons]
+        weights = np.array([area_share(x, unit) for unit in np.eye(len(x)).tolist()])
+        sides = self.first @ weights, self.second @ weights
+        return self._difference(*sides, confidence, whole=False)
+
+    def _difference(
+        self, first: np.ndarray, second: np.ndarray, confidence: float, *, whole: bool = True
+    ) -> Difference:
+        """(runs, n) each."""
+        draws = min(MOST_DRAWS, round(200 / (1 - confidence)))  # as many in a tail at any
+        redrawn = (first - second, np.zeros_like(first[:1])) if self.matched else (first, second)
+        value, low, high = paired_bootstrap(*redrawn, confidence=confidence, draws=draws)
+        p = mcnemar(first[0], second[0]) if whole and self.runs == (1, 1) else None
+        if self.runs == (1, 1) or min(self.runs) > 2:
+            return Difference(value, low, high, p, self.n)
+        return Difference(value, None, None, p, self.n)
+
+
+def pair(runs: Sequence[Run], first: Curve, second: Curve, by: str = "method") -> Pair | None:
+    """Two curves image by image, at the epsilons that both have; None without a common image.
+
+    Of one group under two attacks, the runs that withstood both.
+    """
+    known = {run.name: (run, group_of(run, by)) for run in runs}
+    return _pair(known, first, second)
+
+
+def _pair(known: dict[str, tuple[Run, str]], first: Curve, second: Curve) -> Pair | None:
+    both = tuple(eps for eps in first.epsilons if eps in second.epsilons)
+    matched = first.group == second.group
+    shared = set(first.runs) & set(second.runs) if matched else {*first.runs, *second.runs}
+    sides = [
+        [_rights(*known[name], side, both) for name in side.runs if name in shared]
+        for side in (first, second)
+    ]
+    rights = [right for side in sides for right in side]
+    common = sorted(set.intersection(*map(set, rights))) if rights else []
+    if not common:
+        return None
+    first_right, second_right = (
+        np.array([[right[i] for i in common] for right in side], float) for side in sides
+    )
+    return Pair(first_right, second_right, both, matched)
+
+
 def _compare(
     known: dict[str, tuple[Run, str]], curve: Curve, baseline: Curve, shown: Sequence[Eps]
 ) -> Comparison:
-    both = [eps for eps in curve.epsilons if eps in baseline.epsilons]
-    sides = [
-        [_rights(*known[name], side, both) for name in side.runs] for side in (curve, baseline)
-    ]
-    common = sorted(set.intersection(*(set(r) for side in sides for r in side)))
-    if not common:
+    found = _pair(known, curve, baseline)
+    if found is None:
         return Comparison(curve, baseline, {}, None)
-    first, second = (
-        np.array([[rights[i] for i in common] for rights in side], float) for side in sides
-    )  # (runs, n, epsilons)
-    at = {
-        eps: _difference(first[:, :, k], second[:, :, k])
-        for k, eps in enumerate(both)
-        if not eps.value or not shown or eps in shown
-    }
-    area = None
-    if len(both) > 2:
-        x = [float(eps) for eps in both]
-        weights = np.array([area_share(x, unit) for unit in np.eye(len(x)).tolist()])
-        area = _difference(first @ weights, second @ weights, whole=False)
-    return Comparison(curve, baseline, at, area)
-
-
-def _difference(first: np.ndarray, second: np.ndarray, *, whole: bool = True) -> Difference:
-    """(runs, n) each."""
-    counts = len(first), len(second)
-    value, low, high = paired_bootstrap(first, second)
-    p = mcnemar(first[0], second[0]) if whole and counts == (1, 1) else None
-    if counts == (1, 1) or min(counts) > 2:
-        return Difference(value, low, high, p, first.shape[1])
-    return Difference(value, None, None, p, first.shape[1])
+    chosen = [eps for eps in found.epsilons if not eps.value or not shown or eps in shown]
+    return Comparison(curve, baseline, {eps: found.at(eps) for eps in chosen}, found.area())
 
 
 def _rights(run: Run, group: str, curve: Curve, epsilons: Sequence[Eps]) -> dict[int, list[bool]]:
