@@ -46,6 +46,10 @@ def report(
         str | None,
         Option(metavar="NAME", help="Compare each row with this one, on the same images: plain."),
     ] = None,
+    claims: Annotated[
+        Path | None,
+        Option(metavar="FILE.toml", help="Judge its [[claim]] and [[published]] by these runs."),
+    ] = None,
     transfers: Annotated[bool, Option("--transfers", help="The transfer table.")] = False,
     analysis: Annotated[
         list[str] | None,
@@ -67,6 +71,7 @@ def report(
       robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
       robustmix report runs/* --figure scatter:eps=0.1 -o tradeoff.png
       robustmix report runs/* --figure timing:against=plain -o cost.pdf
+      robustmix report runs/* --claims thesis.toml            published numbers and claims, judged
       robustmix report runs/* -o results/                     every format and picture
     """
     from robustbench_cli.reporting import report as reporting
@@ -89,6 +94,7 @@ def report(
             epsilons=epsilons,
             highlight=highlight or (),
             analysis=analysis,
+            statements=claims,
         )
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
@@ -105,9 +111,12 @@ def report(
             epsilons=epsilons,
             against=against,
             highlight=highlight or (),
+            statements=claims,
         )
         show.emit_table(table, replace(output, output=None))
         show.say("wrote " + ", ".join(map(str, written)))
+    elif claims:
+        show.emit_table(reporting.judge(found, claims, by=by), output)
     elif transfers:
         table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
         show.emit_table(table, output)
