@@ -25,7 +25,7 @@ from robustbench_cli.statistics.intervals import ratio_interval
 from robustbench_cli.trust.check import Finding
 from robustbench_cli.trust.examine import Subject, level_of
 
-from .compare import Difference, Pair, pair
+from .compare import Difference, Pair
 from .named import Known, LackingError
 from .summary import Curve
 
@@ -99,7 +99,7 @@ def _accuracy(known: Known, claim: Claim, confidence: float) -> Judged:
     found = _failures(known, claim, both)
     if found:
         return Judged(claim, "worthless", confidence, found, attacks=attacks, checks="failed")
-    sides = pair(known.runs, first, second, claim.by)
+    sides = known.pair(first, second, claim.by)
     if sides is None:
         raise LackingError("no image that all runs of both sides were shown")
     difference = _difference(sides, claim, confidence)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
+import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
@@ -145,12 +147,14 @@ def _pair(known: dict[str, tuple[Run, str]], first: Curve, second: Curve) -> Pai
         [_rights(*known[name], side, both) for name in side.runs if name in shared]
         for side in (first, second)
     ]
-    rights = [right for side in sides for right in side]
-    common = sorted(set.intersection(*map(set, rights))) if rights else []
-    if not common:
+    tables = [table for side in sides for table in side]
+    if not tables:
+        return None
+    common = reduce(pd.Index.intersection, [table.index for table in tables[1:]], tables[0].index)
+    if not len(common):
         return None
     first_right, second_right = (
-        np.array([[right[i] for i in common] for right in side], float) for side in sides
+        np.array([table.loc[common].to_numpy(float) for table in side]) for side in sides
     )
     return Pair(first_right, second_right, both, matched)
 
@@ -165,8 +169,8 @@ def _compare(
     return Comparison(curve, baseline, {eps: found.at(eps) for eps in chosen}, found.area())
 
 
-def _rights(run: Run, group: str, curve: Curve, epsilons: Sequence[Eps]) -> dict[int, list[bool]]:
-    """Sample -> right at each epsilon, from the evaluation that speaks for it in the table."""
+def _rights(run: Run, group: str, curve: Curve, epsilons: Sequence[Eps]) -> pd.DataFrame:
+    """Index: sample; columns: whether right at each epsilon, from what speaks in the table."""
     mine = [e for e in run.evaluations() if _belongs(e, group, curve)]
     mine.sort(key=lambda e: (-e.n, -len(e.epsilons)))
     columns = []
@@ -178,8 +182,7 @@ def _rights(run: Run, group: str, curve: Curve, epsilons: Sequence[Eps]) -> dict
         speaker = next(e for e in mine if eps in e.epsilons)
         (text,) = (e.text for e in speaker.epsilons if e == eps)
         columns.append(speaker.correct()[text])
-    shared = set.intersection(*(set(column.index) for column in columns))
-    return {int(i): [bool(column[i]) for column in columns] for i in shared}
+    return pd.concat(columns, axis=1, join="inner")
 
 
 def _belongs(evaluation: Evaluation, group: str, curve: Curve) -> bool:

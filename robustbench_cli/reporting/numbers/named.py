@@ -14,6 +14,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import defaults, names, number, read, split
 from robustbench_cli.trust.examine import Found, examine_runs
 
+from .compare import Pair, pair
 from .frame import collect
 from .labels import group_of, label_groups
 from .summary import Curve, summarise
@@ -32,6 +33,7 @@ class Known:
         self.frame = cache(self._frame)
         self.curves = cache(self._curves)
         self.findings = cache(self._findings)
+        self.pair = cache(self._pair)
 
     def _frame(self, by: str, attack: str | None) -> pd.DataFrame:
         try:
@@ -45,6 +47,9 @@ class Known:
 
     def _findings(self, by: str, attack: str | None) -> Found:
         return examine_runs(self.runs, self.frame(by, attack))
+
+    def _pair(self, first: Curve, second: Curve, by: str) -> Pair | None:
+        return pair(self.runs, first, second, by)
 
     def curve(self, asked: Statement, name: str, attack: str | None) -> Curve:
         """
