@@ -99,7 +99,8 @@ def report(
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
     elif path is not None and path.suffix in (".png", ".svg", ".pdf"):
-        raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
+        known = "claims" if claims else "decay-curve"
+        raise UsageError(f"{path} is a picture; say which: --figure {known}")
     elif analysis:
         show.emit_table(reporting.summary(found, by=by, analysis=analysis), output)
     elif path is not None and _is_folder(path):

@@ -422,6 +422,11 @@ source = "plain"
 attack = "linf-fgsm"
 eps = "0.01"
 
+[[claim]]
+better = "mixup"
+than = "plain"
+measure = "clean"
+
 [report]
 folder = "results"
 """
@@ -447,7 +452,8 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     found = cli("run", experiment, "-j", "1", "--json")
     assert found.code == 0
     assert {curve["label"] for curve in json.loads(found.out)["curves"]} == {"plain", "mixup"}
-    assert {"table.md", "transfers.csv", "decay-curve.svg", "transfer-matrix.png"} <= {
+    assert len(json.loads(found.out)["claims"]) == 1
+    assert {"table.md", "transfers.csv", "decay-curve.svg", "claims.json", "claims.png"} <= {
         path.name for path in Path("results").iterdir()
     }
     done = cli("run", experiment, "--dry-run").out
