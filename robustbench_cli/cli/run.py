@@ -69,7 +69,9 @@ def run(
     elif usable and experiment.attack:
         _report(experiment.report, experiment.statements, usable, output)
     elif usable and experiment.analyse:
-        _summarise(experiment.report, usable, output)
+        _summarise(experiment.report, experiment.statements, usable, output)
+    elif usable and experiment.statements:
+        _judge(experiment.report, experiment.statements, usable, output)
     elif usable:
         show.emit("\n".join(map(str, usable)), output.output)
     if failed:
@@ -114,15 +116,27 @@ def _report(
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
 
 
-def _summarise(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
+def _summarise(
+    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+) -> None:
     """The numbers of the analyses, of an experiment without attacks."""
     from robustbench_cli.reporting.report import summary, write_summary
     from robustbench_cli.runs.run import load_runs
 
     runs = load_runs(paths)
     if plan.folder is None:
-        show.emit_table(summary(runs, by=plan.by), output)
+        show.emit_table(summary(runs, by=plan.by, statements=statements), output)
         return
-    made, written = write_summary(runs, plan.folder, by=plan.by)
+    made, written = write_summary(runs, plan.folder, by=plan.by, statements=statements)
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+
+
+def _judge(
+    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+) -> None:
+    """What others say, of an experiment that only trains: what training costs."""
+    from robustbench_cli.reporting.report import judge
+    from robustbench_cli.runs.run import load_runs
+
+    show.emit_table(judge(load_runs(paths), statements, by=plan.by), output)

@@ -142,14 +142,21 @@ def figure(
     )
 
 
-def summary(runs: Run | Iterable[Run], *, by: str = "method", analysis: Analyses = None) -> Table:
-    """The numbers of stored analyses over seeds.
+def summary(
+    runs: Run | Iterable[Run],
+    *,
+    by: str = "method",
+    analysis: Analyses = None,
+    statements: Given | None = None,
+) -> Table:
+    """The numbers of stored analyses over seeds, and statements judged below.
 
     Raises:
         RunError: no run was looked at.
         UsageError: none by a chosen analysis.
     """
-    return analysis_table(Selection.of(runs, by=by, analysis=analysis).answers, by)
+    selection = Selection.of(runs, by=by, analysis=analysis, statements=statements)
+    return _joined(analysis_table(selection.answers, by), _judged(selection).values())
 
 
 def write_report(
@@ -194,23 +201,27 @@ def write_report(
         tables["transfers"] = matrix.transfer_table(transfers)
         drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
     told = _judged(selection)
-    if selection.statements.claims:
-        drawings["claims"] = build(Figure, "claims").draw(selection)
-    written = _write(Path(folder), tables | told, drawings)
+    written = _write(Path(folder), tables | told, drawings | _claims(selection))
     return _joined(tables["table"], told.values()), written
 
 
 def write_summary(
-    runs: Run | Iterable[Run], folder: str | Path, *, by: str = "method", analysis: Analyses = None
+    runs: Run | Iterable[Run],
+    folder: str | Path,
+    *,
+    by: str = "method",
+    analysis: Analyses = None,
+    statements: Given | None = None,
 ) -> tuple[Table, list[Path]]:
     """The numbers of stored analyses in every format, and their pictures, as files."""
-    selection = Selection.of(runs, by=by, analysis=analysis)
-    table = analysis_table(selection.answers, by)
-    written = _write(Path(folder), {"analyses": table}, _pictures(selection))
+    selection = Selection.of(runs, by=by, analysis=analysis, statements=statements)
+    table, told = analysis_table(selection.answers, by), _judged(selection)
+    drawings = _pictures(selection) | _claims(selection)
+    written = _write(Path(folder), {"analyses": table, **told}, drawings)
     pictured = [answer for answer in selection.answers if "saved" in answer.analysed.table]
     images, warnings = write_images(pictured, Path(folder))
     table.notes.extend(warnings)
-    return table, [*written, *images]
+    return _joined(table, told.values()), [*written, *images]
 
 
 def _judged(selection: Selection) -> dict[str, Table]:
@@ -221,6 +232,13 @@ def _judged(selection: Selection) -> dict[str, Table]:
     if statements.claims:
         found["claims"] = claims_table(selection.judged)
     return found
+
+
+def _claims(selection: Selection) -> dict[str, Drawing]:
+    """Their picture, where there are any."""
+    if not selection.statements.claims:
+        return {}
+    return {"claims": build(Figure, "claims").draw(selection)}
 
 
 def _joined(table: Table, others: Iterable[Table]) -> Table:

@@ -423,7 +423,7 @@ attack = "linf-fgsm"
 eps = "0.01"
 
 [[claim]]
-better = "mixup"
+better = 'mixup'
 than = "plain"
 measure = "clean"
 
@@ -453,9 +453,9 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     assert found.code == 0
     assert {curve["label"] for curve in json.loads(found.out)["curves"]} == {"plain", "mixup"}
     assert len(json.loads(found.out)["claims"]) == 1
-    assert {"table.md", "transfers.csv", "decay-curve.svg", "claims.json", "claims.png"} <= {
-        path.name for path in Path("results").iterdir()
-    }
+    names = {path.name for path in Path("results").iterdir()}
+    assert {"table.md", "transfers.csv", "decay-curve.svg", "transfer-matrix.png"} <= names
+    assert {"claims.json", "claims.png"} <= names
     done = cli("run", experiment, "--dry-run").out
     assert done == planned.out.replace("to do ", "done  ")
     before = contents(Path("runs"))
