@@ -6,7 +6,7 @@ So they cost nothing, need no torch, and can be asked again of results that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -29,8 +29,8 @@ class Evidence:
     """What is known of one network: its config, its data, and what attacked it.
 
     transfers: adversarials of other networks that were shown to it. validation: its accuracy at the
-    end of training, on held-out images. shown: the attacks in the table at hand, and on how many
-    images each; None: all.
+    end of training, on held-out images. shown: the file names of the evaluations that the table at
+    hand is made of; None: all.
     certificates: what was proved of it, which is never among the evaluations. ended: the last row
     of its history.csv.
     """
@@ -40,7 +40,7 @@ class Evidence:
     evaluations: Sequence[Evaluation]
     transfers: Sequence[Evaluation] = ()
     validation: float | None = None
-    shown: Mapping[str, int] | None = None
+    shown: Collection[str] | None = None
     certificates: Sequence[Evaluation] = ()
     ended: Mapping[str, float] = field(default_factory=dict)
 
@@ -48,6 +48,10 @@ class Evidence:
     def classes(self) -> int:
         """0 where they are not known."""
         return len(self.facts.get("classes", ()))
+
+    def shows(self, evaluation: Evaluation) -> bool:
+        """Whether the table at hand is made of it, among others."""
+        return self.shown is None or evaluation.file_name in self.shown
 
     def signals(self, name: str) -> Iterator[tuple[Evaluation, Mapping[str, Any]]]:
         """What was measured under this name, with the evaluation it was measured beside."""
@@ -64,12 +68,18 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """One verdict: what was seen, and what to type about it."""
+    """One verdict: what was seen, and what to type about it.
+
+    about: the evaluations that it speaks of; empty where it speaks of the network. asked: whether
+    one of them was asked for, or the network is.
+    """
 
     check: str
     level: Level
     text: str
     remedy: str = ""
+    about: tuple[Evaluation, ...] = field(default=(), repr=False, compare=False)
+    asked: bool = True
 
     def __str__(self) -> str:
         return f"{self.text} [{self.check}]" + (f"; {self.remedy}" if self.remedy else "")
@@ -85,8 +95,10 @@ class Check(Plugin):
         """Nothing, where there is nothing to read; else at least one finding."""
         raise NotImplementedError
 
-    def found(self, level: Level, text: str, remedy: str = "") -> Finding:
-        return Finding(self.name, level, text, remedy)
+    def found(
+        self, level: Level, text: str, remedy: str = "", *, about: Iterable[Evaluation] = ()
+    ) -> Finding:
+        return Finding(self.name, level, text, remedy, tuple(about))
 
 
 def examine(evidence: Evidence) -> list[Finding]:

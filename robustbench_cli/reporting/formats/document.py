@@ -28,7 +28,7 @@ def accuracy_frame(selection: Selection) -> pd.DataFrame:
         whole = summary_row(curve)
         about = {key: whole.pop(key) for key in _ABOUT}
         interval = whole.pop("interval")
-        level = level_of(selection.findings, curve.runs, curve.defence)
+        level = level_of(selection.findings, curve.runs, curve.defence, curve.view)
         for point in _points(selection, curve):
             row = {**about, **point, "interval": interval, **whole, "checks": level}
             rows.append(row | _against(selection, curve, point["eps"]))
@@ -48,11 +48,10 @@ def accuracy_document(selection: Selection) -> dict[str, Any]:
         for curve in selection.curves
     ]
     rows = [summary_row(curve) for curve in selection.curves]
-    checks = entries(selection.findings)
     document: dict[str, Any] = {"format": FORMAT, "curves": curves, "rows": rows}
     if selection.against:
         document["differences"] = [_difference(found) for found in selection.comparisons]
-    return {**document, "checks": checks, "verdict": selection.verdict}
+    return document | entries(selection.findings, selection.runs)
 
 
 def _against(selection: Selection, curve: Curve, eps: str) -> dict[str, Any]:

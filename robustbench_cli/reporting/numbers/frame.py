@@ -21,6 +21,7 @@ from .labels import group_of, label_groups
 COLUMNS = (
     *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
     *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
+    *("file", "files"),
     *("evaluations", "classes", "defence", "notes", "forwards", "backwards", "seconds"),
 )
 COST = ("forwards", "backwards", "seconds")
@@ -42,7 +43,8 @@ def collect(
     attack recorded, a line each. forwards, backwards: of the whole evaluation, per sample; seconds:
     all of it, on the machine where it ran.
     evaluations: how many files of the run the attack has; where several hold the same epsilon, the
-    one with the most samples speaks, then the one with the largest grid.
+    one with the most samples speaks, then the one with the largest grid. file: the name of the one
+    that speaks; files: of all, with blanks between them.
 
     `attack`: a spec such as ``linf-pgd:steps=40``, or a name, which stands for all of its specs
     where no evaluation has exactly that spec. `files`: only these records of evaluations. Of runs
@@ -139,11 +141,12 @@ def _run_rows(
             files.setdefault(key, []).append(evaluation)
     for (attack, view), listed in sorted(files.items(), key=lambda item: item[0]):
         found: dict[float, dict[str, Any]] = {}
+        names = " ".join(evaluation.file_name for evaluation in listed)
         for evaluation in sorted(listed, key=lambda e: (-e.n, -len(e.epsilons))):
             about: dict[str, Any] = {"attack": attack, "norm": evaluation.norm, "view": view}
             about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
             about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
-            about["evaluations"] = len(listed)
+            about |= {"file": evaluation.file_name, "files": names, "evaluations": len(listed)}
             for point in points(evaluation):
                 found.setdefault(point["eps_value"], {**point, **about})
         yield from (found[value] for value in sorted(found))

@@ -42,7 +42,7 @@ def accuracy_table(selection: Selection) -> Table:
     return Table(
         caption=_caption(curves),
         sections=(*sections, *differences(selection)),
-        footer=(*_footer(selection), selection.verdict),
+        footer=(*_footer(selection), *selection.verdict),
         frame=accuracy_frame(selection),
         document=accuracy_document(selection),
         notes=selection.notes,

@@ -13,7 +13,7 @@ from robustbench_cli.reporting.formats.document import FORMAT, rounded
 from robustbench_cli.reporting.formats.table import Section, Table
 from robustbench_cli.reporting.numbers.frame import COST, collect
 from robustbench_cli.runs.run import Run
-from robustbench_cli.trust.examine import entries, examine_runs, level_of, verdict_line, warnings
+from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of, warnings
 
 from .cells import NONE, NORMS, digits_for, units, view_text
 from .notes import recorded
@@ -35,9 +35,9 @@ def points_table(files: Sequence[Path]) -> Table:
     runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
     found = examine_runs(runs.values(), frame)
-    line = verdict_line(found, runs.values())
-    subjects = zip(frame["run"], frame["defence"], strict=True)
-    frame["checks"] = [level_of(found, [run], defence) for run, defence in subjects]
+    checked, others = entries(found, runs.values()), apart(found, runs.values())
+    subjects = zip(frame["run"], frame["defence"], frame["view"], strict=True)
+    frame["checks"] = [level_of(found, [run], *where) for run, *where in subjects]
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
@@ -45,14 +45,14 @@ def points_table(files: Sequence[Path]) -> Table:
         footer=(
             f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
             *_costs(frame),
-            line,
+            checked["verdict"],
+            *([f"Apart: {others}"] if others else ()),
         ),
         frame=frame[[*_ABOUT, *_POINT, *COST, "checks"]],
         document={
             "format": FORMAT,
             "curves": _curves(frame),
-            "checks": entries(found),
-            "verdict": line,
+            **checked,
         },
         notes=[*warnings(found), *recorded(frame)],
     )

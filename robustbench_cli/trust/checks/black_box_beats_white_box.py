@@ -25,7 +25,9 @@ class BlackBoxBeatsWhiteBox(Check):
         for other in [*black, *evidence.transfers]:
             # against the best of the white boxes: a weak one beside a strong one is no sign
             leads: dict[str, float] = {}
+            about = [other]
             for one, best, eps in shared([other], white):
+                about.append(best)
                 leads[eps.text] = min(leads.get(eps.text, 1.0), lead(best, one, eps))
             if not leads:
                 continue
@@ -33,13 +35,14 @@ class BlackBoxBeatsWhiteBox(Check):
             source = other.record.get("source")
             name = f"{other.attack} from {source}" if source else other.attack
             if not most:
-                yield self.found("pass", f"{name} breaks no more than gradients do")
+                yield self.found("pass", f"{name} breaks no more than gradients do", about=about)
                 continue
             yield self.found(
                 "failure",
                 f"{name} breaks {most:.1%} more than every gradient attack at eps {where}: "
                 "gradients are masked",
                 f"report {name}, and strengthen it",
+                about=about,
             )
 
     def _rivals(self, evidence: Evidence) -> Iterator[Finding]:
@@ -54,6 +57,8 @@ class BlackBoxBeatsWhiteBox(Check):
                     f"{what} breaks {fell} of {seen['tried']} that {evaluation.attack} left "
                     f"at eps {seen['eps']}: gradients are masked",
                     f"attack without gradients: {blind(evaluation.norm)}",
+                    about=[evaluation],
                 )
             else:
-                yield self.found("pass", f"noise breaks nothing that {evaluation.attack} left")
+                text = f"noise breaks nothing that {evaluation.attack} left"
+                yield self.found("pass", text, about=[evaluation])

@@ -52,10 +52,13 @@ class CertifiedSandwich(Check):
                 f"{attack.attack} breaks {worst[1]} for which {proof.attack} vouches: the attack "
                 "or the certificate is wrong",
                 "do both again: --force; and see what the attack's own record says",
+                about=[attack, proof],
             )
         elif compared:
             yield self.found(
-                "pass", f"{attack.attack} breaks no more than chance of what {proof.attack} holds"
+                "pass",
+                f"{attack.attack} breaks no more than chance of what {proof.attack} holds",
+                about=[attack, proof],
             )
 
 
