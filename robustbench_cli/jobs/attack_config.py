@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -149,4 +149,5 @@ def test_part(data: str, root: Path, device: str) -> TestPart:
 @lru_cache(maxsize=2)
 def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
     _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
-    return TestPart(images.to(devices.choose(device)), classes, images.digest())
+    named = replace(images.to(devices.choose(device)), classes=classes)
+    return TestPart(named, classes, images.digest())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from shlex import quote
 from typing import Any, NamedTuple
@@ -62,7 +62,9 @@ def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Foun
     found: dict[Subject, list[Finding]] = {}
     for run in runs:
         evaluations = run.evaluations()
-        subjects = {_subject(run.name, e) for e in evaluations if not _defence(e)}
+        subjects: Collection[Subject] = {
+            _subject(run.name, e) for e in evaluations if not _defence(e)
+        }
         subjects = subjects or {Subject(run.name)} if table is None else table.keys()
         for subject in sorted(subject for subject in subjects if subject.run == run.name):
             own = [e for e in evaluations if _subject(run.name, e) == subject]

@@ -18,6 +18,7 @@ from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.trust.examine import entries, level_of
 
 FORMAT = 1
+_TARGET = ("at_target", "at_target_low", "at_target_high", "aimed")
 _ABOUT = ("label", "data", "model", "method", "attack", "norm", "view")
 
 
@@ -108,7 +109,7 @@ def transfer_frame(cells: list[Cell]) -> pd.DataFrame:
 
 
 def _points(selection: Selection, curve: Curve) -> list[dict[str, Any]]:
-    """`values`, one for each run, only where there are several."""
+    """`values`, one for each run, only where there are several; at_target of targeted attacks."""
     points: list[dict[str, Any]] = []
     for i in selection.shown(curve):
         eps, estimate = curve.epsilons[i], curve.accuracy[i]
@@ -121,6 +122,8 @@ def _points(selection: Selection, curve: Curve) -> list[dict[str, Any]]:
         point["n"] = curve.n
         if len(estimate.values) > 1:
             point["values"] = [rounded(value) for value in estimate.values]
+        if curve.at_target:
+            point |= {**_spread("at_target", curve.at_target[i]), "aimed": curve.aimed}
         points.append(point)
     return points
 
@@ -137,6 +140,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
     del entry["eps"]
     head = {key: entry.pop(key) for key in ("attack", "norm", "source", "target", "white_box")}
     eps = {"eps": cell.eps.text, "eps_value": float(cell.eps)}
+    if not cell.aimed:
+        entry = {key: value for key, value in entry.items() if key not in _TARGET}
     numbers = {k: rounded(v) if isinstance(v, float) else v for k, v in entry.items()}
     return {**head, **eps, **numbers}
 
