@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
 from typing import Any, ClassVar, Literal
 
-import pandas as pd
-from scipy.special import bdtr
-
-from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin, build, names
 
 Level = Literal["pass", "warning", "failure"]
-SURE = 0.01
-"""A difference on the same samples is believed below this p (one-sided sign test)."""
 
 
 @dataclass(frozen=True)
@@ -133,43 +126,6 @@ def verdict(findings: Iterable[Finding]) -> str:
     return f"Checks: {len(levels)} passed."
 
 
-def shared(
-    firsts: Iterable[Evaluation], seconds: Iterable[Evaluation]
-) -> Iterator[tuple[Evaluation, Evaluation, Eps]]:
-    """Pairs of the same norm, view and goal, at each epsilon above 0 that both have."""
-    for first, second in product(firsts, seconds):
-        alike = first.norm == second.norm and view(first) == view(second)
-        alike = alike and one_goal(first, second)
-        for eps in first.epsilons if alike and first is not second else ():
-            if eps.value and eps in second.epsilons:
-                yield first, second, eps
-
-
-def view(evaluation: Evaluation) -> object:
-    """What was attacked: the network bare or deployed, and the defence put before it."""
-    identity = evaluation.record.get("identity", {})
-    return identity.get("view"), identity.get("defence")
-
-
-def one_goal(first: Evaluation, second: Evaluation) -> bool:
-    """Whether both only want a mistake, or the same class at each sample that both have.
-
-    To reach a given class is harder than to leave one, so other pairs say nothing of gradients.
-    """
-    aims = [_aims(evaluation) for evaluation in (first, second)]
-    if aims[0] is None or aims[1] is None:
-        return aims[0] is aims[1]
-    both = aims[0].index.intersection(aims[1].index)
-    return bool((aims[0][both] == aims[1][both]).all())
-
-
-def _aims(evaluation: Evaluation) -> pd.Series | None:
-    """Index: sample; the class aimed at. None: any but the label."""
-    if "target" not in evaluation.samples:
-        return None
-    return evaluation.samples.drop_duplicates("index").set_index("index")["target"]
-
-
 def suggest(*specs: str) -> str:
     """``-a SPEC`` for the first of these attacks that there is."""
     known = names("attacks")
@@ -179,40 +135,3 @@ def suggest(*specs: str) -> str:
 def blind(norm: str) -> str:
     """An attack without gradients to type, in this norm if there is one."""
     return suggest(f"{norm}-square", f"{norm}-boundary", "l2-boundary")
-
-
-def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
-    """Index: sample; True where the prediction at `eps` is right."""
-    (text,) = (e.text for e in evaluation.epsilons if e == eps)
-    return evaluation.correct()[text]
-
-
-def lead(higher: Evaluation, lower: Evaluation, eps: Eps) -> float:
-    """`above` at one epsilon of two evaluations, or 0; their counts mostly say so without rows."""
-    same = higher.tally.images == lower.tally.images
-    if same and accident(_right(higher, eps) - _right(lower, eps)):
-        return 0.0
-    return above(right(higher, eps), right(lower, eps)) or 0.0
-
-
-def accident(gap: int) -> bool:
-    """Whether so many more right ones are chance by the sign test, whichever samples they are."""
-    return gap <= 0 or 0.5**gap >= SURE  # p is least where none of the others was broken
-
-
-def accuracy(evaluation: Evaluation, eps: Eps) -> float:
-    return _right(evaluation, eps) / evaluation.n
-
-
-def _right(evaluation: Evaluation, eps: Eps) -> int:
-    return evaluation.tally.right[evaluation.epsilons.index(eps)]
-
-
-def above(higher: pd.Series, lower: pd.Series) -> float | None:
-    """By how much accuracy is higher on the samples both have, if that is no accident."""
-    both = higher.index.intersection(lower.index)
-    a, b = higher[both], lower[both]
-    more, less = int((a & ~b).sum()), int((b & ~a).sum())
-    if more <= less or float(bdtr(less, more + less, 0.5)) >= SURE:
-        return None
-    return float(a.mean() - b.mean())

@@ -36,6 +36,10 @@ class Targeted(Attack):
     )
 
     @property
+    def aims(self) -> bool:
+        return self.target != "none"
+
+    @property
     def fixed(self) -> bool:
         """Whether it aims at one class for all samples."""
         return self.target not in WORDS
@@ -75,7 +79,7 @@ def choose_targets(attack: Attack, images: Images, clean: Clean, seed: int) -> T
         UsageError: the network has no such class.
     """
     labels = images.labels
-    if not isinstance(attack, Targeted) or attack.target == "none":
+    if not isinstance(attack, Targeted) or not attack.aims:
         return None
     if attack.target == "least-likely":
         return clean.least_likely

@@ -19,7 +19,8 @@ from fractions import Fraction
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import number, split
-from robustbench_cli.trust.check import Check, Evidence, Finding, accuracy, lead, shared
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import accuracies, lead, shared
 
 ONE_STEP = ("fgsm-at", "fast-at", "free-at")
 REMEDY = (
@@ -45,8 +46,8 @@ class CatastrophicOverfitting(Check):
             if one.norm != "linf" or eps.value > radius:
                 continue
             about += [one, many]
-            high, low = accuracy(one, eps), accuracy(many, eps)
-            collapsed = _collapsed(one.clean_accuracy, high, low)
+            clean, high, low = accuracies(one, many, eps)
+            collapsed = _collapsed(clean, high, low)
             gap = lead(one, many, eps) if collapsed else 0.0
             text = f"{one.attack} leaves {high:.1%} and {many.attack} {low:.1%} at eps {eps}"
             worst = max(worst or (0.0, ""), (gap, text))

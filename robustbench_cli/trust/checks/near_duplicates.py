@@ -1,7 +1,8 @@
 """Are several attacks really several?
 
 BIM and PGD take the same steps and differ in where they start: together they are hardly more than
-one. Warns where two attacks of that family are all there is of a norm.
+one. Warns where two attacks of that family are all there is of a norm; one that aims at a class is
+no second opinion either.
 Carlini et al., "On Evaluating Adversarial Robustness", 2019, arXiv 1902.06705.
 """
 
@@ -21,7 +22,8 @@ WEAK = {"fgsm", "fgm", "noise"}  # no second opinion either
 class NearDuplicates(Check):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         for norm in sorted({e.norm for e in evidence.evaluations}):
-            strong = [e for e in evidence.evaluations if e.norm == norm and _kind(e) not in WEAK]
+            alike = [e for e in evidence.evaluations if e.norm == norm and not e.tally.targeted]
+            strong = [e for e in alike if _kind(e) not in WEAK]
             kinds = {_kind(e) for e in strong}
             if len(kinds) < 2:
                 continue

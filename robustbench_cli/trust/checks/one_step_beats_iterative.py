@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding, lead, shared
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import lead, shared
 
 
 @dataclass(kw_only=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from scipy.special import bdtr
 
-from robustbench_cli.trust.check import SURE, Check, Evidence, Finding
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import SURE
 
 
 @dataclass(kw_only=True)

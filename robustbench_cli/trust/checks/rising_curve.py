@@ -17,7 +17,8 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, accident, right
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import above, accident, right
 
 Raw = dict[Eps, pd.Series]
 
