@@ -96,7 +96,7 @@ def lead(higher: Evaluation, lower: Evaluation, eps: Eps) -> float:
 def accuracies(first: Evaluation, second: Evaluation, eps: Eps) -> tuple[float, float, float]:
     """On the samples that both have: clean, of the first and of the second at an epsilon."""
     if first.tally.images == second.tally.images:
-        return first.clean_accuracy, *(_right(e, eps) / e.n for e in (first, second))
+        return first.clean_accuracy, _right(first, eps) / first.n, _right(second, eps) / second.n
     one, other, unchanged = right(first, eps), right(second, eps), _once(first)
     both = one.index.intersection(other.index)
     clean = unchanged["clean"] == unchanged["label"]
