@@ -63,7 +63,7 @@ class Evidence:
 class Finding:
     """One verdict: what was seen, and what to type about it.
 
-    about: the evaluations that it speaks of; empty where it speaks of the network. asked: whether
+    of: the evaluations that it speaks of; empty where it speaks of the network. asked: whether
     one of them was asked for, or the network is.
     """
 
@@ -71,7 +71,7 @@ class Finding:
     level: Level
     text: str
     remedy: str = ""
-    about: tuple[Evaluation, ...] = field(default=(), repr=False, compare=False)
+    of: tuple[Evaluation, ...] = field(default=(), repr=False, compare=False)
     asked: bool = True
 
     def __str__(self) -> str:
@@ -89,9 +89,9 @@ class Check(Plugin):
         raise NotImplementedError
 
     def found(
-        self, level: Level, text: str, remedy: str = "", *, about: Iterable[Evaluation] = ()
+        self, level: Level, text: str, remedy: str = "", *, of: Iterable[Evaluation] = ()
     ) -> Finding:
-        return Finding(self.name, level, text, remedy, tuple(about))
+        return Finding(self.name, level, text, remedy, tuple(of))
 
 
 def examine(evidence: Evidence) -> list[Finding]:

@@ -108,7 +108,7 @@ def _marked(
     mine = {id(e) for e in evaluations if e.file_name in asked.files}
     return [
         finding
-        if not finding.about or mine & {id(e) for e in finding.about}
+        if not finding.of or mine & {id(e) for e in finding.of}
         else replace(finding, asked=False)
         for finding in findings
     ]
@@ -208,7 +208,7 @@ def _entry(subject: Subject, finding: Finding) -> dict[str, Any]:
         "view": subject.view,
         "check": finding.check,
         "level": finding.level,
-        "attacks": sorted({evaluation.attack for evaluation in finding.about}),
+        "attacks": sorted({evaluation.attack for evaluation in finding.of}),
         "text": finding.text,
         "remedy": finding.remedy or None,
     }

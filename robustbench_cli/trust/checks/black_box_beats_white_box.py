@@ -41,14 +41,14 @@ class BlackBoxBeatsWhiteBox(Check):
             source = other.record.get("source")
             name = f"{other.attack} from {source}" if source else other.attack
             if not most:
-                yield self.found("pass", f"{name} breaks no more than gradients do", about=about)
+                yield self.found("pass", f"{name} breaks no more than gradients do", of=about)
                 continue
             yield self.found(
                 "failure",
                 f"{name} breaks {most:.1%} more than every gradient attack at eps {where}: "
                 "gradients are masked",
                 f"report {name}, and strengthen it",
-                about=about,
+                of=about,
             )
 
     def _rivals(self, evidence: Evidence) -> Iterator[Finding]:
@@ -63,11 +63,11 @@ class BlackBoxBeatsWhiteBox(Check):
                     f"{what} breaks {fell} of {seen['tried']} that {evaluation.attack} left "
                     f"at eps {seen['eps']}: gradients are masked",
                     f"attack without gradients: {blind(evaluation.norm)}",
-                    about=[evaluation],
+                    of=[evaluation],
                 )
             else:
                 text = f"noise breaks nothing that {evaluation.attack} left"
-                yield self.found("pass", text, about=[evaluation])
+                yield self.found("pass", text, of=[evaluation])
 
 
 def _again(evaluation: Evaluation, tried: float) -> float:

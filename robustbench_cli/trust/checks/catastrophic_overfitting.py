@@ -54,7 +54,7 @@ class CatastrophicOverfitting(Check):
         ended = {} if evidence.config.get("stop_on") else evidence.ended  # another epoch was kept
         if worst and worst[0]:
             text = f"{worst[1]}: {method} overfitted to one step"
-            yield self.found("failure", text, REMEDY, about=about)
+            yield self.found("failure", text, REMEDY, of=about)
         elif _ended_so(ended, method):
             yield self.found(
                 "failure",
@@ -63,7 +63,7 @@ class CatastrophicOverfitting(Check):
                 REMEDY,
             )
         elif worst:
-            yield self.found("pass", f"{method} withstands more than one step", about=about)
+            yield self.found("pass", f"{method} withstands more than one step", of=about)
 
 
 def _trained(config: Mapping[str, object]) -> tuple[str, Fraction] | None:

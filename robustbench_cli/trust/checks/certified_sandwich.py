@@ -55,13 +55,13 @@ class CertifiedSandwich(Check):
                 f"{attack.attack} breaks {worst[1]} for which {proof.attack} vouches: the attack "
                 "or the certificate is wrong",
                 "do both again: --force; and see what the attack's own record says",
-                about=[attack, proof],
+                of=[attack, proof],
             )
         elif compared and one_goal(attack, proof):  # one that aims breaks less by nature
             yield self.found(
                 "pass",
                 f"{attack.attack} breaks no more than chance of what {proof.attack} holds",
-                about=[attack, proof],
+                of=[attack, proof],
             )
 
 

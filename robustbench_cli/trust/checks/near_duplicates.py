@@ -31,10 +31,10 @@ class NearDuplicates(Check):
                 listing = " and ".join(f"{norm}-{kind}" for kind in sorted(kinds))
                 text = f"{listing} are near-duplicates and count as one attack"
                 yield self.found(
-                    "warning", text, f"add one of another kind: {blind(norm)}", about=strong
+                    "warning", text, f"add one of another kind: {blind(norm)}", of=strong
                 )
             else:
-                yield self.found("pass", f"{norm}: attacks of more than one kind", about=strong)
+                yield self.found("pass", f"{norm}: attacks of more than one kind", of=strong)
 
 
 def _kind(evaluation: Evaluation) -> str:

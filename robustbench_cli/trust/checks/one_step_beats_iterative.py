@@ -30,7 +30,7 @@ class OneStepBeatsIterative(Check):
             both = about[one_name, many_name]
             if not most:
                 text = f"{many_name} breaks no fewer samples than {one_name}"
-                yield self.found("pass", text, about=both)
+                yield self.found("pass", text, of=both)
                 continue
             yield self.found(
                 "failure",
@@ -38,5 +38,5 @@ class OneStepBeatsIterative(Check):
                 "attack fails, or gradients are masked",
                 f"strengthen it: -a {many_name.partition(':')[0]}:steps=100,restarts=5, and add "
                 "an attack without gradients",
-                about=both,
+                of=both,
             )

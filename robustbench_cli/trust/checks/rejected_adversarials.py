@@ -31,9 +31,9 @@ class RejectedAdversarials(Check):
                     f"and do not count; {count} like that of sample {first['index']}: "
                     f"{first['reason']}",
                     "see `rejected` in the record (attacks/*.json)",
-                    about=[evaluation],
+                    of=[evaluation],
                 )
             else:
                 yield self.found(
-                    "pass", f"every adversarial of {evaluation.attack} passed", about=[evaluation]
+                    "pass", f"every adversarial of {evaluation.attack} passed", of=[evaluation]
                 )

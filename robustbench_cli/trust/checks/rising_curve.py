@@ -33,21 +33,17 @@ class RisingCurve(Check):
                     "failure",
                     f"{name}: at eps 0 accuracy is not the clean accuracy",
                     "attack again: --force",
-                    about=[evaluation],
+                    of=[evaluation],
                 )
             if _falls(evaluation):
-                yield self.found(
-                    "pass", f"{name}: accuracy never rises with eps", about=[evaluation]
-                )
+                yield self.found("pass", f"{name}: accuracy never rises with eps", of=[evaluation])
                 continue
             raw = _raw(evaluation)
             if len(raw) < 2:
                 continue
             rises = list(_rises(raw))
             if not rises:
-                yield self.found(
-                    "pass", f"{name}: accuracy never rises with eps", about=[evaluation]
-                )
+                yield self.found("pass", f"{name}: accuracy never rises with eps", of=[evaluation])
                 continue
             rise, low, high = max(rises)
             yield self.found(
@@ -55,7 +51,7 @@ class RisingCurve(Check):
                 f"{name}: accuracy rises by {rise:.1%} from eps {low} to {high}, so the attack "
                 "overshoots or gradients are masked",
                 f"add an iterative attack: -a {evaluation.norm}-pgd",
-                about=[evaluation],
+                of=[evaluation],
             )
 
 

@@ -27,9 +27,9 @@ class SilentSuccess(Check):
                     "adversarial on the way and not at the end",
                     "use an attack that keeps its best point: "
                     + suggest(f"{norm}-apgd-ce", f"{norm}-pgd"),
-                    about=[evaluation],
+                    of=[evaluation],
                 )
             else:
                 yield self.found(
-                    "pass", f"{evaluation.attack} returns what it found", about=[evaluation]
+                    "pass", f"{evaluation.attack} returns what it found", of=[evaluation]
                 )

@@ -38,13 +38,13 @@ class UnboundedEpsilon(Check):
                     f"{evaluation.attack} leaves {accuracy:.1%} at eps {eps}, where an image can "
                     f"become any other: the attack fails, or gradients are masked",
                     f"attack without gradients: {blind(evaluation.norm)}",
-                    about=[evaluation],
+                    of=[evaluation],
                 )
             else:
                 yield self.found(
                     "pass",
                     f"{evaluation.attack} leaves nothing without a bound",
-                    about=[evaluation],
+                    of=[evaluation],
                 )
 
 
