@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
-    from .reporting.report import figure, table
+    from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
     from .runs.evaluation import Evaluation
     from .runs.run import Run, load_runs
@@ -54,6 +54,7 @@ _HOMES = {
     "eps_range": "epsilon",
     "evaluate": "api",
     "figure": "reporting.report",
+    "judge": "reporting.report",
     "load_predictor": "training.deploy",
     "load_runs": "runs.run",
     "table": "reporting.report",
@@ -73,6 +74,7 @@ __all__ = [
     "eps_range",
     "evaluate",
     "figure",
+    "judge",
     "load_predictor",
     "load_runs",
     "table",

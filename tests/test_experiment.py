@@ -41,12 +41,27 @@ source = "plain"
 attack = "linf-fgsm"
 eps = "0.01"
 
+[[published]]
+method = "plain"
+attack = "linf-fgsm"
+eps = ["0", "0.01"]
+value = [99, 98.5]
+by = "method"
+
+[[claim]]
+better = "mlp:width=16"
+than = "mlp:width=8"
+attack = "linf-pgd"
+eps = "0.01"
+margin = 2
+
 [report]
 folder = "results"
 by = "model"
 attack = "linf-pgd"
 eps = "0.01"
 """
+CLAIM = "[[claim]]\nthan = 'plain'\nmeasure = 'area'\n"
 
 
 @pytest.fixture
@@ -76,6 +91,15 @@ def test_a_report_may_name_figures_and_lines(read) -> None:  # type: ignore[no-u
     text = '[report]\nfigures = ["scatter:eps=0.10", "history"]\nhighlight = "pgd-at"\n'
     found = read(text).report
     assert (found.figures, found.highlight) == (("scatter:eps=0.10", "history"), ("pgd-at",))
+
+
+def test_statements_are_by_what_the_report_is_by(read) -> None:  # type: ignore[no-untyped-def]
+    found = read(WHOLE).statements
+    assert [(p.by, p.measure, p.value) for p in found.published] == [
+        ("method", "clean", 0.99),
+        ("method", "accuracy", 0.985),
+    ]
+    assert [(c.by, c.first, c.margin) for c in found.claims] == [("model", "mlp:width=16", 0.02)]
 
 
 def test_seeds_are_innermost_and_axes_come_in_the_order_of_the_file(read) -> None:  # type: ignore[no-untyped-def]
@@ -159,6 +183,14 @@ def test_the_examples(path: Path) -> None:
         ("[report]\nfigures = ['scattr']", "did you mean 'scatter'?"),
         ("[report]\nby = 5", "[report] by must be str; got 5"),
         ("[report]\neps = 'x'", "'x' is no numbe"),
+        ("[[claim]]\nbeter = 'plain'", "[[claim]] has no 'beter'; did you mean 'better'?"),
+        (
+            f"{CLAIM}better = 'mixp'\nattack = 'linf-pgd'",
+            "no method named 'mixp'; did you mean 'mixup'?",
+        ),
+        (f"{CLAIM}better = 'mixup'\nattack = 'linf-pdg'", "did you mean 'linf-pgd'?"),
+        (f"{CLAIM}stronger = 'linf-pgd'\nmethod = 'als'", "no attack named 'plain'"),
+        ("[[published]]\nmethod = 'plian'\nmeasure = 'cost'\nvalue = 5", "mean 'plain'?"),
         ("a = ", "is no TOML: Invalid value"),
         ("x = " + "[" * 10_000, "is no TOML"),
         ("x = " + "9" * 5000, "is no TOML"),

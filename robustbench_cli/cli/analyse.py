@@ -12,6 +12,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import names
 
 from . import show
+from .completion import names_of
 from .groups import Output, Places, Voice, Work
 from .targets import Foreign, Guard, open_targets
 from .train import leave, run_grid
@@ -30,7 +31,13 @@ def analyse(
     target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to look at.")],
     analysis: Annotated[
         list[str] | None,
-        Option("--analysis", "-n", metavar="SPEC", help="What to look for; repeat for several."),
+        Option(
+            "--analysis",
+            "-n",
+            metavar="SPEC",
+            help="What to look for; repeat for several.",
+            autocompletion=names_of("analyses"),
+        ),
     ] = None,
     by: Annotated[str, Option(help="What a row stands for: method, model, data...")] = "method",
     view: Annotated[

@@ -11,6 +11,7 @@ from robustbench_cli.spec import ROOMS
 
 from .analyse import analyse
 from .attack import attack
+from .doctor import doctor
 from .report import report
 from .run import run
 from .spread import Command, with_groups
@@ -40,7 +41,6 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     no_args_is_help=True,
     help=EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,6 +53,7 @@ COMMANDS: dict[Command, str] = {
     analyse: "Look inside and around: church windows, margins, subspaces...",
     report: "Tables and pictures from run directories.",
     run: "A whole experiment from one TOML file.",
+    doctor: "What is installed, which device, which data are there.",
 }
 for command, line in COMMANDS.items():
     app.command(command.__name__.replace("_", "-"), short_help=line)(with_groups(command))

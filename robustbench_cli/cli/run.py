@@ -16,6 +16,7 @@ from .train import run_grid
 if TYPE_CHECKING:
     from robustbench_cli.experiment.plan import ReportConfig
     from robustbench_cli.jobs import Job
+    from robustbench_cli.reporting.statements import Statements
 
 
 def run(
@@ -27,6 +28,8 @@ def run(
     voice: Voice,
 ) -> None:
     """A whole experiment from one file: train a grid, attack it, transfer, analyse, report.
+
+    Published numbers in the file stand beside ours, and claims get a verdict.
 
     The jobs are those of the other subcommands. What is finished is not done again, so a killed
     experiment goes on where it was, and a longer file does only what is new.
@@ -64,9 +67,11 @@ def run(
     if work.part:
         show.say(f"part {work.part} is done; when all are: robustmix run {file}")
     elif usable and experiment.attack:
-        _report(experiment.report, usable, output)
+        _report(experiment.report, experiment.statements, usable, output)
     elif usable and experiment.analyse:
-        _summarise(experiment.report, usable, output)
+        _summarise(experiment.report, experiment.statements, usable, output)
+    elif usable and experiment.statements:
+        _judge(experiment.report, experiment.statements, usable, output)
     elif usable:
         show.emit("\n".join(map(str, usable)), output.output)
     if failed:
@@ -86,13 +91,16 @@ def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
     return ready
 
 
-def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
+def _report(
+    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+) -> None:
     from robustbench_cli.reporting.report import table, write_report
     from robustbench_cli.runs.run import load_runs
 
     runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
     if plan.folder is None:
-        show.emit_table(table(runs, by=plan.by, attack=attack, epsilons=epsilons), output)
+        made = table(runs, by=plan.by, attack=attack, epsilons=epsilons, statements=statements)
+        show.emit_table(made, output)
         return
     made, written = write_report(
         runs,
@@ -102,20 +110,33 @@ def _report(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
         epsilons=epsilons,
         highlight=plan.highlight,
         figures=plan.figures,
+        statements=statements,
     )
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
 
 
-def _summarise(plan: ReportConfig, paths: Sequence[Path], output: Output) -> None:
+def _summarise(
+    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+) -> None:
     """The numbers of the analyses, of an experiment without attacks."""
     from robustbench_cli.reporting.report import summary, write_summary
     from robustbench_cli.runs.run import load_runs
 
     runs = load_runs(paths)
     if plan.folder is None:
-        show.emit_table(summary(runs, by=plan.by), output)
+        show.emit_table(summary(runs, by=plan.by, statements=statements), output)
         return
-    made, written = write_summary(runs, plan.folder, by=plan.by)
+    made, written = write_summary(runs, plan.folder, by=plan.by, statements=statements)
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+
+
+def _judge(
+    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+) -> None:
+    """What others say, of an experiment that only trains: what training costs."""
+    from robustbench_cli.reporting.report import judge
+    from robustbench_cli.runs.run import load_runs
+
+    show.emit_table(judge(load_runs(paths), statements, by=plan.by), output)

@@ -12,6 +12,8 @@ from typer import Option
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 
+from .completion import names_of
+
 if TYPE_CHECKING:
     from robustbench_cli.jobs import Where
     from robustbench_cli.jobs.attack_config import AttackConfig
@@ -23,11 +25,20 @@ class Foreign:
     """What somebody else's weights do not say of themselves."""
 
     data: Annotated[
-        str | None, Option(metavar="SPEC", help="For a checkpoint file: its data set.")
+        str | None,
+        Option(
+            metavar="SPEC",
+            help="For a checkpoint file: its data set.",
+            autocompletion=names_of("datasets"),
+        ),
     ] = None
     model: Annotated[
         str | None,
-        Option(metavar="SPEC", help="For a checkpoint file: its network, where several fit."),
+        Option(
+            metavar="SPEC",
+            help="For a checkpoint file: its network, where several fit.",
+            autocompletion=names_of("models"),
+        ),
     ] = None
     normalise: Annotated[
         str | None,
@@ -49,7 +60,13 @@ class Strength:
 
     attack: Annotated[
         list[str] | None,
-        Option("--attack", "-a", metavar="SPEC", help="Repeat for several. [linf-pgd]"),
+        Option(
+            "--attack",
+            "-a",
+            metavar="SPEC",
+            help="Repeat for several. [linf-pgd]",
+            autocompletion=names_of("attacks"),
+        ),
     ] = None
     eps: Annotated[
         list[str] | None,

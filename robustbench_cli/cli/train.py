@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from . import show
+from .completion import names_of
 from .groups import Places, Voice, Work
 
 if TYPE_CHECKING:
@@ -21,13 +22,27 @@ def train(
     *,
     method: Annotated[
         list[str] | None,
-        Option("--method", "-m", metavar="SPEC[+SPEC...]", help="Repeat for a grid. [plain]"),
+        Option(
+            "--method",
+            "-m",
+            metavar="SPEC[+SPEC...]",
+            help="Repeat for a grid. [plain]",
+            autocompletion=names_of("methods"),
+        ),
     ] = None,
     data: Annotated[
-        list[str] | None, Option(metavar="SPEC", help="Repeat for a grid. [digits: no download]")
+        list[str] | None,
+        Option(
+            metavar="SPEC",
+            help="Repeat for a grid. [digits: no download]",
+            autocompletion=names_of("datasets"),
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, Option(metavar="SPEC", help="Repeat for a grid. [lenet5]")
+        list[str] | None,
+        Option(
+            metavar="SPEC", help="Repeat for a grid. [lenet5]", autocompletion=names_of("models")
+        ),
     ] = None,
     seed: Annotated[list[int] | None, Option(help="Repeat for a grid. [0]", min=0)] = None,
     seeds: Annotated[
@@ -59,7 +74,11 @@ def train(
     compile: Annotated[bool, Option("--compile", help="Fuse blocks by torch.compile.")] = False,
     stop_on: Annotated[
         str | None,
-        Option(metavar="SPEC", help="Keep the epoch that withstands this attack best."),
+        Option(
+            metavar="SPEC",
+            help="Keep the epoch that withstands this attack best.",
+            autocompletion=names_of("attacks"),
+        ),
     ] = None,
     stop_eps: Annotated[
         str | None, Option(metavar="EPS", help="Its radius. [the method's, or by data set]")

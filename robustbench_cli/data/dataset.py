@@ -102,6 +102,11 @@ class Dataset(Plugin):
         """
         raise NotImplementedError
 
+    @classmethod
+    def whereabouts(cls, root: Path) -> str:
+        """Where its files are, for a reader; without opening them."""
+        return "always there"
+
     def stamp(self) -> Hashable:
         """Another value whenever files of the user's own have changed; read without opening them.
 

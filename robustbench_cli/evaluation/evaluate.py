@@ -115,15 +115,19 @@ def evaluate_model(
             if real == "auto":
                 real = "ascending" if network.random else "bisect"
             documents = attacked(stored, real)
-            rows, audit = _told(plan, victim, documents)
+            rows, audits = _told(plan, victim, documents)
             spent, doubts = documents, ""
-            if about["schedule"] == "auto" and real == "bisect" and (doubts := contradicted(audit)):
+            if (
+                about["schedule"] == "auto"
+                and real == "bisect"
+                and (doubts := contradicted(audits))
+            ):
                 real = "ascending"
                 stored = open_parts(parts and parts / real, about, victim.clean)
                 documents = attacked(stored, real)
-                rows, audit = _told(plan, victim, documents)
+                rows, audits = _told(plan, victim, documents)
                 spent = [*spent, *documents]
-    record = {**make_record(plan, about, documents, spent), **audit, "schedule": real}
+    record = {**make_record(plan, about, documents, spent), **audits, "schedule": real}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record), *filter(None, [doubts])]
     record |= at_target(rows, plan.epsilons)

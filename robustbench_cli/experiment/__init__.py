@@ -18,6 +18,20 @@ eps = "0.1"
 [[analyse]]                               # of every run; -o, or [report], draws what is stored
 analysis = ["church-window", "per-class"]
 
+[[published]]                             # a printed number, set beside ours
+method = "plain"
+attack = "linf-fgsm"
+eps = "0.1"
+value = 32.2
+source = "table 1"
+
+[[claim]]                                 # ends as supported, not supported or contradicted
+better = "pgd-at"
+than = ["plain", "mixup"]
+attack = "linf-pgd"
+measure = "area"
+text = "Training against an attack withstands it best."
+
 [report]
 folder = "results"
 figures = ["scatter", "history"]          # beside those that every report has

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.jobs import AnalyseJob, AttackJob, TrainJob, TransferJob
+from robustbench_cli.reporting.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Experiment:
     transfer: tuple[TransferJob, ...] = ()
     report: ReportConfig = field(default_factory=ReportConfig)
     analyse: tuple[AnalyseJob, ...] = ()
+    statements: Statements = field(default_factory=Statements)
 
     @property
     def run_paths(self) -> list[Path]:

@@ -11,9 +11,9 @@ from robustbench_cli.jobs import TrainJob, Where
 
 from . import values
 from .plan import Experiment
-from .sections import analyse, attack, report, train
+from .sections import analyse, attack, report, statements, train
 
-_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report"}
+_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report", "published", "claim"}
 
 
 def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experiment:
@@ -38,15 +38,17 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
     configs = train.read(values.table(document, "train"))
     jobs = tuple(TrainJob(config, where, force) for config in configs)
+    plan = report.read(values.table(document, "report"))
     return Experiment(
         jobs,
         tuple(attack.attacks(values.tables(document, "attack"), jobs, where, force)),
         tuple(attack.transfers(values.tables(document, "transfer"), jobs, where, force)),
-        report.read(values.table(document, "report")),
+        plan,
         tuple(
             job
             for name in ("analyse", "analyze")
             for section in values.tables(document, name)
             for job in analyse.read(name, section, jobs, where, force)
         ),
+        statements.read(document, plan.by),
     )

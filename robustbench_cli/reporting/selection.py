@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
@@ -16,10 +16,12 @@ from robustbench_cli.spec import Plugin, split
 from robustbench_cli.trust.examine import Found, apart, examine_runs, verdict_line, warnings
 
 from .analyses import Analyses, Answer, collect_analyses
+from .numbers.claims import Judged, judge
 from .numbers.compare import Comparison, compare
 from .numbers.frame import Attacks, collect
 from .numbers.summary import Curve, summarise
 from .numbers.transfers import Cell, average, collect_transfers
+from .statements import Given, Statements, read_statements
 from .tables.notes import notes
 
 Epsilons = str | Iterable[Eps | str | float] | None
@@ -31,6 +33,7 @@ class Selection:
 
     An empty choice stands for all. `targets` narrows transfers to these runs. `against` names the
     group that the others are compared with, `highlight` those that figures show in colour.
+    `statements`: what others say of them.
     """
 
     runs: tuple[Run, ...]
@@ -41,6 +44,7 @@ class Selection:
     against: str | None = None
     highlight: tuple[str, ...] = ()
     analysis: Analyses = None
+    statements: Statements = field(default_factory=Statements)
 
     @classmethod
     def of(
@@ -54,6 +58,7 @@ class Selection:
         against: str | None = None,
         highlight: str | Iterable[str] = (),
         analysis: Analyses = None,
+        statements: Given | None = None,
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
         listed = (runs,) if isinstance(runs, Run) else tuple(runs)
@@ -71,6 +76,7 @@ class Selection:
             against=against,
             highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
             analysis=analysis,
+            statements=read_statements(statements or {}, by),
         )
 
     @cached_property
@@ -157,6 +163,11 @@ class Selection:
         if self.against is None:
             return []
         return compare(self.runs, self.curves, self.epsilons, self.against, self.by)
+
+    @cached_property
+    def judged(self) -> list[Judged]:
+        """The claims with their verdicts."""
+        return judge(self.runs, self.statements.claims)
 
     @cached_property
     def notes(self) -> list[str]:

@@ -39,3 +39,24 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1))
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * deviation / n**0.5
     return mean - half, mean + half
+
+
+def ratio_interval(
+    above: Sequence[float], below: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """For the ratio of two positive quantities, of their geometric means; None below three values.
+
+    Welch's interval for the difference of the logarithms (Welch, Biometrika 1947): seconds scatter
+    by shares of themselves, and the sides need not scatter alike.
+    """
+    if min(len(above), len(below)) < 3:
+        return None
+    logs = [np.log(np.asarray(side, float)) for side in (above, below)]
+    shares = [float(np.var(side, ddof=1)) / len(side) for side in logs]
+    middle, deviation = float(np.mean(logs[0]) - np.mean(logs[1])), sum(shares) ** 0.5
+    if not deviation:
+        return float(np.exp(middle)), float(np.exp(middle))
+    parts = zip(shares, logs, strict=True)
+    freedom = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in parts)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * deviation
+    return float(np.exp(middle - half)), float(np.exp(middle + half))

@@ -15,6 +15,9 @@ from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin, build, names
 
 Level = Literal["pass", "warning", "failure"]
+About = Literal["network", "attack", "gradients", "one step"]
+"""What a failure makes worthless: every accuracy of the network, those under attack, or only those
+under attacks that follow gradients, or that take one step."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Finding:
     level: Level
     text: str
     remedy: str = ""
+    about: About = "attack"
     of: tuple[Evaluation, ...] = field(default=(), repr=False, compare=False)
     asked: bool = True
 
@@ -83,6 +87,7 @@ class Check(Plugin):
     """One signal; one file in checks/ each."""
 
     room: ClassVar[str] = "checks"
+    about: ClassVar[About] = "attack"
 
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         """Nothing, where there is nothing to read; else at least one finding."""
@@ -91,7 +96,7 @@ class Check(Plugin):
     def found(
         self, level: Level, text: str, remedy: str = "", *, of: Iterable[Evaluation] = ()
     ) -> Finding:
-        return Finding(self.name, level, text, remedy, tuple(of))
+        return Finding(self.name, level, text, remedy, self.about, tuple(of))
 
 
 def examine(evidence: Evidence) -> list[Finding]:

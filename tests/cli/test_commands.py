@@ -422,6 +422,11 @@ source = "plain"
 attack = "linf-fgsm"
 eps = "0.01"
 
+[[claim]]
+better = 'mixup'
+than = "plain"
+measure = "clean"
+
 [report]
 folder = "results"
 """
@@ -447,9 +452,10 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     found = cli("run", experiment, "-j", "1", "--json")
     assert found.code == 0
     assert {curve["label"] for curve in json.loads(found.out)["curves"]} == {"plain", "mixup"}
-    assert {"table.md", "transfers.csv", "decay-curve.svg", "transfer-matrix.png"} <= {
-        path.name for path in Path("results").iterdir()
-    }
+    assert len(json.loads(found.out)["claims"]) == 1
+    names = {path.name for path in Path("results").iterdir()}
+    assert {"table.md", "transfers.csv", "decay-curve.svg", "transfer-matrix.png"} <= names
+    assert {"claims.json", "claims.png"} <= names
     done = cli("run", experiment, "--dry-run").out
     assert done == planned.out.replace("to do ", "done  ")
     before = contents(Path("runs"))

@@ -61,6 +61,10 @@ class Folder(Dataset):
         mark = hashlib.sha256(self.path.encode()).hexdigest()[:6]
         return str(self).replace(self.path, f"{Path(self.path).name}-{mark}", 1)
 
+    @classmethod
+    def whereabouts(cls, root: Path) -> str:
+        return "wherever PATH says: --data folder:PATH"
+
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         """`root` is not used: the pictures are where `path` says."""
         path = Path(self.path)

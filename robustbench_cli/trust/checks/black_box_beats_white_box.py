@@ -13,14 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding, blind
+from robustbench_cli.trust.check import About, Check, Evidence, Finding, blind
 from robustbench_cli.trust.comparing import blindly, hasty, lead, shared
 
 
 @dataclass(kw_only=True)
 class BlackBoxBeatsWhiteBox(Check):
+    about: ClassVar[About] = "gradients"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         known = [e for e in evidence.evaluations if "access" in e.record]
         black = [e for e in known if e.record["access"] != "gradient"]

@@ -15,11 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import ClassVar
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import number, split
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 from robustbench_cli.trust.comparing import accuracies, lead, shared
 
 ONE_STEP = ("fgsm-at", "fast-at", "free-at")
@@ -31,6 +32,8 @@ REMEDY = (
 
 @dataclass(kw_only=True)
 class CatastrophicOverfitting(Check):
+    about: ClassVar[About] = "one step"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         trained = _trained(evidence.config)
         if trained is None or not evidence.evaluations:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 from robustbench_cli.trust.comparing import lead, shared
 
 
 @dataclass(kw_only=True)
 class OneStepBeatsIterative(Check):
+    about: ClassVar[About] = "gradients"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         white = [e for e in evidence.evaluations if e.record.get("access") == "gradient"]
         one_step = [e for e in white if e.record.get("one_step")]
