@@ -192,9 +192,10 @@ def check_document(
         if entry.empty and (value is None or value == {}):
             continue
         if not JSON[entry.kind](value):
+            article = "an" if entry.kind.startswith("object") else "a"
             raise RunError(
                 f"{where} is damaged: {entry.name} is {short(repr(value))}, "
-                f"expected a {entry.kind}{' or null' * entry.empty}; {remedy}"
+                f"expected {article} {entry.kind}{' or null' * entry.empty}; {remedy}"
             )
         for inner in value if isinstance(value, list) else [value] if entry.within else []:
             if entry.within:

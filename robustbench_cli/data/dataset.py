@@ -30,10 +30,12 @@ class Images:
     """A labelled set on one device.
 
     pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
+    classes: what they are called; empty where nobody said.
     """
 
     pixels: Tensor
     labels: Tensor
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

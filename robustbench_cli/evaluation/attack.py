@@ -106,6 +106,11 @@ class Attack(Plugin):
             yield self.craft(model, samples, eps)
 
     @property
+    def aims(self) -> bool:
+        """Whether only one given class per sample counts as success."""
+        return False
+
+    @property
     def settings(self) -> dict[str, Any]:
         """Every parameter with its value."""
         return {f.name.replace("_", "-"): getattr(self, f.name) for f in parameters(type(self))}

@@ -16,14 +16,13 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part, Parts
 
-from .algorithms.targets import at_target
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .plan import Plan, Victim
 from .recording.outcomes import Outcomes
-from .recording.record import identify, make_record, make_rows, measured, open_parts
+from .recording.record import at_target, identify, make_record, make_rows, measured, open_parts
 from .scheduling.auditing import audit_entry, audit_notes, contradicted, draw_audit
 from .scheduling.chunk import run_chunk
 from .scheduling.schedules import ScheduleName
@@ -131,8 +130,7 @@ def evaluate_model(
     record = {**make_record(plan, about, documents, spent), **audits, "schedule": real}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record), *filter(None, [doubts])]
-    if victim.goals is not None:
-        record["at_target"] = at_target(rows)
+    record |= at_target(rows, plan.epsilons)
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
 
 

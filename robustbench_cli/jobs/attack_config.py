@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -79,12 +80,13 @@ def make_attack_config(
         UsageError: no such attack or defence, or epsilons that cannot be meant.
     """
     dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
-    grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
+    grid = tuple(sorted(set(epsilons))) or _usual(dataset, made, sweep)
     if made.norm == "linf":  # in L2 a sweep may go as far as the images' own diagonal
         for eps in grid:
             refuse_unscaled(f"{made} (linf): epsilon ", float(eps), made.norm, str(eps))
     written = build_defences(options.pop("defence", None), trusted=False)
     if isinstance(made, Certifier):
+        made.refuse_beyond(grid)
         _refuse_other(made, written)
         written, options = [], {**options, "view": "bare", "checks": "off", "eight_bit": False}
     config = AttackConfig(str(made), grid, **options, defence="+".join(map(str, written)) or None)
@@ -118,10 +120,17 @@ def _check(config: AttackConfig) -> None:
             )
 
 
-def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
-    if sweep:
-        return eps_range(dataset.usual_eps(norm, "ranges"))
-    return (Eps.parse(dataset.usual_eps(norm)),)
+def _usual(dataset: Dataset, attack: Attack, sweep: bool) -> tuple[Eps, ...]:
+    """Of a certificate, those that it can reach, if it reaches any above 0."""
+    usual = Eps.parse(dataset.usual_eps(attack.norm))
+    most = attack.reach if isinstance(attack, Certifier) and not attack.beyond else inf
+    if not sweep and float(usual) <= most:
+        return (usual,)
+    every = eps_range(dataset.usual_eps(attack.norm, "ranges"))
+    reached = tuple(eps for eps in every if float(eps) <= most)
+    if not any(eps.value for eps in reached):
+        return (usual,)
+    return reached if sweep else reached[-1:]
 
 
 class TestPart(NamedTuple):
@@ -140,4 +149,5 @@ def test_part(data: str, root: Path, device: str) -> TestPart:
 @lru_cache(maxsize=2)
 def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
     _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
-    return TestPart(images.to(devices.choose(device)), classes, images.digest())
+    named = replace(images.to(devices.choose(device)), classes=classes)
+    return TestPart(named, classes, images.digest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,9 +11,13 @@ from torch import nn
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Images
+from robustbench_cli.evaluation.algorithms.targets import Targeted
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.files import read_json
 from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import build
+from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, load_predictor
 
 from .attack_config import AttackConfig, test_part
@@ -42,9 +47,18 @@ def open_images(config: AttackConfig, run: Run, where: Where) -> Images:
 
     Raises:
         RunError: the data set is not there, or is another one than the run's.
+        UsageError: the attack aims at a class that the data set does not have, or an epsilon is
+            longer than an image.
     """
     same_data(run, where)
-    return config.images(run.config["data"], where.data, where.device)
+    images = config.images(run.config["data"], where.data, where.device)
+    attack, diagonal = build(Attack, config.attack), prod(images.shape) ** 0.5
+    for eps in config.epsilons if attack.norm == "l2" else ():  # its range is that of the images
+        what = f"{attack} ({attack.norm}): epsilon "
+        refuse_unscaled(what, float(eps), attack.norm, str(eps), longest=diagonal * (1 + 1e-6))
+    if isinstance(attack, Targeted) and attack.fixed:  # sooner than the network would say so
+        attack.number(images.classes, len(images.classes))
+    return images
 
 
 def test_images(run: Run, where: Where) -> Images:

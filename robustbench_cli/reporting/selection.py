@@ -13,7 +13,7 @@ from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin, split
-from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
+from robustbench_cli.trust.examine import Found, apart, examine_runs, verdict_line, warnings
 
 from .analyses import Analyses, Answer, collect_analyses
 from .numbers.claims import Judged, judge
@@ -182,9 +182,11 @@ class Selection:
         return examine_runs(self.runs, self.frame)
 
     @cached_property
-    def verdict(self) -> str:
-        """The line that ends the table."""
-        return verdict_line(self.findings, self.runs)
+    def verdict(self) -> tuple[str, ...]:
+        """The line that ends the table, and one about what was not asked for, if need be."""
+        others = apart(self.findings, self.runs)
+        line = verdict_line(self.findings, self.runs)
+        return (line, f"Apart: {others}") if others else (line,)
 
 
 def _pieces(label: str) -> set[str]:

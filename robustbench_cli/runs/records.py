@@ -62,6 +62,11 @@ _MEASURED = (
     ),
 )
 _AUDITED = (Entry("eps", "text", "the budget"), Entry("right", "text", "a 0 or 1 for each sample"))
+_REACHED = (
+    Entry("eps", "text", "the budget"),
+    Entry("reached", "whole number", "samples taken for the class aimed at"),
+    Entry("n", "whole number", "samples of other classes"),
+)
 _LISTED = (Entry("index", "whole number", "the sample"), Entry("reason", "text", "what happened"))
 
 EVALUATION = (
@@ -99,6 +104,13 @@ EVALUATION = (
         "samples attacked at every epsilon",
         (Entry("epsilons", "list of objects", "", _AUDITED, optional=True),),
         empty=True,
+        optional=True,
+    ),
+    Entry(
+        "at_target",
+        "list of objects",
+        "how many samples of other classes are taken for the class aimed at",
+        _REACHED,
         optional=True,
     ),
     Entry("signals", "object", "measurements that the checks read", _MEASURED, optional=True),

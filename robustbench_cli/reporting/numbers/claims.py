@@ -108,7 +108,7 @@ def _accuracy(known: Known, claim: Claim, confidence: float) -> Judged:
         raise LackingError("no image that all runs of both sides were shown")
     difference = _difference(sides, claim, confidence)
     levels = {
-        level_of(known.findings(claim.by, attack), curve.runs, curve.defence)
+        level_of(known.findings(claim.by, attack), curve.runs, curve.defence, curve.view)
         for curve, attack in zip(both, _attacks(claim), strict=True)
     }
     return Judged(
@@ -180,9 +180,9 @@ def _failures(known: Known, claim: Claim, sides: Sequence[Curve]) -> str:
     for curve, attack in zip(sides, _attacks(claim), strict=True):
         findings = known.findings(claim.by, attack)
         for name in curve.runs:
-            for finding in findings.get(Subject(name, curve.defence), ()):
+            for finding in findings.get(Subject.of(name, curve.defence, curve.view), ()):
                 if finding.level == "failure" and _matters(known, claim, curve, finding):
-                    found.setdefault(Subject(name, curve.defence), finding)
+                    found.setdefault(Subject.of(name, curve.defence, curve.view), finding)
     if not found:
         return ""
     (subject, first), *others = found.items()

@@ -81,5 +81,7 @@ def _beside(known: Known, published: Published) -> Beside:
         listing = ", ".join(map(str, curve.epsilons))
         lacks = f"eps {published.eps}" if published.eps else "three epsilons for an area"
         return Beside(published, curve.label, why=f"lacks {lacks}; there are: {listing}")
-    level = level_of(known.findings(published.by, published.attack), curve.runs, curve.defence)
+    level = level_of(
+        known.findings(published.by, published.attack), curve.runs, curve.defence, curve.view
+    )
     return Beside(published, curve.label, found, attack=curve.attack, n=curve.n, checks=level)
