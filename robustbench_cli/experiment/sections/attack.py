@@ -55,14 +55,14 @@ def _configs(section: Mapping[str, Any], data: str, name: str) -> list[AttackCon
             values.typed(section[key], kind, f"[[{name}]] {key}")
     return [
         make_attack_config(text, data, epsilons, sweep=name == "attack", defence=defence, **options)
-        for defence in values.texts(section.get("defence", "plain"))
-        for text in values.texts(section.get("attack", "linf-pgd"))
+        for defence in values.specs(section.get("defence", "plain"))
+        for text in values.specs(section.get("attack", "linf-pgd"))
     ]
 
 
 def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> list[TrainJob]:
     """The runs of the methods that `key` names; all runs where it is absent."""
-    written = values.texts(section.get(key, ()))
+    written = values.specs(section.get(key, ()))
     methods = ["+".join(map(str, build_all(Method, m, trusted=False))) for m in written]
     known = list(dict.fromkeys(job.config.method for job in train))
     for method in methods:
