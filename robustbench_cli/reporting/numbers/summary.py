@@ -82,6 +82,7 @@ class Curve:
     defence: str  # put before the finished network; or empty
     epsilons: tuple[Eps, ...]
     accuracy: tuple[Estimate, ...]
+    split: str = "test"
 
     @property
     def clean(self) -> Estimate:
@@ -181,7 +182,7 @@ def _curve(rows: pd.DataFrame) -> Curve:
     seeds = rows.drop_duplicates("run")["seed"]
     return Curve(
         **{k: str(first[k]) for k in ("label", "group", "data", "model", "method")},
-        **{k: str(first[k]) for k in ("attack", "norm", "view")},
+        **{k: str(first[k]) for k in ("attack", "norm", "view", "split")},
         runs=names,
         seeds=tuple(None if pd.isna(seed) else int(seed) for seed in seeds),
         n=int(rows["n"].min()),
