@@ -74,7 +74,7 @@ class Selecting:
         rest = self.rest(champions)
         if not self.optimism:
             return rest
-        more = self._attacks([job for job in champions if self._rivalled(job)], "test")
+        more = self._attacks(champions, "test")
         return replace(rest, attack=tuple(dict.fromkeys((*rest.attack, *more))))
 
     def stand_ins(self) -> tuple[Experiment, Experiment]:
@@ -117,10 +117,6 @@ class Selecting:
         for job in self.settings:
             found.setdefault(key_of(job.config.as_dict()), []).append(job)
         return list(found.values())
-
-    def _rivalled(self, job: TrainJob) -> bool:
-        key = key_of(job.config.as_dict())
-        return any(key == key_of(other.config.as_dict()) for other in self.competing)
 
 
 def _several(family: Sequence[TrainJob]) -> bool:

@@ -38,7 +38,7 @@ class Measure:
             "robust": f"accuracy under {self.attack} at ε={self.eps}, %",
             "clean": "clean accuracy, %",
             "area": f"area under {self.attack}, ε 0–{self.eps}, %",
-            "half": f"ε at half accuracy under {self.attack}",
+            "half": f"ε at half accuracy under {self.attack}, {self.eps} at most",
         }[self.quantity]
 
 
@@ -67,18 +67,23 @@ class Contest:
     """Settings of one method family, the best first; of equals, the one that was listed first."""
 
     family: str
-    measure: Measure | None  # None where there was nothing to choose
+    measure: Measure | None  # None where nothing was measured
     tried: tuple[Tried, ...]
+
+    @property
+    def open(self) -> bool:
+        """Whether there was anything to choose."""
+        return len(self.tried) > 1
 
     @property
     def champion(self) -> Tried | None:
         """None where no setting was measured with all its seeds."""
         first = self.tried[0]
-        return first if first.value is not None or len(self.tried) == 1 else None
+        return first if first.value is not None or not self.open else None
 
     @property
     def second(self) -> Tried | None:
-        after = self.tried[1] if len(self.tried) > 1 else None
+        after = self.tried[1] if self.open else None
         return after if after and after.value is not None else None
 
     @property
@@ -104,10 +109,12 @@ class Contest:
         return self.claimed.test.value - fresh.value
 
     def __str__(self) -> str:
-        if self.champion is None or self.measure is None:
-            return f"{self.family}: {len(self.tried)} tried"
-        value = self.champion.value.value if self.champion.value else float("nan")
-        return f"{self.family}: {self.champion.label} of {len(self.tried)}, {self.measure} {value}"
+        text = f"{self.family}: {self.champion.label if self.champion else 'none'}"
+        if self.champion is None or self.champion.value is None:
+            return text
+        value, half = self.champion.value.value, self.measure and self.measure.quantity == "half"
+        number = f"{value:.4f}" if half else f"{100 * value:.1f}"
+        return f"{text} of {len(self.tried)} tried, {number} ({self.measure})"
 
 
 def behind(contest: Contest, tried: Tried) -> float | None:
@@ -183,7 +190,7 @@ def contests(
         ]
         tried.sort(key=lambda each: -_rounded(each.value))  # stable: of equals, the first stays so
         measure = next((measures[group] for group in listed if group in measures), None)
-        found.append(Contest(names[key], measure if len(tried) > 1 else None, tuple(tried)))
+        found.append(Contest(names[key], measure, tuple(tried)))
     return found
 
 

@@ -51,8 +51,9 @@ def with_champions(table: Table, contests: Sequence[Contest]) -> Table:
 
 
 def _caption(contests: Sequence[Contest]) -> tuple[str, ...]:
-    measures = listing(dict.fromkeys(str(c.measure) for c in contests if c.measure))
-    seeds = listing(dict.fromkeys(seed for c in contests for t in c.tried for seed in _seeds(t)))
+    measures = listing(dict.fromkeys(str(c.measure) for c in contests if c.measure and c.open))
+    chosen = [tried for contest in contests if contest.open for tried in contest.tried]
+    seeds = listing(dict.fromkeys(seed for tried in chosen for seed in _seeds(tried)), 10)
     return (
         f"Chosen on validation images, held out of the training; seeds {seeds}.",
         *([f"Measure: {measures}."] if measures else []),
@@ -143,12 +144,12 @@ def _rows(contest: Contest) -> Iterable[dict[str, Any]]:
             "family": contest.family,
             "setting": tried.label,
             **{key: tried.config.get(key) for key in ("data", "model", "method")},
-            "rank": rank if tried.value or len(contest.tried) == 1 else None,
+            "rank": rank if tried.value or not contest.open else None,
             "champion": tried is contest.champion,
             "measure": measure.quantity if measure else None,
             "attack": measure.attack if measure else None,
             "eps": measure.eps.text if measure and measure.quantity == "robust" else None,
-            "seeds": " ".join(map(str, _seeds(tried))),
+            "seeds": " ".join(map(str, _seeds(tried) if contest.open else [])),
             **_spread("validation", tried.value),
             "behind": rounded(behind(contest, tried)),
             **_spread("test", tried.test),
