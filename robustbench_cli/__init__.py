@@ -34,9 +34,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
-    from .reporting.report import figure, judge, table
     from .reporting.contests import select
-    from .reporting.report import figure, table
+    from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
     from .runs.evaluation import Evaluation
     from .runs.run import Run, load_runs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from robustbench_cli.epsilon import grid
@@ -51,7 +51,7 @@ def configs(
     data: str,
     *,
     title: str = "[[attack]]",
-    keys: Set[str] = KEYS,
+    keys: set[str] = KEYS,
     sweep: bool = True,
 ) -> list[AttackConfig]:
     """One per defence and attack of a section with this title that may have these keys."""

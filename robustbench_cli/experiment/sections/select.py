@@ -1,8 +1,5 @@
 """``[select]``: the best setting of each method family, by images that were held out.
 
-[train] method = ["plain", "vib:beta={1e-4,1e-3,1e-2}"], seeds = 3
-[select] measure = "area", attack = "linf-pgd", eps-range = "0:0.3:0.05"
-
 Every setting is trained with the seeds of [train] and attacked on validation images. Of each family
 (the names in a spec, without their parameters) the best one is trained again with other seeds, and
 all later sections are about these champions alone.
