@@ -108,7 +108,8 @@ def _listed(experiment: Experiment, work: Work) -> Iterator[str]:
     yield from map(show.list_jobs, phases.values())
     if not experiment.select:
         return
-    if all(job.done() for job in (*experiment.train, *experiment.attack)):
+    known: list[Job] = [*experiment.train, *experiment.attack]
+    if all(job.done() for job in known):
         yield from map(show.list_jobs, _phases(experiment.select.after(), work).values())
         return
     first, _ = experiment.select.stand_ins()
