@@ -34,10 +34,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
+    from .reporting.contests import select
     from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
     from .runs.evaluation import Evaluation
     from .runs.run import Run, load_runs
+    from .spec import expand
     from .training.batch import Batch
     from .training.deploy import load_predictor
     from .training.method import Method
@@ -53,10 +55,12 @@ _HOMES = {
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
+    "expand": "spec",
     "figure": "reporting.report",
     "judge": "reporting.report",
     "load_predictor": "training.deploy",
     "load_runs": "runs.run",
+    "select": "reporting.contests",
     "table": "reporting.report",
     "train": "api",
     "transfer": "api",
@@ -73,10 +77,12 @@ __all__ = [
     "compose",
     "eps_range",
     "evaluate",
+    "expand",
     "figure",
     "judge",
     "load_predictor",
     "load_runs",
+    "select",
     "table",
     "train",
     "transfer",

@@ -12,6 +12,7 @@ from robustbench_cli.spec import ROOMS
 from .analyse import analyse
 from .attack import attack
 from .doctor import doctor
+from .grids import GridCommand
 from .report import report
 from .run import run
 from .spread import Command, with_groups
@@ -56,8 +57,9 @@ COMMANDS: dict[Command, str] = {
     doctor: "What is installed, which device, which data are there.",
 }
 for command, line in COMMANDS.items():
-    app.command(command.__name__.replace("_", "-"), short_help=line)(with_groups(command))
-app.command("analyze", hidden=True)(with_groups(analyse))
+    name = command.__name__.replace("_", "-")
+    app.command(name, cls=GridCommand, short_help=line)(with_groups(command))
+app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 
 def _print_version(asked: bool) -> None:

@@ -31,6 +31,8 @@ def attack(
     \b
       robustmix attack runs/digits-lenet5-plain-s0
       robustmix attack runs/* -a linf-fgsm -a linf-pgd:steps=40,restarts=5 -e 0.05,0.1,0.2
+      robustmix attack runs/* -a 'linf-pgd:steps={10,40}' --defence 'jpeg:quality={50,75}'
+      robustmix attack runs/* --split validation          to choose settings by
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """

@@ -51,5 +51,6 @@ def sweep_epsilon(
     finished = run_grid(jobs, work.workers, "evaluations", voice)
     if any(f.path for f in finished):
         attacks = list(dict.fromkeys(job.config.attack for job in jobs))
-        show.emit_table(table(runs, by=by, attack=attacks), output)
+        seen = [run.on(strength.split) for run in runs]
+        show.emit_table(table(seen, by=by, attack=attacks), output)
     leave(finished)

@@ -76,7 +76,11 @@ class Strength:
         list[str] | None,
         Option(metavar="START:STOP:STEP", help="Both ends included, exact."),
     ] = None
-    samples: Annotated[int | None, Option(min=1, help="The first N test images. [all]")] = None
+    samples: Annotated[int | None, Option(min=1, help="The first N images. [all]")] = None
+    split: Annotated[
+        Literal["test", "validation"],
+        Option(help="Which images; validation: held out of the run's training, to choose by."),
+    ] = "test"
     schedule: Annotated[
         Literal["auto", "ascending", "independent", "bisect"],
         Option(
@@ -128,6 +132,7 @@ class Strength:
                 grid(self.eps or (), self.eps_range or ()),
                 sweep=sweep,
                 samples=self.samples,
+                split=self.split,
                 seed=self.attack_seed,
                 schedule=self.schedule,
                 view=self.view,

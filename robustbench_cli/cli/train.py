@@ -26,7 +26,7 @@ def train(
             "--method",
             "-m",
             metavar="SPEC[+SPEC...]",
-            help="Repeat for a grid. [plain]",
+            help="Repeat, or braces, for a grid. [plain]",
             autocompletion=names_of("methods"),
         ),
     ] = None,
@@ -96,6 +96,7 @@ def train(
       robustmix train                                     plain lenet5 on digits, seconds
       robustmix train -m mixup:alpha=0.4+pgd-at:eps=8/255 --data cifar10 --model resnet18
       robustmix train -m plain -m pgd-at -m info-mixup --seeds 3 -j 2
+      robustmix train -m 'vib:beta={1e-4,1e-3}'           a grid: write it in quotes
       robustmix train -m pgd-at --stop-on linf-pgd:steps=10    (Rice et al., 2020)
       RUN=$(robustmix train -q --epochs 3) && robustmix attack $RUN
     """

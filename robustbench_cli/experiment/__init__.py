@@ -2,8 +2,12 @@
 
 [train]                                   # every key may be a list: the grid is their product
 data = "digits"
-method = ["plain", "pgd-at", "mixup:alpha=0.4+pgd-at"]
+method = ["plain", "pgd-at", "mixup:alpha={0.2,0.4}+pgd-at"]
 seeds = 3
+
+[select]                                  # left out, as a rule: then all of the grid goes on
+measure = "area"                          # the best of each method, on held-out images, goes on
+eps-range = "0:0.5:0.05"
 
 [[attack]]                                # any number of these
 attack = ["linf-fgsm", "linf-pgd:steps=40"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ from robustbench_cli.jobs import TrainJob, Where
 
 from . import values
 from .plan import Experiment
-from .sections import analyse, attack, report, statements, train
+from .sections import analyse, attack, report, select, statements, train
 
-_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report", "published", "claim"}
+_SECTIONS = {
+    *("train", "select", "attack", "transfer", "analyse", "analyze", "report"),
+    *("published", "claim"),
+}
 
 
 def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experiment:
@@ -38,9 +43,19 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
     configs = train.read(values.table(document, "train"))
     jobs = tuple(TrainJob(config, where, force) for config in configs)
+    rest = partial(_on, document, where, force)
+    if "select" in document:
+        return select.read(values.table(document, "select"), jobs, rest)
+    return rest(jobs)
+
+
+def _on(
+    document: dict[str, Any], where: Where, force: bool, jobs: Sequence[TrainJob]
+) -> Experiment:
+    """The sections behind [train], on the networks that these jobs train."""
     plan = report.read(values.table(document, "report"))
     return Experiment(
-        jobs,
+        tuple(jobs),
         tuple(attack.attacks(values.tables(document, "attack"), jobs, where, force)),
         tuple(attack.transfers(values.tables(document, "transfer"), jobs, where, force)),
         plan,

@@ -19,6 +19,7 @@ from robustbench_cli.evaluation.recording.record import identify
 from robustbench_cli.evaluation.scheduling.schedules import ScheduleName
 from robustbench_cli.evaluation.signal import Effort
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, Precision
+from robustbench_cli.runs.run import Split
 from robustbench_cli.spec import build, shorten
 from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, build_defences
@@ -31,7 +32,8 @@ class AttackConfig:
 
     attack: str
     epsilons: tuple[Eps, ...]
-    samples: int | None = None  # the first so many test images; None: all
+    samples: int | None = None  # the first so many images; None: all
+    split: Split = "test"  # of the images: nobody's, or held out of the run's training
     seed: int = 0
     schedule: ScheduleName = "auto"
     view: View = "deployed"
@@ -48,17 +50,14 @@ class AttackConfig:
     def crafting(self) -> Crafting:
         return Crafting(compile=self.compile, precision=self.precision)
 
-    def images(self, data: str, root: Path, device: str) -> Images:
-        """The test images of a data set that are attacked."""
-        images = test_part(data, root, device).images
-        return images[: self.samples] if self.samples else images
-
     def identity(self, images: Images, **more: Any) -> dict[str, Any]:
         """What the rows of this attack on these images depend on, and `more`."""
         if self.defence:
             more["defence"] = self.defence
         if self.eight_bit:
             more["eight_bit"] = True
+        if self.split != "test":
+            more["split"] = self.split
         return identify(
             build(Attack, self.attack),
             self.epsilons,
@@ -112,7 +111,7 @@ def _check(config: AttackConfig) -> None:
     if config.defence and config.view == "bare":
         raise UsageError(f"the bare view leaves {config.defence} out; type --view deployed")
     words: dict[str, Any] = {"schedule": ScheduleName, "view": View, "checks": Effort}
-    words["precision"] = Precision
+    words |= {"precision": Precision, "split": Split}
     for name, kind in words.items():
         if getattr(config, name) not in get_args(kind):
             raise UsageError(

@@ -48,10 +48,15 @@ def by_attack(
 
 def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
     """In percent, but for the epsilon at half; None where the curve does not have it."""
-    if quantity == "half":
-        return curve.half
-    found = {"robust": curve.at(eps), "clean": curve.clean, "area": curve.share}[quantity]
-    return None if found is None else in_percent(found)
+    found = taken(curve, quantity, eps)
+    return found if found is None or quantity == "half" else in_percent(found)
+
+
+def taken(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
+    """As a share of 1, but for the epsilon at half; None where the curve does not have it."""
+    if quantity == "robust":
+        return curve.at(eps)
+    return {"clean": curve.clean, "area": curve.share, "half": curve.half}[quantity]
 
 
 def in_percent(share: Estimate) -> Estimate:

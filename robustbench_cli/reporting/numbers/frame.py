@@ -12,7 +12,7 @@ import pandas as pd
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.data_identity import refuse_mixed
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.run import FOLDERS, Run
 from robustbench_cli.spec import Plugin
 from robustbench_cli.statistics.intervals import wilson
 
@@ -22,7 +22,7 @@ COLUMNS = (
     *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
     *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
     *("at_target", "at_target_low", "at_target_high", "aimed", "file", "files"),
-    *("evaluations", "classes", "defence", "notes", "forwards", "backwards", "seconds"),
+    *("evaluations", "classes", "defence", "notes", "split", "forwards", "backwards", "seconds"),
 )
 COST = ("forwards", "backwards", "seconds")
 Attacks = str | Plugin | Iterable[object] | None
@@ -40,8 +40,9 @@ def collect(
     accuracy, low, high: share of the n samples still classified right, with Wilson's interval.
     broken: how many were not. median_distance: of the verified perturbations, in their norm.
     classes: of the data set. defence: what stood before the network, or empty. notes: what the
-    attack recorded, a line each. forwards, backwards: of the whole evaluation, per sample; seconds:
-    all of it, on the machine where it ran.
+    attack recorded, a line each. split: whether the images are test or validation images.
+    forwards, backwards: of the whole evaluation, per sample; seconds: all of it, on the machine
+    where it ran.
     at_target: of targeted attacks, the share of the `aimed` samples of other classes that is taken
     for the class aimed at, with Wilson's interval; NaN and 0 of others.
     evaluations: how many files of the run the attack has; where several hold the same epsilon, the
@@ -66,7 +67,7 @@ def collect(
         for defence, evaluations in _by_defence(found).items():
             settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
             names = {"run": run.name, "group": group, "label": labels[group]}
-            names["defence"] = defence or ""
+            names |= {"defence": defence or "", "split": run.split}
             if defence:
                 settings["method"] = f"{settings['method']}+{defence}"
                 names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}
@@ -129,7 +130,7 @@ def view_of(evaluation: Evaluation) -> str:
 def _evaluations(run: Run, files: Sequence[Path]) -> list[Evaluation]:
     if not files:
         return run.evaluations()
-    folder = (run.path / "attacks").resolve()
+    folder = (run.path / FOLDERS[run.split]).resolve()
     return [Evaluation.load(path) for path in files if path.resolve().parent == folder]
 
 

@@ -85,6 +85,7 @@ class Curve:
     accuracy: tuple[Estimate, ...]
     at_target: tuple[Estimate, ...] = ()
     aimed: int = 0
+    split: str = "test"
 
     @property
     def clean(self) -> Estimate:
@@ -184,7 +185,7 @@ def _curve(rows: pd.DataFrame) -> Curve:
     seeds = rows.drop_duplicates("run")["seed"]
     return Curve(
         **{k: str(first[k]) for k in ("label", "group", "data", "model", "method")},
-        **{k: str(first[k]) for k in ("attack", "norm", "view")},
+        **{k: str(first[k]) for k in ("attack", "norm", "view", "split")},
         runs=names,
         seeds=tuple(None if pd.isna(seed) else int(seed) for seed in seeds),
         n=int(rows["n"].min()),

@@ -129,7 +129,7 @@ def common(curves: Sequence[Curve]) -> list[str]:
         count = f"{len(first.runs)} run{'s' * (len(first.runs) > 1)}"
         found.append(count + " each" * _differ(curves, "group"))
     if not _differ(curves, "n"):
-        found.append(f"{first.n} test images")
+        found.append(f"{first.n} {first.split} images")
     if not _differ(curves, "view"):
         found.append(view_text(first.view))
     return found

@@ -34,7 +34,7 @@ def points_table(files: Sequence[Path]) -> Table:
     """
     if not files:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
-    runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
+    runs = {path.parent.resolve(): Run.of(path) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
     found = examine_runs(runs.values(), frame)
     checked, others = entries(found, runs.values()), apart(found, runs.values())
@@ -76,7 +76,8 @@ def _section(run: str, rows: pd.DataFrame) -> Section:
         lines.append((*cells, *numbers, *target, far))
     counts = " to ".join(dict.fromkeys(str(n) for n in (rows["n"].min(), rows["n"].max())))
     norm, view = rows["norm"].iloc[0], rows["view"].iloc[0]
-    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view_text(view)}"
+    images = "validation images" if rows["split"].iloc[0] == "validation" else "images"
+    title = f"{run}, {NORMS.get(norm, norm)}, {counts} {images}, {view_text(view)}"
     header = (*_HEADER[:4], *(["at target"] if aims else ()), *_HEADER[4:])
     return Section(title, header, tuple(dict.fromkeys(lines)))
 
