@@ -24,11 +24,11 @@ from torch import Tensor
 from torchvision.datasets import ImageFolder
 
 from robustbench_cli.data import usual
-from robustbench_cli.data.dataset import Dataset, Images, stratified
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.data.split import shuffled, split
 from robustbench_cli.errors import RunError
 from robustbench_cli.spec import param
 
-_SEED = 0  # of the split and of the order
 _EXPECTED = "expected PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
 Listing = tuple[list[tuple[str, int]], list[str]]  # (file, class) of each picture; class names
@@ -76,12 +76,12 @@ class Folder(Dataset):
             raise RunError(f"{path} has {present[0].name}/ alone; {_EXPECTED}")
         if not present:
             pictures, classes = _list(path)
-            return *_split(self._decode(pictures), classes), tuple(classes)
+            return *split(self._decode(pictures), classes), tuple(classes)
         (train, classes), (test, others) = (_list(part) for part in parts)
         if classes != others:
             unlike = ", ".join(sorted({*classes} ^ {*others}))
             raise RunError(f"{path}: train/ and test/ need the same classes; one lacks {unlike}")
-        return _shuffled(self._decode(train)), _shuffled(self._decode(test)), tuple(classes)
+        return shuffled(self._decode(train)), shuffled(self._decode(test)), tuple(classes)
 
     def _decode(self, pictures: list[tuple[str, int]]) -> Images:
         shape = (1 if self.grey else 3, self.size, self.size)
@@ -115,17 +115,3 @@ def _list(folder: Path) -> Listing:
     if len(found.classes) < 2:
         raise RunError(f"{folder} has one class, {found.classes[0]}; expected at least two folders")
     return found.samples, found.classes
-
-
-def _split(images: Images, classes: list[str]) -> tuple[Images, Images]:
-    for name, count in zip(classes, images.labels.bincount().tolist(), strict=True):
-        if count < 2:
-            raise RunError(f"class {name} has one picture; a split into train and test needs two")
-    test = stratified(images.labels, 0.2, _SEED)
-    training = torch.ones(len(images), dtype=torch.bool)
-    training[test] = False
-    return _shuffled(images[training]), _shuffled(images[test])
-
-
-def _shuffled(images: Images) -> Images:
-    return images[torch.from_numpy(np.random.default_rng(_SEED).permutation(len(images)))]
