@@ -156,7 +156,9 @@ def _exact(x: Array) -> NDArray[np.uint8] | NDArray[np.float32]:
         eight[i : i + _ROWS] = np.rint(piece * np.float32(255))
         if not np.array_equal(eight[i : i + _ROWS].astype(np.float32) / np.float32(255), piece):
             return floats
-    return eight
+    return (
+        floats if eight.max(initial=0) == 1 else eight
+    )  # whole numbers up to 1 may mean two things
 
 
 def _scale(high: float) -> int:

@@ -48,10 +48,9 @@ def all_runs(given: RunsLike, who: str) -> list[Run]:
 
 
 def kind(given: object) -> str:
-    """Of which type something is, with its article."""
+    """Of which type something is, as a message says it."""
     if given is None:
         return "None"
-    name = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
     if isinstance(given, type):
-        return name
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+        return f"the class {given.__name__}"
+    return type(given).__name__

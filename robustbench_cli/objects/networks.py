@@ -1,0 +1,293 @@
+"""An `nn.Module`, a checkpoint file or a path -> a run, so that everything works on them alike."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from robustbench_cli.adopt import adopt
+from robustbench_cli.data.dataset import Dataset
+from robustbench_cli.errors import UsageError
+from robustbench_cli.files import replacing, slug
+from robustbench_cli.jobs import Where, load_data
+from robustbench_cli.jobs.attack_config import AttackConfig, test_part
+from robustbench_cli.models.checkpoint import one_line
+from robustbench_cli.models.fingerprint import fingerprint
+from robustbench_cli.models.infer import candidates
+from robustbench_cli.models.model import Architecture, Model
+from robustbench_cli.models.normalisation import Statistics, usual, written
+from robustbench_cli.models.own import OwnNetwork, open_architecture
+from robustbench_cli.models.session import PREFIX, keep, own_copy
+from robustbench_cli.runs.data_identity import refuse_others
+from robustbench_cli.runs.given import kind
+from robustbench_cli.runs.run import Run, create
+from robustbench_cli.spec import allow_code, build, shorten
+
+from .data import Labelled, data_spec, gather, store
+from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
+from .specs import spec_of
+
+_log = logging.getLogger(__name__)
+Attacks = Callable[[str], Sequence[AttackConfig]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """What a network that is no run does not say of itself."""
+
+    data: DataLike | None = None
+    model: ModelLike | None = None
+    normalise: str | None = None
+    weights_key: str | None = None
+
+    def refuse(self, who: str, what: str, names: Iterable[str]) -> None:
+        """
+        Raises:
+            UsageError: one of these was given to something that has no use for it.
+        """
+        for name in names:
+            if getattr(self, name) is not None:
+                raise UsageError(f"{who}: {name} is not for {what}")
+
+
+def open_networks(
+    given: NetworksLike, foreign: Foreign, where: Where, who: str, attacks: Attacks | None = None
+) -> list[Run]:
+    """Each as a run, in their order."""
+    alone = isinstance(given, (Run, str, Path, nn.Module))
+    if not alone and (not isinstance(given, Iterable) or isinstance(given, (bytes, dict))):
+        return [open_network(given, foreign, where, who)]  # type: ignore[arg-type] # says what is taken
+    listed: Iterable[Any] = [given] if alone else given  # type: ignore[assignment]
+    return [open_network(each, foreign, where, who, attacks) for each in listed]
+
+
+def open_network(
+    given: NetworkLike, foreign: Foreign, where: Where, who: str, attacks: Attacks | None = None
+) -> Run:
+    """The run that it is, or becomes below ``where.runs``.
+
+    `attacks`: how networks of a data set will be attacked, which decides what may be guessed.
+
+    Raises:
+        UsageError: no network, or what is given beside it has no meaning for it.
+        RunError: no run lies there; or weights that fit nothing.
+    """
+    if isinstance(given, nn.Module):
+        foreign.refuse(who, "an object, which is a network already", ["model", "weights_key"])
+        return bring(given, foreign.data, where, who, normalise=foreign.normalise)
+    if isinstance(given, (str, Path)) and Path(given).is_file():
+        return _open_file(Path(given), foreign, where, who, attacks)
+    if not isinstance(given, (Run, str, Path)):
+        raise UsageError(
+            f"{who} takes a Run, the path of one or of a checkpoint file, or a torch.nn.Module; "
+            f"got {kind(given)}"
+        )
+    run = given if isinstance(given, Run) else Run.open(given)
+    foreign.refuse(who, "a run, which has its own", ["data", "model", "normalise", "weights_key"])
+    return run
+
+
+def _open_file(
+    path: Path, foreign: Foreign, where: Where, who: str, attacks: Attacks | None
+) -> Run:
+    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
+        return Run.open(path.parent)
+    if foreign.data is None:
+        raise UsageError(f"{who}: which data set was {path.name} trained on? give data='mnist'")
+    data = data_spec(foreign.data, where.runs, who, "test")
+    build(Dataset, data)  # the user gave it, so it may name their own class
+    model = None if foreign.model is None else model_spec(foreign.model, who)
+    return adopt(
+        path,
+        where.runs,
+        load_data(data, where),
+        model=model,
+        normalise=foreign.normalise,
+        weights_key=foreign.weights_key,
+    )
+
+
+def model_spec(given: ModelLike, who: str) -> str:
+    """The text that stands for a network to be made; an object is remembered in this session.
+
+    Raises:
+        UsageError: none can be made of it.
+    """
+    if isinstance(given, nn.Module):
+        return str(keep(given.network if isinstance(given, Model) else given))
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        allow_code(given.__module__)
+        return f"{given.__module__}:{given.__qualname__}"
+    if not isinstance(given, (str, Architecture, type)):
+        raise UsageError(
+            f"{who} takes as model a spec as text, an Architecture, or a torch.nn.Module or its "
+            f"class; got {kind(given)}"
+        )
+    return spec_of(given, Architecture, who)
+
+
+def bring(
+    network: nn.Module, data: DataLike | None, where: Where, who: str, *, normalise: str | None
+) -> Run:
+    """The run below ``where.runs`` that holds this network as it is now; made on the first call.
+
+    It is shown pixels in [0, 1], normalised as `normalise` says, or as they are. A network that
+    can be made again by name (a class with an import path, or one of this package) is kept under
+    that name; of any other, the run can be attacked while this session lives.
+    """
+    if data is None:
+        raise UsageError(f"{who}: on which images? give data=(x, y), or a data set: data='cifar10'")
+    inside: Statistics | None = None
+    made_of = ""
+    if isinstance(network, Model):
+        made_of = network.architecture
+        inside = (
+            network.normalise.mean.flatten().tolist(),
+            network.normalise.std.flatten().tolist(),
+        )
+        network = network.network
+    network, found = own_copy(network), gather(data, who, "test")
+    if isinstance(found, Labelled):
+        found = store(found, where.runs, who, _outputs(network, found.shape, who))
+    dataset = build(Dataset, found)
+    part = test_part(found, where.data, where.device)
+    shape, mark = part.images.shape, fingerprint(network)
+    if normalise or inside is None:
+        inside = _statistics(normalise or "none", found, where, shape[0], who)
+    config = {
+        "data": str(dataset),
+        "method": "plain",
+        "checkpoint": f"{type(network).__name__}-{mark[:8]}",
+        "checkpoint_digest": mark,
+        "normalise": _way(inside),
+    }
+    facts = {"shape": [*shape], "classes": [*part.classes], "test_digest": part.digest}
+    ending = [config["normalise"]] if config["normalise"] != "none" else []
+    path = where.runs / slug("-".join([dataset.short, config["checkpoint"], *ending]))
+    if (path / "run.json").is_file():
+        run = Run.open(path)
+        if run.finished and {key: run.config.get(key) for key in config} == config:
+            remedy = "bring those back, or choose another runs_dir"
+            refuse_others(path, str(dataset), run.record.get("data") or {}, facts, remedy)
+            _remember(network, run.config["model"])
+            return run
+    spec = _named(network, made_of, mark, shape, len(part.classes))
+    with replacing(path / "model.safetensors") as beside:
+        save_file(_tensors(Model(network, (), "", *inside), who), beside)
+    return create(path, {**config, "model": spec}, status="done", data=facts)
+
+
+def _remember(network: nn.Module, spec: str) -> None:
+    """So that a run of an earlier session can make its network again."""
+    if spec.startswith(PREFIX):
+        keep(network)
+    elif ":" in spec:
+        allow_code(type(network).__module__)
+
+
+def _outputs(network: nn.Module, shape: tuple[int, int, int], who: str) -> int:
+    """How many classes the network tells apart."""
+    try:
+        with torch.no_grad():
+            logits = network(torch.zeros(2, *shape))
+    except Exception as e:  # somebody else's code: whatever it raises is the answer
+        size = "x".join(map(str, shape))
+        reason = f"{type(e).__name__}: {one_line(e)}"
+        raise UsageError(f"{who}: the network cannot take {size} images: {reason}") from e
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != 2:
+        got = tuple(logits.shape) if isinstance(logits, Tensor) else kind(logits)
+        raise UsageError(
+            f"{who}: of 2 images the network makes {got}, expected logits (2, classes)"
+        )
+    return logits.shape[1]
+
+
+def _named(
+    network: nn.Module, made_of: str, mark: str, shape: tuple[int, int, int], classes: int
+) -> str:
+    """A name by which the network can be made again; or its name in this session, and a warning."""
+    cls = type(network)
+    ways: list[Architecture] = []
+    if made_of:
+        ways.append(open_architecture(made_of))
+    elif cls.__module__.startswith("torchvision."):
+        ways += _alike(network, shape, classes)
+    elif cls.__module__ != "__main__" and cls.__qualname__.isidentifier():
+        ways.append(OwnNetwork(path=f"{cls.__module__}:{cls.__qualname__}", maker=cls))
+    for way in ways:
+        if _makes(way, network, mark, shape, classes):
+            allow_code(cls.__module__)
+            return str(way)
+    spec = str(keep(network))
+    _log.warning(
+        "%s cannot be made again by name: its results stay, but more can be computed only in this "
+        "session, or in one that brings the same object",
+        spec.removeprefix(PREFIX),
+    )
+    return spec
+
+
+def _alike(network: nn.Module, shape: tuple[int, int, int], classes: int) -> Iterator[Architecture]:
+    """Those of torchvision with the same names and shapes; nothing is allocated."""
+    wanted = {name: value.shape for name, value in network.state_dict().items()}
+    for candidate in candidates():
+        if candidate.name != "torchvision":
+            continue
+        try:
+            with torch.device("meta"):
+                outline = candidate.build(shape, classes)
+        except UsageError:  # not for images of this size
+            continue
+        if {name: value.shape for name, value in outline.state_dict().items()} == wanted:
+            yield candidate
+
+
+def _makes(
+    way: Architecture, network: nn.Module, mark: str, shape: tuple[int, int, int], classes: int
+) -> bool:
+    """Whether exactly this network comes of it, once it has the same weights."""
+    try:
+        with torch.random.fork_rng(devices=[]):
+            made = way.build(shape, classes)
+        made.load_state_dict(network.state_dict())
+        return fingerprint(own_copy(made)) == mark
+    except Exception:  # a class that needs arguments, or other weights: it is another network
+        return False
+
+
+def _statistics(way: str, data: str, where: Where, channels: int, who: str) -> Statistics:
+    known = usual([0.0] * channels, [1.0] * channels)
+    if way == "data":
+        loaded = load_data(data, where)
+        known = usual(loaded.mean, loaded.std)
+    if way not in known and ":" not in way:
+        raise UsageError(
+            f"{who}: no normalisation {way!r}; expected {', '.join(known)}, or numbers as people "
+            "write them: 0.1307:0.3081"
+        )
+    return known[way] if way in known else written(way, channels)
+
+
+def _way(statistics: Statistics) -> str:
+    """How such numbers are called, or the numbers."""
+    mean, std = ([*map(float, numbers)] for numbers in statistics)
+    for name, (m, s) in usual([2.0] * len(mean), [1.0] * len(mean)).items():
+        if name != "data" and np.allclose([*m, *s], [*mean, *std], rtol=0, atol=1e-6):
+            return name
+    return ":".join(",".join(map(shorten, numbers)) for numbers in (mean, std))
+
+
+def _tensors(network: nn.Module, who: str) -> dict[str, Tensor]:
+    state = network.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or value.layout is not torch.strided:
+            raise UsageError(f"{who}: {name} of the network is no dense tensor; save plain ones")
+    return {name: value.detach().clone().contiguous() for name, value in state.items()}
