@@ -32,7 +32,7 @@ from .objects.kinds import (
     NetworkLike,
     NetworksLike,
 )
-from .objects.networks import Foreign, model_spec, open_network, open_networks
+from .objects.networks import Foreign, model_spec, open_network, open_sides
 from .objects.specs import spec_of, specs_of
 from .progress import Progress
 from .runs.analysed import Analysed
@@ -152,9 +152,7 @@ def transfer(
     spec_of(attack, Attack, "transfer")
     foreign = Foreign(data=data, normalise=normalise)
     where = Where(Path(runs_dir), Path(data_dir), device)
-    listed, shown = (
-        open_networks(given, foreign, where, "transfer") for given in (sources, targets)
-    )
+    listed, shown = open_sides(sources, targets, foreign, where, "transfer")
     found = []
     for source in listed:
         spec = source.config["data"]

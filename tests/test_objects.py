@@ -158,14 +158,14 @@ def test_a_path_is_a_run_wherever_one_is_taken(runs: Path) -> None:
     figure("decay-curve", paths)
     assert isinstance(load_predictor(paths[0]), nn.Module)
     assert len(transfer(paths[0], paths, attack="linf-fgsm", epsilons="0.01")) == 2
-    assert analyse(paths[0], "per-class").path.is_file()
+    assert analyse(paths[0], "per-class").analysis == "per-class"
 
 
 def test_networks_are_taken_alike_by_transfer_and_analyse() -> None:
     one, two = linear(nn.ReLU()), linear(nn.Tanh())
     shown = transfer(one, [one, two], data=(X, Y), attack="linf-fgsm", epsilons=0.1)
     assert [each.record["white_box"] for each in shown] == [True, False]
-    assert analyse(one, "per-class", data=(X, Y)).path.is_file()
+    assert analyse(one, "per-class", data=(X, Y)).analysis == "per-class"
 
 
 @pytest.mark.parametrize(

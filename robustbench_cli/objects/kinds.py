@@ -37,7 +37,7 @@ __all__ = [
 ArrayLike = NDArray[Any] | Tensor
 PartLike = tuple[ArrayLike, ArrayLike | Sequence[int]] | TorchDataset[Any] | DataLoader[Any]
 """Labelled images: ``(x, y)``, or what gives pairs of an image and a label."""
-DataLike = str | Dataset | PartLike | tuple[PartLike, PartLike]
+DataLike = str | Dataset | type[Dataset] | PartLike | tuple[PartLike, PartLike]
 """A spec, or labelled images; two parts are those to train on and those to test on."""
 NetworkLike = RunLike | nn.Module
 """A run, its directory, a checkpoint file, or a network object."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +35,8 @@ from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
 from .specs import spec_of
 
 _log = logging.getLogger(__name__)
+_TAKEN = "a Run, the path of one or of a checkpoint file, or a torch.nn.Module"
+_NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
 
 
@@ -58,15 +59,41 @@ class Foreign:
                 raise UsageError(f"{who}: {name} is not for {what}")
 
 
-def open_networks(
-    given: NetworksLike, foreign: Foreign, where: Where, who: str, attacks: Attacks | None = None
-) -> list[Run]:
-    """Each as a run, in their order."""
-    alone = isinstance(given, (Run, str, Path, nn.Module))
-    if not alone and (not isinstance(given, Iterable) or isinstance(given, (bytes, dict))):
-        return [open_network(given, foreign, where, who)]  # type: ignore[arg-type] # says what is taken
-    listed: Iterable[Any] = [given] if alone else given  # type: ignore[assignment]
-    return [open_network(each, foreign, where, who, attacks) for each in listed]
+def open_sides(
+    sources: NetworksLike, targets: NetworksLike, foreign: Foreign, where: Where, who: str
+) -> tuple[list[Run], list[Run]]:
+    """Each as a run, in their order; `foreign` is about those that are none yet.
+
+    Raises:
+        UsageError: one is no network, they see other data, or `foreign` is about none of them.
+    """
+    sides = [_listed(sources, who), _listed(targets, who)]
+    own = {id(each) for side in sides for each in side if _is_run(each)}
+    if all(id(each) in own for side in sides for each in side):
+        foreign.refuse(who, "runs, which have their own", _NAMES)
+    opened, shown = (
+        [open_network(e, Foreign() if id(e) in own else foreign, where, who) for e in side]
+        for side in sides
+    )
+    for run in (*opened, *shown):
+        if run.config["data"] != (data := opened[0].config["data"]):
+            raise UsageError(
+                f"{who}: {run.name} is for {run.config['data']} and {opened[0].name} for {data}; "
+                "expected networks for the same data"
+            )
+    return opened, shown
+
+
+def _listed(given: NetworksLike, who: str) -> list[NetworkLike]:
+    if isinstance(given, (Run, str, Path, nn.Module)):
+        return [given]
+    if isinstance(given, Iterable) and not isinstance(given, (bytes, dict)):
+        return list(given)
+    raise UsageError(f"{who} takes {_TAKEN}, or several; got {kind(given)}")
+
+
+def _is_run(given: object) -> bool:
+    return isinstance(given, Run) or (isinstance(given, (str, Path)) and Path(given).is_dir())
 
 
 def open_network(
@@ -86,12 +113,9 @@ def open_network(
     if isinstance(given, (str, Path)) and Path(given).is_file():
         return _open_file(Path(given), foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
-        raise UsageError(
-            f"{who} takes a Run, the path of one or of a checkpoint file, or a torch.nn.Module; "
-            f"got {kind(given)}"
-        )
+        raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
     run = given if isinstance(given, Run) else Run.open(given)
-    foreign.refuse(who, "a run, which has its own", ["data", "model", "normalise", "weights_key"])
+    foreign.refuse(who, "a run, which has its own", _NAMES)
     return run
 
 
