@@ -204,5 +204,5 @@ def test_one_line_names_what_came_and_what_is_taken(call: Any, said: str) -> Non
 
 
 def test_a_file_that_is_none_says_so() -> None:
-    with pytest.raises(RunError, match="is no run"):
+    with pytest.raises(RunError, match="expected a run's directory or a checkpoint file"):
         evaluate("net.pth", data=(X, Y))

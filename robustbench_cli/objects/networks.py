@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from robustbench_cli.adopt import adopt
 from robustbench_cli.data.dataset import Dataset
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.jobs import Where, load_data
 from robustbench_cli.jobs.attack_config import AttackConfig, test_part
@@ -114,6 +114,9 @@ def open_network(
         return _open_file(Path(given), foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
         raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
+    if not isinstance(given, Run) and not Path(given).exists():
+        expected = "expected a run's directory or a checkpoint file"
+        raise RunError(f"{given}: no such file or directory; {expected}")
     run = given if isinstance(given, Run) else Run.open(given)
     foreign.refuse(who, "a run, which has its own", _NAMES)
     return run

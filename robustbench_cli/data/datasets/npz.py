@@ -85,6 +85,10 @@ class Npz(Dataset):
         name = Path(self.path).stem
         return text.replace(name, f"{name}-{mark}", 1)
 
+    @classmethod
+    def whereabouts(cls, root: Path) -> str:
+        return "wherever PATH says: --data npz:PATH"
+
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         """`root` is not used: the arrays are where `path` says.
 
