@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -45,7 +45,8 @@ class Foreign:
         Option(
             metavar="NAME|MEAN:STD",
             help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise, "
-            "or numbers, as 0.1307:0.3081, one for each channel with commas.",
+            "or numbers, as 0.1307:0.3081, one for each channel with commas. Without it, found "
+            "out where that is certain; guess: the likeliest in any case.",
         ),
     ] = None
     weights_key: Annotated[
@@ -120,15 +121,15 @@ class Strength:
         return list(dict.fromkeys(self.attack or ["linf-pgd"]))
 
     def configs(
-        self, run: Run, *, sweep: bool, defences: Sequence[str | None] = (None,)
+        self, data: str, *, sweep: bool = False, defences: Sequence[str | None] = (None,)
     ) -> list[AttackConfig]:
-        """One per defence and attack."""
+        """One per defence and attack, for networks of this data set."""
         from robustbench_cli.jobs.attack_config import make_attack_config
 
         return [
             make_attack_config(
                 text,
-                run.config["data"],
+                data,
                 grid(self.eps or (), self.eps_range or ()),
                 sweep=sweep,
                 samples=self.samples,
@@ -174,17 +175,26 @@ class Guard:
         return list(self.defence)
 
 
-def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[Run]:
-    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs."""
+def open_targets(
+    names: Sequence[str],
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
+) -> list[Run]:
+    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs.
+
+    `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
+    normalisation is judged.
+    """
     from robustbench_cli.runs.run import load_runs
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
     found: dict[Path, Run] = {}
     for name in names:
-        for run in (
-            [_adopted(Path(name), foreign, where)] if Path(name).is_file() else load_runs(name)
-        ):
+        is_file = Path(name).is_file()
+        runs = [_adopted(Path(name), foreign, where, attacks)] if is_file else load_runs(name)
+        for run in runs:
             if not run.finished:
                 raise UsageError(
                     f"{run.path} is not trained to its end; "
@@ -194,7 +204,12 @@ def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[R
     return list(found.values())
 
 
-def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
+def _adopted(
+    path: Path,
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]],
+) -> Run:
     from robustbench_cli.adopt import adopt
     from robustbench_cli.data.dataset import Dataset
     from robustbench_cli.jobs import load_data
@@ -214,4 +229,5 @@ def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
         model=foreign.model,
         normalise=foreign.normalise,
         weights_key=foreign.weights_key,
+        attacks=attacks(foreign.data),
     )

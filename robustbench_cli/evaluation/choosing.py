@@ -1,0 +1,89 @@
+"""Look at what every reading of somebody's weights answers, and attack those that are possible.
+
+Costs a forward pass of some thousand training images for each reading that stays possible, and,
+where there are several, ten steps on up to a thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from torch import nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import Eps
+from robustbench_cli.models.guessing import Guess, Judged, Seen, possible
+from robustbench_cli.models.model import Model
+from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
+
+from .evaluate import evaluate_model
+
+SHORT = {
+    "linf": "linf-pgd:steps=10",
+    "l2": "l2-pgd:steps=10",
+    "l1": "l1-pgd:steps=10",
+    "l0": "l0-fmn:steps=20",
+}
+"""By norm. It need not find the worst: all readings face the same."""
+ATTACKED = (100, 1000)  # images for the short attack: as many as the number is of, within these
+_SEVERAL = 3  # epsilons; of more, only those where a sample breaks are attacked
+
+
+class Numbers(NamedTuple):
+    """Which numbers will be printed: at these epsilons, rising, of n images."""
+
+    epsilons: tuple[Eps, ...]
+    n: int
+
+
+class Choice(NamedTuple):
+    """The likeliest reading, what it answers to the probes, and the guess to be written down."""
+
+    reading: Reading
+    looked: Looked
+    images: Images
+    guess: Guess
+
+
+def choose(
+    read: Sequence[Reading],
+    place: Callable[[Reading], Model],
+    train: Images,
+    numbers: Mapping[str, Numbers],
+    insisted: bool = False,
+) -> Choice:
+    """The likeliest reading. `guess.matters` says whether another one would give other numbers.
+
+    `place` gives the network of a reading, on the device of the training images. `numbers`, by
+    norm, are those to come.
+    """
+    images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
+    looked = look(read, place, images)
+    shown = options([each.reading for each in looked])
+    still = possible([each.right for each in looked])
+    rest = sorted(set(range(len(looked))) - {*still}, key=lambda i: -looked[i].right.mean())
+    seen = [
+        Seen(shown[i], int(looked[i].right.sum()), len(looked[i].right), i in still)
+        for i in (*still, *rest)
+    ]
+    judged = []
+    if len(still) > 1:
+        for norm, (epsilons, n) in numbers.items():
+            some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
+            left = [withstand(place(looked[i].reading), some, norm, epsilons) for i in still]
+            judged += [
+                Judged(norm, eps.text, n, SHORT[norm], len(some), accuracy)
+                for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
+            ]
+    best = looked[still[0]]
+    return Choice(best.reading, best, images, Guess(tuple(seen), tuple(judged), insisted))
+
+
+def withstand(
+    model: nn.Module, images: Images, norm: str, epsilons: Sequence[Eps]
+) -> tuple[float, ...]:
+    """Accuracy at each epsilon, rising, under the short attack of the norm."""
+    schedule = "bisect" if len(epsilons) > _SEVERAL else "ascending"
+    found = evaluate_model(model, images, SHORT[norm], epsilons, schedule=schedule, audit=0)
+    return tuple(found.accuracy()["accuracy"].tolist())
