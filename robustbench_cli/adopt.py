@@ -6,7 +6,7 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from .errors import RobustmixError, RunError, UsageError
 from .evaluation.attack import Attack
 from .evaluation.choosing import SHORT, Choice, Numbers, choose
 from .files import digest, replacing, slug
+from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
 from .models.fitting import fit, normalisation_of
@@ -113,6 +114,35 @@ def adopt(
     return create(path, config, status="done", data=facts, matched=how[spec], **more)
 
 
+def open_run(
+    path: Path,
+    where: Where,
+    *,
+    data: str | None,
+    model: str | None = None,
+    normalise: str | None = None,
+    weights_key: str | None = None,
+    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
+) -> Run:
+    """The run whose weights a file is, or that somebody else's weights become, as :func:`adopt`.
+
+    `attacks`: how networks of a data set will be attacked.
+    """
+    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
+        return Run.open(path.parent)
+    if not data:
+        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
+    return adopt(
+        path,
+        where.runs,
+        load_data(data, where),
+        model=model,
+        normalise=normalise,
+        weights_key=weights_key,
+        attacks=attacks(data),
+    )
+
+
 def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> Path:
     """Readable; with the file's digest where another run already has the name."""
     name = "-".join([name, *filter(None, asked)])
@@ -179,25 +209,16 @@ def _verdict(choice: Choice, data: Data) -> str:
         RunError: it was guessed, and nothing classifies these data.
         UsageError: it was guessed, and it matters.
     """
-    guess, looked, name = choice.guess, choice.looked, choice.reading.normalise
-    labels, classes = choice.images.labels[: len(looked.right)].cpu().numpy(), len(data.classes)
-    wrong = ""
-    if order := other_order(looked.classes, labels, classes):
-        moved, share = order
-        listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
-        listed += ", ..." * (len(moved) > 6)
+    guess, best, name = choice.guess, choice.looked[0].right, choice.reading.normalise
+    wrong = _wrong_order(choice, data)
+    if not wrong and near_chance(best, len(data.classes)):
         wrong = (
-            f"its classes stand in another order: {share:.1%} of training images are right, not "
-            f"{looked.right.mean():.1%}, where its output {listed}; reorder its last layer"
-        )
-    elif near_chance(looked.right, classes):
-        wrong = (
-            f"under no reading is it right on more than {looked.right.mean():.1%} of training "
-            f"images (chance: {1 / classes:.1%}); check --data and --model, or type --normalise "
-            f"{name} to attack it all the same"
+            f"under no reading is it right on more than {best.mean():.1%} of training images "
+            f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
+            f"--normalise {name} to attack it all the same"
         )
     if len(guess.readings) == 1:
-        if order:
+        if wrong:
             _log.warning("%s", wrong)
         return "the weights carry it" if name == "file" else "as asked"
     if not guess.insisted and wrong:
@@ -205,3 +226,18 @@ def _verdict(choice: Choice, data: Data) -> str:
     if not guess.insisted and guess.matters:
         raise UsageError(guess.question())
     return guess.why()
+
+
+def _wrong_order(choice: Choice, data: Data) -> str:
+    """A sentence, where under some reading the classes surely stand in another order."""
+    labels, best = choice.images.labels.cpu().numpy(), choice.looked[0].right
+    for looked in choice.looked:
+        if order := other_order(looked.classes, labels, len(data.classes), best):
+            moved, share = order
+            listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
+            listed += ", ..." * (len(moved) > 6)
+            return (
+                f"its classes stand in another order: {share:.1%} of training images are right, "
+                f"not {best.mean():.1%}, where its output {listed}; reorder its last layer"
+            )
+    return ""

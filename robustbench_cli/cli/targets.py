@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -191,9 +191,15 @@ def open_targets(
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
     found: dict[Path, Run] = {}
+    files = {name for name in names if Path(name).is_file()}
+    for option in ("model", "normalise", "weights_key"):
+        if getattr(foreign, option) and not files:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
+                "run carries its own"
+            )
     for name in names:
-        is_file = Path(name).is_file()
-        runs = [_adopted(Path(name), foreign, where, attacks)] if is_file else load_runs(name)
+        runs = [_adopted(Path(name), foreign, where, attacks)] if name in files else load_runs(name)
         for run in runs:
             if not run.finished:
                 raise UsageError(
@@ -210,24 +216,10 @@ def _adopted(
     where: Where,
     attacks: Callable[[str], Sequence[AttackConfig]],
 ) -> Run:
-    from robustbench_cli.adopt import adopt
+    from robustbench_cli.adopt import open_run
     from robustbench_cli.data.dataset import Dataset
-    from robustbench_cli.jobs import load_data
-    from robustbench_cli.runs.run import Run
     from robustbench_cli.spec import build
 
-    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
-        return Run.open(path.parent)
-    if not foreign.data:
-        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
-    build(Dataset, foreign.data)  # the user typed it, so it may name their own class
-    data = load_data(foreign.data, where)
-    return adopt(
-        path,
-        where.runs,
-        data,
-        model=foreign.model,
-        normalise=foreign.normalise,
-        weights_key=foreign.weights_key,
-        attacks=attacks(foreign.data),
-    )
+    if foreign.data:
+        build(Dataset, foreign.data)  # the user typed it, so it may name their own class
+    return open_run(path, where, **asdict(foreign), attacks=attacks)

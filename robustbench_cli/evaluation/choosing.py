@@ -38,12 +38,15 @@ class Numbers(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The likeliest reading, what it answers to the probes, and the guess to be written down."""
+    """All readings with what they answer to the probes, likeliest first; the guess on record."""
 
-    reading: Reading
-    looked: Looked
+    looked: Sequence[Looked]
     images: Images
     guess: Guess
+
+    @property
+    def reading(self) -> Reading:
+        return self.looked[0].reading
 
 
 def choose(
@@ -60,24 +63,27 @@ def choose(
     """
     images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
     looked = look(read, place, images)
-    shown = options([each.reading for each in looked])
     still = possible([each.right for each in looked])
     rest = sorted(set(range(len(looked))) - {*still}, key=lambda i: -looked[i].right.mean())
+    looked = [looked[i] for i in (*still, *rest)]
+    shown = options([each.reading for each in looked])
     seen = [
-        Seen(shown[i], int(looked[i].right.sum()), len(looked[i].right), i in still)
-        for i in (*still, *rest)
+        Seen(shown[i], int(each.right.sum()), len(each.right), i < len(still))
+        for i, each in enumerate(looked)
     ]
     judged = []
     if len(still) > 1:
         for norm, (epsilons, n) in numbers.items():
             some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
-            left = [withstand(place(looked[i].reading), some, norm, epsilons) for i in still]
+            left = [
+                withstand(place(each.reading), some, norm, epsilons)
+                for each in looked[: len(still)]
+            ]
             judged += [
                 Judged(norm, eps.text, n, SHORT[norm], len(some), accuracy)
                 for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
             ]
-    best = looked[still[0]]
-    return Choice(best.reading, best, images, Guess(tuple(seen), tuple(judged), insisted))
+    return Choice(looked, images, Guess(tuple(seen), tuple(judged), insisted))
 
 
 def withstand(

@@ -153,19 +153,19 @@ def near_chance(right: Right, classes: int) -> bool:
 
 
 def other_order(
-    predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+    predicted: NDArray[np.int64], labels: NDArray[np.int64], classes: int, best: Right
 ) -> tuple[dict[int, int], float] | None:
-    """Which output stands for which class, where another order of them is surely better.
+    """Which output stands for which class, where another order is surely better than `best`.
 
     Returns the outputs that move, as output -> class, and the accuracy then. The order is sought on
     one half of the images and judged on the other, so that chance finds none.
     """
-    half = len(labels) // 2
+    half = len(predicted) // 2
     counts = np.zeros((classes, classes), np.int64)
     np.add.at(counts, (predicted[:half], labels[:half]), 1)
     _, meant = linear_sum_assignment(counts, maximize=True)
-    seen, true = predicted[half:], labels[half:]
-    was, would = seen == true, meant[seen] == true
+    would = meant[predicted[half:]] == labels[half : len(predicted)]
+    was = best[half : len(predicted)]
     if would.sum() <= was.sum() or not _worse(was, would):
         return None
     moved = {output: int(to) for output, to in enumerate(meant) if output != to}

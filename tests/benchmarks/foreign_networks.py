@@ -1,6 +1,6 @@
 """Twenty networks of others, whose normalisation is known here and nowhere in their files.
 
-    python tests/benchmarks/foreign_networks.py --data-dir DATA [--checkpoints FOLDER] [--runs-dir R]
+    python tests/benchmarks/foreign_networks.py --data-dir DATA --checkpoints FOLDER
 
 Published weights (where `--checkpoints` holds them), and small networks trained here, most of them
 adversarially, with and without normalisation. Each also as a file with its normalisation folded
