@@ -17,7 +17,7 @@ from .data.dataset import Data
 from .epsilon import Eps
 from .errors import RobustmixError, RunError, UsageError
 from .evaluation.attack import Attack
-from .evaluation.choosing import SHORT, Choice, Numbers, choose
+from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
 from .files import digest, replacing, slug
 from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
@@ -154,28 +154,28 @@ def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> P
 
 
 def _numbers(attacks: Sequence[AttackConfig], data: Data) -> dict[str, Numbers]:
-    """By norm, what will be printed; without attacks, and for those without a norm, the usual."""
+    """By short attack, what will be printed; where nothing says so, the usual."""
     found: dict[str, Numbers] = {}
     for config in attacks:
-        norm, n = build(Attack, config.attack).norm, min(config.samples or 10**9, len(data.test))
-        if norm in SHORT:
-            epsilons, most = found.get(norm, ((), 0))
+        n = min(config.samples or len(data.test), len(data.test))
+        for attack in short_attacks(build(Attack, config.attack)):
+            epsilons, most = found.get(attack, ((), 0))
             merged = sorted({*epsilons, *(e for e in config.epsilons if e.value)})
-            found[norm] = Numbers(tuple(merged), max(n, most))
+            found[attack] = Numbers(tuple(merged), max(n, most))
     usual_eps = Numbers((Eps.parse(data.dataset.usual_eps("linf")),), len(data.test))
-    return {k: v for k, v in found.items() if v.epsilons} or {"linf": usual_eps}
+    return {k: v for k, v in found.items() if v.epsilons} or {USUAL: usual_eps}
 
 
 def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict[str, Numbers]:
     """What is left of `numbers` without those that were judged before, at least as strictly."""
-    known = {(j["norm"], j["eps"]): j["n"] for j in judged}
+    known = {(j["attack"], j["eps"]): j["n"] for j in judged}
     left = {
-        norm: asked._replace(
-            epsilons=tuple(e for e in asked.epsilons if known.get((norm, e.text), 0) < asked.n)
+        attack: asked._replace(
+            epsilons=tuple(e for e in asked.epsilons if known.get((attack, e.text), 0) < asked.n)
         )
-        for norm, asked in numbers.items()
+        for attack, asked in numbers.items()
     }
-    return {norm: asked for norm, asked in left.items() if asked.epsilons}
+    return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
 def _architectures(state: dict[str, Tensor], data: Data, model: str | None) -> list[Architecture]:

@@ -99,6 +99,13 @@ def test_every_norm_is_judged_by_an_attack_of_its_own(tmp_path: Path, data: Data
             opened(tmp_path, data, OPEN, attacks=attacks)
 
 
+def test_what_needs_no_gradient_is_judged_without(tmp_path: Path, data: Data) -> None:
+    run = opened(tmp_path, data, OPEN, attacks=asked("0.02", attack="linf-square:queries=9"))
+    assert [j["attack"] for j in run.record["guess"]["judged"]] == ["linf-square:queries=50"]
+    run = opened(tmp_path, data, OPEN, attacks=asked("0.02", attack="worst-case"))
+    assert len(run.record["guess"]["judged"]) == 2, "by both, of which one was known"
+
+
 def test_what_is_typed_is_not_asked(tmp_path: Path, data: Data) -> None:
     run = opened(tmp_path, data, OPEN, "0.2", normalise="data")
     assert run.config["normalise"] == "data" and "guess" not in run.record

@@ -151,7 +151,7 @@ def test_an_attack_may_name_files_instead(  # type: ignore[no-untyped-def]
     model = "{two_tones.MODEL}"
     eps = "0.2"
     """
-    with pytest.raises(UsageError, match=r"a\.pt: how it sees images .*; --normalise data: 100"):
+    with pytest.raises(UsageError, match=r"a\.pt: how it sees images .* or --normalise data: 100"):
         read(section)
     found = read(f"{section}\nnormalise = '0.5:0.3'")
     assert not found.train and len(found.attack) == len(found.run_paths) == 2

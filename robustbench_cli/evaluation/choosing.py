@@ -1,7 +1,7 @@
 """Look at what every reading of somebody's weights answers, and attack those that are possible.
 
 Costs a forward pass of some thousand training images for each reading that stays possible, and,
-where there are several, ten steps on up to a thousand.
+where there are several, ten steps (or fifty queries) on up to a thousand.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ from robustbench_cli.models.guessing import Guess, Judged, Seen, possible
 from robustbench_cli.models.model import Model
 from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
 
+from .attack import Attack
 from .evaluate import evaluate_model
 
-SHORT = {
+_GRADIENT = {
     "linf": "linf-pgd:steps=10",
     "l2": "l2-pgd:steps=10",
     "l1": "l1-pgd:steps=10",
     "l0": "l0-fmn:steps=20",
 }
-"""By norm. It need not find the worst: all readings face the same."""
+_BLIND = {"linf": "linf-square:queries=50", "l2": "l2-square:queries=50"}
+USUAL = _GRADIENT["linf"]
 ATTACKED = (100, 1000)  # images for the short attack: as many as the number is of, within these
 _SEVERAL = 3  # epsilons; of more, only those where a sample breaks are attacked
 
 
 class Numbers(NamedTuple):
-    """Which numbers will be printed: at these epsilons, rising, of n images."""
+    """Which numbers a short attack stands for: at these epsilons, rising, of n images."""
 
     epsilons: tuple[Eps, ...]
     n: int
@@ -59,7 +61,7 @@ def choose(
     """The likeliest reading. `guess.matters` says whether another one would give other numbers.
 
     `place` gives the network of a reading, on the device of the training images. `numbers`, by
-    norm, are those to come.
+    short attack (:func:`short_attacks`), are those to come.
     """
     images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
     looked = look(read, place, images)
@@ -73,23 +75,35 @@ def choose(
     ]
     judged = []
     if len(still) > 1:
-        for norm, (epsilons, n) in numbers.items():
+        for attack, (epsilons, n) in numbers.items():
             some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
             left = [
-                withstand(place(each.reading), some, norm, epsilons)
+                withstand(place(each.reading), some, attack, epsilons)
                 for each in looked[: len(still)]
             ]
             judged += [
-                Judged(norm, eps.text, n, SHORT[norm], len(some), accuracy)
+                Judged(attack.partition("-")[0], eps.text, n, attack, len(some), accuracy)
                 for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
             ]
     return Choice(looked, images, Guess(tuple(seen), tuple(judged), insisted))
 
 
+def short_attacks(attack: Attack) -> list[str]:
+    """What shows at a glance what this one will find; empty where its changes have no norm.
+
+    They need not find the worst: all readings face the same. An attack without gradients is not
+    fooled by those that a network hides, so one without them stands for it; and both for the union.
+    """
+    found = [_GRADIENT[attack.norm]] if attack.norm in _GRADIENT else []
+    if attack.norm in _BLIND and attack.access != "gradient":
+        return [_BLIND[attack.norm]]
+    return found + [_BLIND[attack.norm]] * (attack.name == "worst-case" and attack.norm in _BLIND)
+
+
 def withstand(
-    model: nn.Module, images: Images, norm: str, epsilons: Sequence[Eps]
+    model: nn.Module, images: Images, attack: str, epsilons: Sequence[Eps]
 ) -> tuple[float, ...]:
-    """Accuracy at each epsilon, rising, under the short attack of the norm."""
+    """Accuracy at each epsilon, rising, under a short attack."""
     schedule = "bisect" if len(epsilons) > _SEVERAL else "ascending"
-    found = evaluate_model(model, images, SHORT[norm], epsilons, schedule=schedule, audit=0)
+    found = evaluate_model(model, images, attack, epsilons, schedule=schedule, audit=0)
     return tuple(found.accuracy()["accuracy"].tolist())

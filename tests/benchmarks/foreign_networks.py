@@ -162,7 +162,7 @@ def attacked(case: Case, data: Data, n: int) -> dict[str, tuple[float, float]]:
             answers = torch.cat([model(x).argmax(1) for x in some.x.split(250)])
         clean = float((answers == some.labels).float().mean())
         if not found or clean > found[case.truth][0] - CLOSE:
-            left = withstand(model, some, "linf", [Eps.parse(case.eps)])[0]
+            left = withstand(model, some, ATTACK, [Eps.parse(case.eps)])[0]
         else:
             left = float("nan")
         found[name] = clean, left

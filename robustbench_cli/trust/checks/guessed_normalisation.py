@@ -7,7 +7,7 @@ where another normalisation gives a number outside the interval, and warns where
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,22 +30,22 @@ class GuessedNormalisation(Check):
                 "pass", f"{chosen['option']} by {right / of:.1%} of {of} training images"
             )
             return
-        judged = {(j["norm"], j["eps"]): j for j in evidence.guess.get("judged", ())}
         for evaluation in evidence.evaluations:
+            judged = [j for j in evidence.guess.get("judged", ()) if _stands_for(j, evaluation)]
             yield self._judge(evaluation, judged, chosen["option"], rivals)
 
     def _judge(
         self,
         evaluation: Evaluation,
-        judged: dict[tuple[str, str], dict[str, Any]],
+        judged: Sequence[Mapping[str, Any]],
         chosen: str,
-        rivals: list[str],
+        rivals: Sequence[str],
     ) -> Finding:
         """Where the readings differ most, of the epsilons of one evaluation."""
-        asked = [(evaluation.norm, eps.text) for eps in evaluation.epsilons if eps.value]
-        unseen = [key[1] for key in asked if key not in judged]
+        asked = [eps.text for eps in evaluation.epsilons if eps.value]
+        unseen = [eps for eps in asked if eps not in {j["eps"] for j in judged}]
         remedy = f"find out how it was trained and type it: {chosen}, or {', or '.join(rivals)}"
-        worst = max((judged[key] for key in asked if key in judged), key=_gap, default=None)
+        worst = max((j for j in judged if j["eps"] in asked), key=_gap, default=None)
         if worst is not None and _gap(worst) > half_width(worst["accuracy"][0], evaluation.n):
             first, *others = worst["accuracy"]
             i = max(range(len(others)), key=lambda i: abs(others[i] - first))
@@ -67,6 +67,13 @@ class GuessedNormalisation(Check):
         )
 
 
-def _gap(judged: dict[str, Any]) -> float:
+def _stands_for(judged: Mapping[str, Any], evaluation: Evaluation) -> bool:
+    """Whether this short attack is of the same kind: the norm, and with or without gradients."""
+    blind = evaluation.record.get("access", "gradient") != "gradient"
+    alike = not blind or "-square" in judged["attack"] or evaluation.norm not in ("linf", "l2")
+    return alike and judged["norm"] == evaluation.norm
+
+
+def _gap(judged: Mapping[str, Any]) -> float:
     first, *others = judged["accuracy"]
     return max(abs(each - first) for each in others)
