@@ -6,7 +6,7 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from .files import digest, replacing, slug
 from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
-from .models.fitting import fit, normalisation_of
+from .models.fitting import Match, compare, fit, normalisation_of
 from .models.guessing import near_chance, other_order
 from .models.infer import fitting
 from .models.model import Architecture, Model, Normalise, make
@@ -84,7 +84,7 @@ def adopt(
             before = run.record.get("guess", {}).get("judged", [])
             if not before or not (numbers := _unjudged(numbers, before)):
                 return run
-    state = load_state(checkpoint, weights_key)
+    state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
         known = _architectures(state, data, model)
         networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
@@ -178,7 +178,19 @@ def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict
     return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
-def _architectures(state: dict[str, Tensor], data: Data, model: str | None) -> list[Architecture]:
+def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
+    """Whether these are the weights of a whole network."""
+    shape, classes = data.train.shape, len(data.classes)
+    try:
+        known = _architectures(state, data, model)
+        return isinstance(compare(state, make(known[0], shape, classes).network), Match)
+    except RunError:
+        return False
+
+
+def _architectures(
+    state: Mapping[str, Tensor], data: Data, model: str | None
+) -> list[Architecture]:
     if model:
         return [open_architecture(model)]
     return fitting(state, data.train.shape, len(data.classes))

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from two_tones import MODEL, SPEC, two_tones, weights
 
 from robustbench_cli import evaluate
@@ -149,6 +150,21 @@ def test_weights_that_classify_nothing_are_refused(tmp_path: Path, data: Data) -
     with pytest.raises(RunError, match="under no reading is it right on more than 50"):
         opened(tmp_path, data, 5.0)
     assert opened(tmp_path, data, 5.0, normalise="none").finished, "unless it is typed"
+
+
+def test_of_several_sets_the_only_whole_network_is_taken(
+    tmp_path: Path, data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = torch.load(weights(tmp_path / "whole.pt", CERTAIN), weights_only=True)
+    other = {"queue": torch.rand(4, 8), "head.bias": torch.rand(2)}
+    path = tmp_path / "theirs.pt"
+    torch.save({"moco": other, "nest": [{"ema": whole}]}, path)
+    run = adopt(path, tmp_path / "runs", data, model=MODEL)
+    assert run.config["normalise"] == "data"
+    assert "theirs.pt: weights: nest.0.ema (1 more fit no network)" in caplog.text
+    torch.save({"net": whole, "ema": {k: v + 1 for k, v in whole.items()}, "moco": other}, path)
+    with pytest.raises(RunError, match=r"holds 2 sets of weights: net \(2 tensors\), ema \(2 ten"):
+        adopt(path, tmp_path / "runs", data, model=MODEL)
 
 
 def test_from_python(tmp_path: Path, data: Data) -> None:

@@ -19,6 +19,7 @@ from robustbench_cli.models.readings import FIRST, Looked, Reading, look, option
 
 from .attack import Attack
 from .evaluate import evaluate_model
+from .scheduling.schedules import ScheduleName
 
 _GRADIENT = {
     "linf": "linf-pgd:steps=10",
@@ -104,6 +105,6 @@ def withstand(
     model: nn.Module, images: Images, attack: str, epsilons: Sequence[Eps]
 ) -> tuple[float, ...]:
     """Accuracy at each epsilon, rising, under a short attack."""
-    schedule = "bisect" if len(epsilons) > _SEVERAL else "ascending"
+    schedule: ScheduleName = "bisect" if len(epsilons) > _SEVERAL else "ascending"
     found = evaluate_model(model, images, attack, epsilons, schedule=schedule, audit=0)
     return tuple(found.accuracy()["accuracy"].tolist())

@@ -75,5 +75,5 @@ def _stands_for(judged: Mapping[str, Any], evaluation: Evaluation) -> bool:
 
 
 def _gap(judged: Mapping[str, Any]) -> float:
-    first, *others = judged["accuracy"]
+    first, *others = map(float, judged["accuracy"])
     return max(abs(each - first) for each in others)
