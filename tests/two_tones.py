@@ -21,7 +21,7 @@ MODEL = "mlp:depth=0"
 @dataclass(kw_only=True)
 class TwoTones(Dataset):
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
-        return _images(2000, 0), _images(400, 1), ("dark", "bright")
+        return _images(2000, 0), _images(100, 1), ("dark", "bright")
 
 
 def _images(n: int, seed: int) -> Images:

@@ -96,9 +96,10 @@ def short_attacks(attack: Attack) -> list[str]:
     fooled by those that a network hides, so one without them stands for it; and both for the union.
     """
     found = [_GRADIENT[attack.norm]] if attack.norm in _GRADIENT else []
-    if attack.norm in _BLIND and attack.access != "gradient":
-        return [_BLIND[attack.norm]]
-    return found + [_BLIND[attack.norm]] * (attack.name == "worst-case" and attack.norm in _BLIND)
+    blind = [_BLIND[attack.norm]] if attack.norm in _BLIND else []
+    if attack.name == "worst-case":
+        return found + blind
+    return blind if blind and attack.access != "gradient" else found
 
 
 def withstand(
