@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ from robustbench_cli.models.fitting import fit
 from robustbench_cli.models.infer import fitting
 from robustbench_cli.models.model import Normalise, make
 from robustbench_cli.models.normalisation import usual
+from robustbench_cli.spec import build
 from robustbench_cli.statistics.intervals import half_width
 
 CLOSE = 0.05
@@ -83,8 +85,8 @@ PUBLISHED = (
     Published("abs_mnist_binary_cnn.net", "mnist", "none", "0.1", False),
 )
 TRAINED = (
-    Trained("mnist", "small-cnn", "pgd-at:eps=0.3,steps=7", 4, True, "0.3"),
-    Trained("mnist", "small-cnn", "pgd-at:eps=0.3,steps=7", 4, False, "0.3"),
+    Trained("mnist", "small-cnn", "pgd-at:eps=0.1,steps=5", 3, True, "0.15"),
+    Trained("mnist", "small-cnn", "pgd-at:eps=0.1,steps=5", 3, False, "0.15"),
     Trained("mnist", "small-cnn", "fgsm-at:eps=0.2", 4, True, "0.2"),
     Trained("fashion-mnist", "small-cnn", "pgd-at:eps=0.1,steps=7", 4, True, "0.1"),
     Trained("fashion-mnist", "small-cnn", "plain", 3, False, "0.1"),
@@ -92,10 +94,10 @@ TRAINED = (
 )
 
 
-def published(folder: Path, opened: dict[str, Data]) -> Iterator[Case]:
+def published(args: argparse.Namespace, opened: dict[str, Data]) -> Iterator[Case]:
     for file, data, truth, eps, foldable in PUBLISHED:
-        if (folder / file).is_file():
-            state = load_state(folder / file)
+        if args.only in file and (args.checkpoints / file).is_file():
+            state = load_state(args.checkpoints / file)
             case = Case(Path(file).stem, data, state, truth, eps)
             yield case
             if foldable:
@@ -104,6 +106,9 @@ def published(folder: Path, opened: dict[str, Data]) -> Iterator[Case]:
 
 def trained(args: argparse.Namespace, opened: dict[str, Data]) -> Iterator[Case]:
     for data, model, method, epochs, normalise, eps in TRAINED:
+        name = f"{data} {model} {method}{'' if normalise else ' plain pixels'}"
+        if args.only not in name:
+            continue
         run = train(
             data=data,
             model=model,
@@ -116,7 +121,6 @@ def trained(args: argparse.Namespace, opened: dict[str, Data]) -> Iterator[Case]
         )
         weights = load_file(run.weights)
         state = {k.removeprefix("network."): v for k, v in weights.items() if "normalise" not in k}
-        name = f"{data} {model} {method}{'' if normalise else ' plain pixels'}"
         case = Case(name, data, state, "data" if normalise else "none", eps)
         yield case
         yield other_form(case, opened[data])
@@ -186,19 +190,18 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
+    parser.add_argument("--only", default="", help="a part of the names of networks")
     parser.add_argument("--samples", type=int, default=1000)
     args = parser.parse_args()
     logging.disable(logging.INFO)
     torch.manual_seed(0)
     sets = {case.data for case in (*PUBLISHED, *TRAINED)}
-    from robustbench_cli.spec import build
-
     opened = {name: open_data(build(Dataset, name), args.data_dir) for name in sets}
     wrong = needless = asked = count = 0
     start = time.process_time()
     print("| network | ε | truth | said | clean, attacked: truth | others | |\n|" + "---|" * 7)
     with tempfile.TemporaryDirectory() as folder:
-        for case in (*published(args.checkpoints, opened), *trained(args, opened)):
+        for case in chain(published(args, opened), trained(args, opened)):
             data = opened[case.data]
             said = verdict(case, data, args.samples, Path(folder))
             found = attacked(case, data, args.samples)
