@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from .adopt import open_run
 from .analysis.analysis import Analysis
 from .data.dataset import Dataset
 from .epsilon import Eps, grid
@@ -72,6 +73,11 @@ def evaluate(
     epsilons: Epsilons | None = None,
     defence: Methods | None = None,
     samples: int | None = None,
+    data: str | Dataset | None = None,
+    model: str | Architecture | type[nn.Module] | None = None,
+    normalise: str | None = None,
+    weights_key: str | None = None,
+    runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
@@ -80,15 +86,37 @@ def evaluate(
 ) -> Evaluation:
     """Attack a run's test images and keep the result in its directory.
 
+    `run` may be a checkpoint file: it becomes a run below `runs_dir`. Then `data` is needed;
+    `model`, `normalise` (``"imagenet"``, ``"0.1307:0.3081"``, ``"guess"``) and `weights_key` say
+    what a file does not, as on the command line.
     `defence`: put before the network at test time, as ``"jpeg"`` or ``Smoothing(sigma=0.25)``.
     `epsilons`: ``"8/255"``, ``"0:0.5:0.025"``, or a sequence; usual ones of the data set by
     default. `options`: seed, schedule, view, batch_size, checks, eight_bit. A result that exists
     is read.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
     if defence is not None:
         options["defence"] = "+".join(map(str, build_defences(_text(defence))))
-    config = _attack_config(run, attack, epsilons, samples=samples, **options)
+
+    def asked(spec: str) -> AttackConfig:
+        return _attack_config(spec, attack, epsilons, samples=samples, **options)
+
+    foreign = {"model": model, "normalise": normalise, "weights_key": weights_key}
+    if not isinstance(run, Run) and Path(run).is_file():
+        if isinstance(data, str):
+            build(Dataset, data)  # the user gave it, so it may name their own class
+        run = open_run(
+            Path(run),
+            Where(Path(runs_dir), Path(data_dir), device),
+            data=None if data is None else _text(data),
+            model=None if model is None else _text(model),
+            normalise=normalise,
+            weights_key=weights_key,
+            attacks=lambda spec: [asked(spec)],
+        )
+    elif given := [name for name, value in foreign.items() if value is not None]:
+        raise UsageError(f"evaluate: {given[0]} is for checkpoint files; a run carries its own")
+    run = run if isinstance(run, Run) else Run.open(run)
+    config = asked(run.config["data"])
     where = Where(run.path.parent, Path(data_dir), device)
     return Evaluation.load(_do(AttackJob(run.path, config, where, force), progress))
 
@@ -112,7 +140,7 @@ def transfer(
     )
     found = []
     for source in listed:
-        config = _attack_config(source, attack, epsilons, samples=samples, **options)
+        config = _attack_config(source.config["data"], attack, epsilons, samples=samples, **options)
         where = Where(source.path.parent, Path(data_dir), device)
         job = TransferJob(source.path, tuple(t.path for t in shown), config, where, force)
         _do(job, progress)
@@ -179,10 +207,10 @@ def _do(job: Job, progress: Progress | None) -> Path:
 
 
 def _attack_config(
-    run: Run, attack: str | Attack, epsilons: Epsilons | None, **options: Any
+    data: str, attack: str | Attack, epsilons: Epsilons | None, **options: Any
 ) -> AttackConfig:
     chosen = () if epsilons is None else as_epsilons(epsilons)
-    return make_attack_config(_text(attack), run.config["data"], chosen, **options)
+    return make_attack_config(_text(attack), data, chosen, **options)
 
 
 def as_epsilons(given: Epsilons) -> tuple[Eps, ...]:

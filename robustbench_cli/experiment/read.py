@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.jobs import TrainJob, Where
 
 from . import values
@@ -19,6 +19,8 @@ _SECTIONS = {
     *("train", "select", "attack", "transfer", "analyse", "analyze", "report"),
     *("published", "claim"),
 }
+_UNTRAINED = _SECTIONS - {"train", "select", "transfer", "analyse", "analyze"}
+"""What a file may do with checkpoint files alone."""
 
 
 def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experiment:
@@ -26,6 +28,7 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
     Raises:
         UsageError: no such file, no TOML, an unknown key, or a spec that makes no sense; the
             message names the section.
+        RunError: somebody else's weights that cannot be used.
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -36,12 +39,14 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
     try:
         values.known(document, _SECTIONS, "the file")
         return _experiment(document, where, force)
-    except UsageError as e:
-        raise UsageError(f"{path}: {e}") from e
+    except RobustmixError as e:
+        raise type(e)(f"{path}: {e}") from e
 
 
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
-    configs = train.read(values.table(document, "train"))
+    attacks = values.tables(document, "attack")
+    alone = all("checkpoint" in section for section in attacks) and document.keys() <= _UNTRAINED
+    configs = [] if attacks and alone else train.read(values.table(document, "train"))
     jobs = tuple(TrainJob(config, where, force) for config in configs)
     rest = partial(_on, document, where, force)
     if "select" in document:
