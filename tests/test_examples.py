@@ -72,10 +72,11 @@ def test_every_document_has_recipes() -> None:
 def test_no_published_number_is_typed_twice() -> None:
     seen: dict[tuple[str, ...], Path] = {}
     for file in RECIPES:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))["train"]["data"]
         for each in statements(file):
             if "value" in each:
                 about = [str(each.get(key)) for key in ("method", "attack", "eps", "measure")]
-                key = (file.parent.name, *about)
+                key = (file.parent.name, data, *about)
                 assert key not in seen, f"{about} is in {file} and in {seen[key]}"
                 seen[key] = file
     assert len(seen) > 100, "not counting the lists in them"
