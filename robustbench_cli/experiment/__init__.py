@@ -45,4 +45,7 @@ text = "Training against an attack withstands it best."
 [report]
 folder = "results"
 figures = ["scatter", "history"]          # beside those that every report has
+
+[scale.laptop.train]                      # with --scale laptop; scale.py says how sections change
+epochs = 2
 """

@@ -484,6 +484,14 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     assert contents(Path("runs")) == before
 
 
+def test_run_has_scales(cli: Cli, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "[scale.laptop.train]\nseed = 7\n")
+    listed = cli("run", experiment, "--scale", "laptop", "--dry-run").out
+    assert listed.splitlines()[0] == f"to do  train {PLAIN.removesuffix('0')}7"
+    refused = cli("run", experiment, "--scale", "labtop")
+    assert refused.code == 2 and "no scale 'labtop'; there are: laptop" in refused.err
+
+
 def test_run_keeps_what_succeeds(
     cli: Cli, experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
