@@ -53,6 +53,22 @@ def deterministic() -> None:
     torch.backends.cudnn.deterministic = True
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device had too little memory; its libraries have errors of their own for that."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+
+
+_NO_MEMORY = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)
+
+
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
     """Mixed precision for training: bfloat16 where ``auto`` finds a GPU that has it, else float32.
 
