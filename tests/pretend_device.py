@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 from unittest.mock import patch
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -159,12 +160,16 @@ def _placed(leaf: Any) -> Any:
 class _Dispatch(TorchDispatchMode):
     """Also what is made from nothing: ``torch.zeros(3, device=DEVICE)``."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # or PyTorch would load its compiler, which takes five seconds
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _compute(func, args, kwargs or {})
 
 
 class _Filled(TorchFunctionMode):
-    """``torch.tensor([1, 2], device=DEVICE)`` holds its values: on ``meta`` they never arrive."""
+    """What Python values become on the device: on ``meta`` they never arrive."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -174,7 +179,17 @@ class _Filled(TorchFunctionMode):
                 if isinstance(args[0], OnDevice):
                     return args[0].to(kwargs.get("dtype"))
                 return func(*args, **{**kwargs, "device": "cpu"}).to(DEVICE)
+        if func in (Tensor.__getitem__, Tensor.__setitem__) and isinstance(args[0], OnDevice):
+            image, index, *value = args
+            places = index if isinstance(index, tuple) else (index,)
+            return func(image, tuple(map(_uploaded, places)), *value)
         return func(*args, **kwargs)
+
+
+def _uploaded(index: Any) -> Any:
+    """``x[[1, 2]]`` and ``x[range(3)]`` send their numbers to the device."""
+    numbers = isinstance(index, (list, range, np.ndarray))
+    return torch.tensor(np.asarray(index)).to(DEVICE) if numbers else index
 
 
 def _loader(load: Callable[..., Any], option: str) -> Callable[..., Any]:

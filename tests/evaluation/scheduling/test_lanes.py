@@ -14,7 +14,8 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.scheduling.lanes import seed_start
+from robustbench_cli.evaluation.scheduling.draws import lane_seed
+from robustbench_cli.evaluation.scheduling.lanes import steps_unseen
 from robustbench_cli.evaluation.scheduling.steps import Pace, Stepper
 from robustbench_cli.spec import build
 
@@ -32,13 +33,10 @@ def walked(spec: str, model: nn.Module, images: Images, epsilons: list[float]) -
     assert isinstance(attack, Descent)
     samples = Samples(images.x, images.labels)
     stepper = Stepper(attack, fb.PyTorchModel(model, (0, 1)))
-    places = []
-    for i, eps in enumerate(epsilons):
-        seed_start((i,), torch.device("cpu"))
-        places.append(stepper.start(samples.x[i : i + 1], eps))
-    x = torch.cat(places)
+    pace = Pace.of(attack, samples, torch.tensor(epsilons, dtype=torch.float64))
+    x = stepper.start(pace, [lane_seed(i) for i in range(len(epsilons))])
     for _ in range(attack.steps):
-        x, _ = stepper.step(x, Pace.of(attack, samples, epsilons))
+        x, _ = stepper.step(x, pace)
     return x
 
 
@@ -54,7 +52,7 @@ def test_every_lane_goes_where_foolbox_goes(name: str, size: str, cnn, images: I
         tool = FOOLBOX[name](
             rel_stepsize=0.5, abs_stepsize=absolute, steps=5, random_start=name != "linf-bim"
         )
-        seed_start((i,), torch.device("cpu"))
+        torch.manual_seed(lane_seed(i))
         one = few[i : i + 1]
         alone = tool.run(fb.PyTorchModel(cnn, (0, 1)), one.x, one.labels, epsilon=eps)
         torch.testing.assert_close(ours[i : i + 1], alone, rtol=0, atol=1e-6)
