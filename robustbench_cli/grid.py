@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 import torch
 
+from .device import is_out_of_memory
 from .errors import RobustmixError, RunError, UsageError
 from .jobs import Job
 from .worker import Orders, begin, follow_once
@@ -128,14 +129,14 @@ def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
     except RobustmixError as e:
         _log.debug("%s", traceback.format_exc())
         return Finished(job, error=e)
-    except torch.OutOfMemoryError:
-        return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
     except OSError as e:  # the machine's answer, and no bug
         _log.debug("%s", traceback.format_exc())
         kind = "" if type(e) is OSError else f"{type(e).__name__}: "
         text = f"{e.filename}: {e.strerror}" if e.filename and e.strerror else str(e)
         return Finished(job, error=RunError(kind + text))
     except Exception as e:
+        if is_out_of_memory(e):
+            return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
         _log.debug("%s", traceback.format_exc())
         first = str(e).strip().partition("\n")[0]
         text = f"{type(e).__name__}: {first}; type --debug to see where"

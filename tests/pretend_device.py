@@ -189,7 +189,9 @@ class _Filled(TorchFunctionMode):
 def _uploaded(index: Any) -> Any:
     """``x[[1, 2]]`` and ``x[range(3)]`` send their numbers to the device."""
     numbers = isinstance(index, (list, range, np.ndarray))
-    return torch.tensor(np.asarray(index)).to(DEVICE) if numbers else index
+    if not numbers:
+        return index
+    return (torch.tensor(np.asarray(index)) if len(index) else torch.tensor([]).long()).to(DEVICE)
 
 
 def _loader(load: Callable[..., Any], option: str) -> Callable[..., Any]:

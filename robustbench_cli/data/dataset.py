@@ -243,7 +243,7 @@ def random_crop(pixels: Tensor, padding: int) -> Tensor:
     """Pad with zeros and cut each image at a place of its own; (N, C, H, W) stays that shape."""
     n, _, height, width = pixels.shape
     padded = F.pad(pixels, (padding,) * 4)
-    rows, columns = (torch.randint(2 * padding + 1, (n, 1)).to(pixels.device) for _ in range(2))
+    rows, columns = (_drawn(torch.randint(2 * padding + 1, (n, 1)), pixels) for _ in range(2))
     rows = rows + torch.arange(height, device=pixels.device)
     columns = columns + torch.arange(width, device=pixels.device)
     sample = torch.arange(n, device=pixels.device)[:, None, None]
@@ -253,5 +253,10 @@ def random_crop(pixels: Tensor, padding: int) -> Tensor:
 
 def random_flip(pixels: Tensor) -> Tensor:
     """Mirror each image left to right with probability one half."""
-    mirrored = torch.rand(len(pixels), 1, 1, 1).to(pixels.device) < 0.5
+    mirrored = _drawn(torch.rand(len(pixels), 1, 1, 1), pixels) < 0.5
     return torch.where(mirrored, pixels.flip(3), pixels)
+
+
+def _drawn(numbers: Tensor, pixels: Tensor) -> Tensor:
+    """Random numbers of the host, where `pixels` are; nobody waits for their journey."""
+    return numbers.to(pixels.device, non_blocking=True)

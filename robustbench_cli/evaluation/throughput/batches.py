@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from robustbench_cli.device import is_out_of_memory
 from robustbench_cli.errors import RunError, UsageError
 
 T = TypeVar("T")
@@ -41,7 +42,9 @@ class Batches:
             part = slice(start, min(start + self.size, n))
             try:
                 done.append(work(part))
-            except torch.OutOfMemoryError:
+            except RuntimeError as e:
+                if not is_out_of_memory(e):
+                    raise
                 fits = False  # leave the handler first: the error keeps the batch's tensors alive
             else:
                 fits = True

@@ -15,7 +15,6 @@ from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.scheduling.draws import lane_seed
-from robustbench_cli.evaluation.scheduling.lanes import steps_unseen
 from robustbench_cli.evaluation.scheduling.steps import Pace, Stepper
 from robustbench_cli.spec import build
 
