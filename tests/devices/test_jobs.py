@@ -15,13 +15,14 @@ from robustbench_cli.spec import names
 DEVICE = ["--device", "meta"]
 TRAIN = ["--data", "digits", "--epochs", "1", "--train-fraction", "0.05", *DEVICE]
 PLAIN = "digits-lenet5-plain-epochs=1-train-fraction=0.05-s0"
-ANALYSES = {
-    "church-window": "images=2,points=5",
-    "in-between": "pairs=4,points=3",
-    "logit-line": "images=2,points=5",
-    "subspace-dimension": "images=2,largest=3",
-    "adversarials": "attack=linf-fgsm",
-}
+ANALYSES = [
+    "church-window:images=2,points=5",
+    "in-between:pairs=4,points=3",
+    "logit-line:images=2,points=5,halvings=2",
+    "subspace-dimension:images=2,most=3,random=5",
+    "adversarials:attack=linf-fgsm,images=3",
+    "per-class:attack=linf-fgsm,eps=0.1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,8 @@ def test_weights_from_there_are_weights_here(folder: Path) -> None:
 
 
 def test_attacks_with_their_checks_and_signals(folder: Path) -> None:
-    attacks = [("-a", a) for a in ("linf-pgd:steps=5", f"transfer:{PLAIN},attack=linf-fgsm")]
-    given = [word for pair in attacks for word in pair]
-    run("attack", folder / PLAIN, *given, "-e", "0.1", "--samples", 12, "--checks", "full")
+    attacks = "-a", "linf-pgd:steps=5", "-a", f"transfer:{folder / PLAIN},attack=linf-fgsm"
+    run("attack", folder / PLAIN, *attacks, "-e", "0.1", "--samples", 12, "--checks", "full")
     run("attack", folder / PLAIN, "-a", "certify:n=20,n0=5", "-e", "0.1", "--samples", 5)
     run("attack", folder / PLAIN, "-a", "linf-fgsm", "-e", "0.1", "--samples", 5, "--eight-bit")
 
@@ -57,7 +57,7 @@ def test_attacks_with_their_checks_and_signals(folder: Path) -> None:
     "defence",
     ["jpeg", "bit-depth", "quilting", "mixup-inference:draws=2", "resize-pad:low=0.9,high=1"]
     + ["averaging:draws=2", "total-variation:steps=2", "rotation", "crop-resize"]
-    + ["smoothing:draws=2", "noisy-inference:draws=2"],
+    + ["smoothing:n=2", "noisy-inference:draws=2"],
 )
 def test_defences(folder: Path, defence: str) -> None:
     given = ("-a", "linf-pgd:steps=2", "-e", "0.1", "--samples", 3, "--checks", "off")
@@ -67,12 +67,16 @@ def test_defences(folder: Path, defence: str) -> None:
 def test_a_transfer(folder: Path) -> None:
     target = next(path for path in folder.iterdir() if "corpus" in path.name)
     given = ("-a", "linf-pgd:steps=2", "-e", "0.1", "--samples", 6)
-    run("transfer", folder / PLAIN, target, *given)
+    run("transfer", "--source", folder / PLAIN, "--target", target, *given)
 
 
-@pytest.mark.parametrize("name", names("analyses"))
-def test_analyses(folder: Path, name: str) -> None:
-    run("analyse", folder / PLAIN, "-a", f"{name}:{ANALYSES[name]}" if name in ANALYSES else name)
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_analyses(folder: Path, analysis: str) -> None:
+    run("analyse", folder / PLAIN, "-n", analysis)
+
+
+def test_no_analysis_was_left_out() -> None:
+    assert sorted(text.partition(":")[0] for text in ANALYSES) == sorted(names("analyses"))
 
 
 def test_adopted_weights(folder: Path, tmp_path: Path) -> None:
@@ -80,6 +84,7 @@ def test_adopted_weights(folder: Path, tmp_path: Path) -> None:
     bare = {k.removeprefix("network."): v for k, v in state.items() if "normalise" not in k}
     torch.save(bare, tmp_path / "theirs.pt")
     given = ("-a", "linf-fgsm", "-e", "0.1", "--samples", 5, "--normalise", "data")
+    given += ("--model", "lenet5")  # to guess it, every architecture would be built
     command = ("attack", tmp_path / "theirs.pt", "--data", "digits", *given)
     run(*command, "--runs-dir", tmp_path / "runs")
 
