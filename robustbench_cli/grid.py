@@ -200,14 +200,18 @@ def _outcome(future: Future[Finished]) -> Finished | None:
 
 
 def _gpus_of(worker: int, per_job: float) -> str:
-    """The value of CUDA_VISIBLE_DEVICES for a worker; empty to leave it alone."""
+    """The value of CUDA_VISIBLE_DEVICES for a worker; empty to leave it alone.
+
+    Where this process has one itself, the workers' are from its list.
+    """
     gpus = torch.cuda.device_count()
     if gpus == 0 or per_job <= 0:
         return ""
-    if per_job >= 1:
-        first = int(worker * per_job) % gpus
-        return ",".join(str((first + i) % gpus) for i in range(int(per_job)))
-    return str(int(worker * per_job) % gpus)
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in listed.split(",") if name.strip()][:gpus]
+    names = names if len(names) == gpus else [str(i) for i in range(gpus)]
+    first = int(worker * per_job) % gpus
+    return ",".join(names[(first + i) % gpus] for i in range(max(1, int(per_job))))
 
 
 def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.device import is_out_of_memory
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import Plugin
 
 from . import usual
@@ -53,7 +54,20 @@ class Images:
         return channels, height, width
 
     def to(self, device: torch.device) -> Self:
-        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        """
+        Raises:
+            RunError: too large for the device's memory.
+        """
+        try:
+            return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        except RuntimeError as e:
+            if not is_out_of_memory(e):
+                raise
+        size = self.pixels.numel() * self.pixels.element_size() / 2**30
+        raise RunError(
+            f"{len(self)} images of {size:.1f} GiB do not fit into the memory of {device}; take "
+            "fewer (train: --train-fraction 0.5, attack: --samples 1000), or --device cpu"
+        )
 
     def digest(self) -> str:
         """16 hexadecimal digits that change whenever a pixel or a label does."""

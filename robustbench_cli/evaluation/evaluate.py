@@ -94,7 +94,10 @@ def evaluate_model(
     with fenced(), frozen(model):
         network = Network(model).eval()
         victim = plan.look(network)
-        stored = open_parts(parts, about, victim.clean)
+        plan.batches.fit(model, images[:64].x)
+        size = plan.batches.chunk
+        key = {**about, "chunk": size} if size else about
+        stored = open_parts(parts, key, victim.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
         network.random = answers_differ(network, few[:16])
@@ -108,7 +111,7 @@ def evaluate_model(
                 return {**found, "threads": count, "copy": not chunk.exact}
 
             with quick_pools(model):  # not earlier: copies are traced from what is there
-                documents = stored.each(len(images), work, progress)
+                documents = stored.each(len(images), work, progress, size=size)
     found = [Outcomes.from_dict(document) for document in documents]
     fixed = {"label": images.labels, "clean": victim.clean.prediction}
     if victim.goals is not None:

@@ -1,4 +1,4 @@
-"""Every attack computes on a device what it does on the CPU, and descents hardly ever wait for it."""
+"""Every attack computes on a device what it does on the CPU; descents hardly ever wait for it."""
 
 from __future__ import annotations
 

@@ -53,12 +53,14 @@ def test_attacks_with_their_checks_and_signals(folder: Path) -> None:
     run("attack", folder / PLAIN, "-a", "linf-fgsm", "-e", "0.1", "--samples", 5, "--eight-bit")
 
 
-@pytest.mark.parametrize(
-    "defence",
-    ["jpeg", "bit-depth", "quilting", "mixup-inference:draws=2", "resize-pad:low=0.9,high=1"]
-    + ["averaging:draws=2", "total-variation:steps=2", "rotation", "crop-resize"]
-    + ["smoothing:n=2", "noisy-inference:draws=2"],
-)
+DEFENCES = [
+    *("jpeg", "bit-depth", "quilting", "rotation", "crop-resize", "resize-pad:low=0.9,high=1"),
+    *("mixup-inference:draws=2", "noisy-inference:draws=2", "averaging:draws=2"),
+    *("smoothing:n=2", "total-variation:steps=2"),
+]
+
+
+@pytest.mark.parametrize("defence", DEFENCES)
 def test_defences(folder: Path, defence: str) -> None:
     given = ("-a", "linf-pgd:steps=2", "-e", "0.1", "--samples", 3, "--checks", "off")
     run("attack", folder / PLAIN, *given, "--defence", defence)

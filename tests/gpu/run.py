@@ -1,7 +1,7 @@
 """What a GPU does: the tests that need one, and every speed; one command, under eight minutes.
 
     python tests/gpu/run.py --out results              on a GPU
-    python tests/gpu/run.py --device cpu --tiny        a rehearsal anywhere: the numbers mean nothing
+    python tests/gpu/run.py --device cpu --tiny        a rehearsal: its numbers mean nothing
 
 Needs no installation, no network and no data files: images are random, of CIFAR-10's shape. Writes
 ``gpu.json`` and ``gpu.md`` after every part, so that a kill costs one part; each part is a process
