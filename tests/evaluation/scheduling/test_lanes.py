@@ -138,6 +138,39 @@ def test_memory_running_out_changes_no_verdict(cnn: nn.Module, images: Images) -
     assert found.record["notes"] == ["out of memory with 30 images at once; went on with 15"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+@pytest.mark.parametrize("attack", ["linf-pgd:steps=3", "linf-apgd-ce:steps=3"])
+def test_memory_may_run_out_in_the_backward_pass(
+    cnn: nn.Module, images: Images, attack: str, error: RuntimeError
+) -> None:
+    class Full(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]
+            if len(grad) > 20:
+                raise error
+            return grad
+
+    class Small(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return cnn.eval()(Full.apply(x))
+
+    found = evaluate_model(Small(), images, attack, EPSILONS, batch_size=30)
+    assert found.record["notes"] == ["out of memory with 30 images at once; went on with 15"]
+    if "apgd" not in attack:  # it draws by batch
+        plain = evaluate_model(cnn, images, attack, EPSILONS)
+        assert found.samples["prediction"].equals(plain.samples["prediction"])
+
+
 def test_a_claim_that_is_denied_is_listed_and_the_lane_goes_on(images: Images) -> None:
     class Undecided(nn.Module):
         """Another class only for the third image of a batch and those after it."""
