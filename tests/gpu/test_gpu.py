@@ -36,7 +36,7 @@ EPSILONS = grid(["0,0.05,0.2"])
 def network(device: torch.device) -> nn.Module:
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(32, 10)).to(device).eval()
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(392, 10)).to(device).eval()
 
 
 @pytest.fixture
