@@ -108,8 +108,9 @@ def evaluate(
     `run`: a run, its path, a checkpoint file, or an `nn.Module`. The last two become a run below
     `runs_dir`, under a digest of all that they are, and need `data`: a spec, or the test images
     themselves as ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader. An object is shown
-    pixels in [0, 1]; `normalise` (``"imagenet"``, ``"0.1307:0.3081"``) stands before it. `model`
-    and `weights_key` say what a file does not, as on the command line.
+    pixels in [0, 1], after `normalise` (``"imagenet"``, ``"0.1307:0.3081"``) if that is given. For
+    a file, `model`, `normalise` (also ``"guess"``) and `weights_key` say what it does not, as on
+    the command line.
 
     `defence`: put before the network at test time, as ``"jpeg"`` or ``Smoothing(sigma=0.25)``.
     `epsilons`: ``"8/255"``, ``"0:0.5:0.025"``, or a sequence; usual ones of the data set by
@@ -124,7 +125,7 @@ def evaluate(
     spec_of(attack, Attack, "evaluate")  # before anything is read
     foreign = Foreign(data=data, model=model, normalise=normalise, weights_key=weights_key)
     where = Where(Path(runs_dir), Path(data_dir), device)
-    opened = open_network(run, foreign, where, "evaluate")
+    opened = open_network(run, foreign, where, "evaluate", lambda spec: [asked(spec)])
     job = AttackJob(opened.path, asked(opened.config["data"]), _beside(opened, where), force)
     return Evaluation.load(_do(job, progress))
 
@@ -152,11 +153,16 @@ def transfer(
     spec_of(attack, Attack, "transfer")
     foreign = Foreign(data=data, normalise=normalise)
     where = Where(Path(runs_dir), Path(data_dir), device)
-    listed, shown = open_sides(sources, targets, foreign, where, "transfer")
+
+    def asked(spec: str) -> AttackConfig:
+        return _attack_config("transfer", spec, attack, epsilons, samples=samples, **options)
+
+    listed, shown = open_sides(
+        sources, targets, foreign, where, "transfer", lambda spec: [asked(spec)]
+    )
     found = []
     for source in listed:
-        spec = source.config["data"]
-        config = _attack_config("transfer", spec, attack, epsilons, samples=samples, **options)
+        config = asked(source.config["data"])
         targeted = tuple(target.path for target in shown)
         job = TransferJob(source.path, targeted, config, _beside(source, where), force)
         _do(job, progress)

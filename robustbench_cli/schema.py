@@ -165,6 +165,7 @@ JSON: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "list of texts": _list_of(lambda value: isinstance(value, str)),
     "list of whole numbers": _list_of(_whole),
+    "list of numbers": _list_of(_number),
     "list of objects": _list_of(lambda value: isinstance(value, dict)),
     "object of numbers": lambda value: (
         isinstance(value, dict) and all(map(_number, value.values()))

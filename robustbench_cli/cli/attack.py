@@ -40,12 +40,12 @@ def attack(
     from robustbench_cli.reporting.tables.points import points_table
 
     show.form_of(output)
-    runs = open_targets(target, foreign, places.where)
+    runs = open_targets(target, foreign, places.where, strength.configs)
     defences = guard.defences()
     jobs = [
         AttackJob(run.path, config, places.where, work.force)
         for run in runs
-        for config in strength.configs(run, sweep=False, defences=defences)
+        for config in strength.configs(run.config["data"], defences=defences)
     ]
     jobs = work.share(jobs)
     if work.dry_run:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Exit
+from typer import Argument, Exit, Option
 
 from . import show
 from .groups import Output, Places, Voice, Work
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 def run(
     *,
     file: Annotated[Path, Argument(metavar="FILE.toml", help="The experiment.")],
+    scale: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Smaller or larger, as its [scale.NAME] sections say."),
+    ] = None,
     output: Output,
     places: Places,
     work: Work,
@@ -43,12 +47,13 @@ def run(
       robustmix run examples/quickstart.toml -j 2
       robustmix run examples/selection.toml                   champions, without cheating
       robustmix run big.toml --part $SLURM_ARRAY_TASK_ID/8     one of eight, then once without
+      robustmix run examples/thesis/spirals.toml --scale laptop
     """
     from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
 
     show.form_of(output)
-    experiment = read_experiment(file, places.where, force=work.force)
+    experiment = read_experiment(file, places.where, scale=scale, force=work.force)
     if work.dry_run:
         show.emit("\n".join(_listed(experiment, work)))
         return
@@ -61,7 +66,8 @@ def run(
         failed, tried = failed + more, selecting.contests()
     usable = [path for path in experiment.run_paths if path not in untrained]
     if work.part:
-        show.say(f"part {work.part} is done; when all are: robustmix run {file}")
+        again = f"{file} --scale {scale}" if scale else file
+        show.say(f"part {work.part} is done; when all are: robustmix run {again}")
     elif usable and experiment.attack:
         _report(experiment, usable, output, tried)
     elif usable and experiment.analyse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from typer import Argument, Option
@@ -37,12 +38,13 @@ def sweep_epsilon(
     from robustbench_cli.reporting.report import table
 
     show.form_of(output)
-    runs = open_targets(target, foreign, places.where)
+    asked = partial(strength.configs, sweep=True)
+    runs = open_targets(target, foreign, places.where, asked)
     defences = guard.defences()
     jobs = [
         AttackJob(run.path, config, places.where, work.force)
         for run in runs
-        for config in strength.configs(run, sweep=True, defences=defences)
+        for config in asked(run.config["data"], defences=defences)
     ]
     jobs = work.share(jobs)
     if work.dry_run:

@@ -95,7 +95,10 @@ def evaluate_model(
     with fenced(), frozen(model):
         network = Network(model).eval()
         victim = plan.look(network)
-        stored = open_parts(parts, about, victim.clean)
+        plan.batches.fit(model, images[:64].x)
+        size = plan.batches.chunk
+        key = {**about, "chunk": size} if size else about
+        stored = open_parts(parts, key, victim.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
         network.random = answers_differ(network, few[:16])
@@ -110,7 +113,7 @@ def evaluate_model(
                     return {**found, "threads": count, "copy": not chunk.exact}
 
                 with quick_pools(model):  # not earlier: copies are traced from what is there
-                    return stored.each(len(images), work, progress)
+                    return stored.each(len(images), work, progress, size=size)
 
             if real == "auto":
                 real = "ascending" if network.random else "bisect"
@@ -123,7 +126,7 @@ def evaluate_model(
                 and (doubts := contradicted(audits))
             ):
                 real = "ascending"
-                stored = open_parts(parts and parts / real, about, victim.clean)
+                stored = open_parts(parts and parts / real, key, victim.clean)
                 documents = attacked(stored, real)
                 rows, audits = _told(plan, victim, documents)
                 spent = [*spent, *documents]

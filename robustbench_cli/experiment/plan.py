@@ -41,4 +41,6 @@ class Experiment:
 
     @property
     def run_paths(self) -> list[Path]:
-        return [job.path for job in self.train]
+        """What is reported on: what is trained, and other networks that are attacked."""
+        paths = [*(job.path for job in self.train), *(job.target for job in self.attack)]
+        return list(dict.fromkeys(paths))

@@ -94,6 +94,7 @@ class _State:
                 self._text("module", type(value).__qualname__)
             case _:
                 self.add(type(value))
+                self.add([getattr(value, name, None) for name in ("__module__", "__qualname__")])
                 self.add(getattr(value, "__dict__", {}))
                 shown = repr(value)
                 self.add("" if " at 0x" in shown else shown)

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from robustbench_cli.adopt import adopt
+from robustbench_cli.adopt import open_run
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
@@ -60,7 +60,12 @@ class Foreign:
 
 
 def open_sides(
-    sources: NetworksLike, targets: NetworksLike, foreign: Foreign, where: Where, who: str
+    sources: NetworksLike,
+    targets: NetworksLike,
+    foreign: Foreign,
+    where: Where,
+    who: str,
+    attacks: Attacks | None = None,
 ) -> tuple[list[Run], list[Run]]:
     """Each as a run, in their order; `foreign` is about those that are none yet.
 
@@ -72,7 +77,7 @@ def open_sides(
     if all(id(each) in own for side in sides for each in side):
         foreign.refuse(who, "runs, which have their own", _NAMES)
     opened, shown = (
-        [open_network(e, Foreign() if id(e) in own else foreign, where, who) for e in side]
+        [open_network(e, Foreign() if id(e) in own else foreign, where, who, attacks) for e in side]
         for side in sides
     )
     for run in (*opened, *shown):
@@ -125,20 +130,17 @@ def open_network(
 def _open_file(
     path: Path, foreign: Foreign, where: Where, who: str, attacks: Attacks | None
 ) -> Run:
-    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
-        return Run.open(path.parent)
-    if foreign.data is None:
-        raise UsageError(f"{who}: which data set was {path.name} trained on? give data='mnist'")
-    data = data_spec(foreign.data, where.runs, who, "test")
-    build(Dataset, data)  # the user gave it, so it may name their own class
-    model = None if foreign.model is None else model_spec(foreign.model, who)
-    return adopt(
+    data = None if foreign.data is None else data_spec(foreign.data, where.runs, who, "test")
+    if data is not None:
+        build(Dataset, data)  # the user gave it, so it may name their own class
+    return open_run(
         path,
-        where.runs,
-        load_data(data, where),
-        model=model,
+        where,
+        data=data,
+        model=None if foreign.model is None else model_spec(foreign.model, who),
         normalise=foreign.normalise,
         weights_key=foreign.weights_key,
+        attacks=attacks or (lambda _: ()),
     )
 
 

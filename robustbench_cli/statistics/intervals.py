@@ -28,6 +28,12 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     return low, high
 
 
+def half_width(share: float, n: int) -> float:
+    """Half of Wilson's interval of a share of n samples."""
+    low, high = wilson(share * n, n)
+    return (high - low) / 2
+
+
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
     """Student's interval for the mean over seeds; None below three values.
 

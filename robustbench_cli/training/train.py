@@ -58,7 +58,7 @@ class Trainer:
     def __post_init__(self) -> None:
         config = self.config
         self.device = self.data.train.pixels.device
-        devices.deterministic()
+        devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)
         for method in self.methods:

@@ -28,7 +28,7 @@ class Evidence:
     end of training, on held-out images. shown: the file names of the evaluations that the table at
     hand is made of; None: all.
     certificates: what was proved of it, which is never among the evaluations. ended: the last row
-    of its history.csv.
+    of its history.csv. guess: how somebody else's weights see images, where no one said.
     """
 
     config: Mapping[str, Any]
@@ -39,6 +39,7 @@ class Evidence:
     shown: Collection[str] | None = None
     certificates: Sequence[Evaluation] = ()
     ended: Mapping[str, float] = field(default_factory=dict)
+    guess: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:

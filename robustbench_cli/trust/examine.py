@@ -84,6 +84,7 @@ def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Foun
                 asked and asked.shown,
                 [e for e in evaluations if _certified(e)],
                 _last_epoch(run),
+                run.record.get("guess", {}),
             )
             found[subject] = _marked(examine(evidence), evaluations, asked)
     return found

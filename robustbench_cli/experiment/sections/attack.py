@@ -1,15 +1,18 @@
-"""``[[attack]]`` and ``[[transfer]]``: attacks on what ``[train]`` trained."""
+"""``[[attack]]`` and ``[[transfer]]``: attacks on what ``[train]`` trained, or on files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from robustbench_cli.adopt import open_run
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
+from robustbench_cli.models.own import open_architecture
 from robustbench_cli.spec import build_all, family
 from robustbench_cli.training.method import Method
 
@@ -19,6 +22,8 @@ _ATTACK_ONLY: dict[str, type] = {
 }
 _OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
 KEYS = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
+_FOREIGN = ("data", "model", "normalise", "weights-key")
+"""Of somebody else's weights, what their file does not say."""
 _TRANSFER = KEYS - {"defence", *_ATTACK_ONLY} | {"source", "target"}
 
 
@@ -26,9 +31,40 @@ def attacks(
     sections: Iterable[Mapping[str, Any]], train: Sequence[TrainJob], where: Where, force: bool
 ) -> Iterable[AttackJob]:
     for section in sections:
+        if "checkpoint" in section:
+            yield from _on_files(section, where, force)
+            continue
+        if given := [key for key in _FOREIGN if key in section]:
+            raise UsageError(
+                f"[[attack]] {given[0]} is for somebody else's weights; name their file: "
+                'checkpoint = "weights.pt"'
+            )
         for job in train:
             for config in configs(section, job.config.data):
                 yield AttackJob(job.path, config, where, force)
+
+
+def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
+    """Every file becomes a run now, as for ``robustmix attack FILE``."""
+    files = values.texts(section["checkpoint"])
+    given = {
+        key.replace("-", "_"): values.typed(section[key], str, f"[[attack]] {key}")
+        for key in _FOREIGN
+        if key in section
+    }
+    data = given.pop("data", None)
+    if not files or data is None:
+        what = "data: the data set it was trained on" if files else "the name of a file"
+        raise UsageError(f"[[attack]] checkpoint needs {what}")
+    if "model" in given:
+        open_architecture(given["model"], trusted=False)  # a file wrote it
+    asked = configs(section, data, keys=KEYS | {"checkpoint", *_FOREIGN})
+    for file in files:
+        if not Path(file).is_file():
+            raise UsageError(f"[[attack]] checkpoint: no file {file}")
+        run = open_run(Path(file), where, data=data, **given, attacks=lambda _: asked)
+        for config in asked:
+            yield AttackJob(run.path, config, where, force)
 
 
 def transfers(
