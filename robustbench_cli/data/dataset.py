@@ -23,7 +23,10 @@ from robustbench_cli.spec import Plugin
 
 from . import usual
 
-_WITH_TRAINING = "bring arrays with x_train and y_train, or leave out part=test"
+_WITH_TRAINING = (
+    "part=test gives none; a file with x_train and y_train does, and in Python "
+    "data=((x, y), (x_test, y_test))"
+)
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
 

@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.spec import allow_code
 
 from .checkpoint import one_line
 from .fingerprint import fingerprint
@@ -59,7 +58,6 @@ def keep(network: nn.Module) -> SessionNetwork:
     """
     network = own_copy(network)
     spec = f"{PREFIX}{type(network).__name__}-{fingerprint(network)[:8]}"
-    allow_code(type(network).__module__)
     return SessionNetwork(spec=spec, network=_kept.setdefault(spec, network))
 
 

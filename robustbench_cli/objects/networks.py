@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from robustbench_cli.jobs import Where, load_data
 from robustbench_cli.jobs.attack_config import AttackConfig, test_part
 from robustbench_cli.models.checkpoint import one_line
 from robustbench_cli.models.fingerprint import fingerprint
-from robustbench_cli.models.infer import candidates
 from robustbench_cli.models.model import Architecture, Model
 from robustbench_cli.models.normalisation import Statistics, usual, written
-from robustbench_cli.models.own import OwnNetwork, open_architecture
-from robustbench_cli.models.session import PREFIX, keep, own_copy
+from robustbench_cli.models.session import keep, own_copy
 from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.given import kind
 from robustbench_cli.runs.run import Run, create
@@ -32,9 +29,9 @@ from robustbench_cli.spec import allow_code, build, shorten
 
 from .data import Labelled, data_spec, gather, store
 from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
+from .naming import name_of, remember
 from .specs import spec_of
 
-_log = logging.getLogger(__name__)
 _TAKEN = "a Run, the path of one or of a checkpoint file, or a torch.nn.Module"
 _NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
@@ -206,20 +203,12 @@ def bring(
         if run.finished and {key: run.config.get(key) for key in config} == config:
             remedy = "bring those back, or choose another runs_dir"
             refuse_others(path, str(dataset), run.record.get("data") or {}, facts, remedy)
-            _remember(network, run.config["model"])
+            remember(network, run.config["model"])
             return run
-    spec = _named(network, made_of, mark, shape, len(part.classes))
+    spec = name_of(network, made_of, mark, shape, len(part.classes))
     with replacing(path / "model.safetensors") as beside:
         save_file(_tensors(Model(network, (), "", *inside), who), beside)
     return create(path, {**config, "model": spec}, status="done", data=facts)
-
-
-def _remember(network: nn.Module, spec: str) -> None:
-    """So that a run of an earlier session can make its network again."""
-    if spec.startswith(PREFIX):
-        keep(network)
-    elif ":" in spec:
-        allow_code(type(network).__module__)
 
 
 def _outputs(network: nn.Module, shape: tuple[int, int, int], who: str) -> int:
@@ -237,59 +226,6 @@ def _outputs(network: nn.Module, shape: tuple[int, int, int], who: str) -> int:
             f"{who}: of 2 images the network makes {got}, expected logits (2, classes)"
         )
     return logits.shape[1]
-
-
-def _named(
-    network: nn.Module, made_of: str, mark: str, shape: tuple[int, int, int], classes: int
-) -> str:
-    """A name by which the network can be made again; or its name in this session, and a warning."""
-    cls = type(network)
-    ways: list[Architecture] = []
-    if made_of:
-        ways.append(open_architecture(made_of))
-    elif cls.__module__.startswith("torchvision."):
-        ways += _alike(network, shape, classes)
-    elif cls.__module__ != "__main__" and cls.__qualname__.isidentifier():
-        ways.append(OwnNetwork(path=f"{cls.__module__}:{cls.__qualname__}", maker=cls))
-    for way in ways:
-        if _makes(way, network, mark, shape, classes):
-            allow_code(cls.__module__)
-            return str(way)
-    spec = str(keep(network))
-    _log.warning(
-        "%s cannot be made again by name: its results stay, but more can be computed only in this "
-        "session, or in one that brings the same object",
-        spec.removeprefix(PREFIX),
-    )
-    return spec
-
-
-def _alike(network: nn.Module, shape: tuple[int, int, int], classes: int) -> Iterator[Architecture]:
-    """Those of torchvision with the same names and shapes; nothing is allocated."""
-    wanted = {name: value.shape for name, value in network.state_dict().items()}
-    for candidate in candidates():
-        if candidate.name != "torchvision":
-            continue
-        try:
-            with torch.device("meta"):
-                outline = candidate.build(shape, classes)
-        except UsageError:  # not for images of this size
-            continue
-        if {name: value.shape for name, value in outline.state_dict().items()} == wanted:
-            yield candidate
-
-
-def _makes(
-    way: Architecture, network: nn.Module, mark: str, shape: tuple[int, int, int], classes: int
-) -> bool:
-    """Whether exactly this network comes of it, once it has the same weights."""
-    try:
-        with torch.random.fork_rng(devices=[]):
-            made = way.build(shape, classes)
-        made.load_state_dict(network.state_dict())
-        return fingerprint(own_copy(made)) == mark
-    except Exception:  # a class that needs arguments, or other weights: it is another network
-        return False
 
 
 def _statistics(way: str, data: str, where: Where, channels: int, who: str) -> Statistics:

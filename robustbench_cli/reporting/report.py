@@ -57,6 +57,7 @@ def table(
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
     Args:
+        runs: a run, its path, a pattern such as ``"runs/*"``, or several of them.
         by: the setting that names the rows (method, model, train-fraction, ...), or ``run`` for a
             row for each run. Runs are averaged over seeds only, whatever `by` is.
         attack: specs or names; all attacks by default.
