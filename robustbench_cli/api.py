@@ -62,7 +62,7 @@ def train(
 
     `data`: a spec, ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader (split 80 to 20,
     always alike), or a pair of those, to train and to test on; they are written below
-    ``runs_dir/data``. `model`: a spec, a class of networks, or a network object, which is copied
+    ``runs_dir/.arrays``. `model`: a spec, a class of networks, or a network object, which is copied
     and trained on from the weights that it has.
 
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,

@@ -77,7 +77,7 @@ def test_arrays_tensors_sets_and_loaders_are_the_same_images() -> None:
     network = linear()
     found = {attacked(network, each).path for each in given}
     assert len(found) == 1
-    assert len(list(Path("runs/data").iterdir())) == 1
+    assert len(list(Path("runs/.arrays").iterdir())) == 1
     other = X.copy()
     other[0, 0, 0, 0] = 0.5
     assert attacked(network, (other, Y)).path not in found
@@ -116,7 +116,7 @@ def test_a_network_without_a_name_lives_as_long_as_the_session(
     with caplog.at_level(logging.WARNING):
         path = attacked(linear(nn.Tanh())).path.parents[1]
     assert "cannot be made again by name" in caplog.text
-    assert "fgsm" in str(table(path))
+    assert "fgsm" in str(table(path)) and str(table(path)) == str(table("runs/*"))
     monkeypatch.setattr(session, "_kept", {})  # tomorrow
     assert "linf-fgsm" in str(table(path))
     assert "was an object of another Python session" in failure(load_predictor, path)

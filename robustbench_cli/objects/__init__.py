@@ -2,7 +2,7 @@
 
 kinds      the types that public functions take, by name
 specs      plugins of one's own, classes and lists of them -> the text that stands for them
-data       arrays, tensors, torch data sets and loaders -> a file below runs/data, and its spec
+data       arrays, tensors, torch data sets and loaders -> a file below runs/.arrays, and its spec
 naming     by which name a network can be made again, if any
 networks   an `nn.Module`, a checkpoint file, a path -> a run
 

@@ -1,4 +1,4 @@
-"""Arrays, tensors, torch data sets and loaders -> an .npz file below runs/data, and its spec.
+"""Arrays, tensors, torch data sets and loaders -> an .npz file below runs/.arrays, and its spec.
 
 A file, because a run must find its images again, in another process and another year. It is named
 after a digest of all that it holds, so that the same images are written once.
@@ -26,6 +26,8 @@ from robustbench_cli.runs.given import kind
 from .kinds import ARRAYS, DataLike
 from .specs import spec_of
 
+FOLDER = ".arrays"
+"""Below the folder of runs; hidden, so that ``runs/*`` stays all runs."""
 Lone = Literal["split", "test"]
 _TAKEN = (
     "a spec as text, a Dataset, (x, y) of arrays or tensors, a torch Dataset or DataLoader, "
@@ -180,7 +182,7 @@ def _write(parts: Mapping[str, Images], names: Sequence[str], folder: Path) -> P
     state = hashlib.sha256("\n".join(names).encode())
     for part, images in parts.items():
         state.update(f"{part} {images.pixels.dtype} {images.digest()}\n".encode())
-    path = folder.expanduser().absolute() / "data" / f"arrays-{state.hexdigest()[:12]}.npz"
+    path = folder.expanduser().absolute() / FOLDER / f"arrays-{state.hexdigest()[:12]}.npz"
     if path.is_file():
         return path
     arrays: dict[str, Any] = {"classes": np.array(names)}
