@@ -264,7 +264,8 @@ def _measure_of(curve: Curve, quantity: Quantity, eps: Eps | None) -> Measure:
     if quantity != "accuracy":
         return Measure(quantity, curve.attack, curve.reach)
     if eps is None and len(above) != 1:
-        raise UsageError(f"accuracy at which eps? there are: {', '.join(map(str, above)) or 'none'}")
+        listing = ", ".join(map(str, above)) or "none"
+        raise UsageError(f"accuracy at which eps? there are: {listing}")
     at = above[0] if eps is None else eps
     if at not in curve.epsilons:
         raise UsageError(
