@@ -101,9 +101,9 @@ def test_a_transfer_may_name_a_family(tmp_path: Path) -> None:
     ("section", "message"),
     [
         ("mesure = 'area'", "[select] has no 'mesure'; did you mean 'measure'?"),
-        ("measure = 'accuracy'", "[select] measure is one of robust, clean, area, half; got"),
-        ("measure = 'robust'", 'measure robust is at one epsilon: write eps = "0.1"'),
-        ("measure = 'robust'\neps = '0.1,0.2'", "measure robust is at one epsilon"),
+        ("measure = 'robust'", "[select] measure is one of accuracy, clean, area, half; got"),
+        ("measure = 'accuracy'", 'measure accuracy is at one epsilon: write eps = "0.1"'),
+        ("measure = 'accuracy'\neps = '0.1,0.2'", "measure accuracy is at one epsilon"),
         ("measure = 'area'\neps = '0.1'", "measure area needs three epsilons or more"),
         ("measure = 'half'\neps = '0,0.1'", "measure half needs three epsilons or more"),
         ("measure = 'clean'\neps = '0.1'", "measure clean is at no epsilon"),

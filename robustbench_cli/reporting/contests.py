@@ -31,11 +31,11 @@ class Measure:
 
     quantity: Quantity
     attack: str
-    eps: Eps  # of robust accuracy; else the largest of the grid
+    eps: Eps  # of accuracy; else the largest of the grid
 
     def __str__(self) -> str:
         return {
-            "robust": f"accuracy under {self.attack} at ε={self.eps}, %",
+            "accuracy": f"accuracy under {self.attack} at ε={self.eps}, %",
             "clean": "clean accuracy, %",
             "area": f"area under {self.attack}, ε 0–{self.eps}, %",
             "half": f"ε at half accuracy under {self.attack}, {self.eps} at most",
@@ -135,7 +135,7 @@ def select(
     """The best setting of each method family on validation images (``split="validation"``).
 
     Args:
-        measure: ``area`` under the decay curve, ``robust`` accuracy at `eps`, ``clean`` accuracy,
+        measure: ``area`` under the decay curve, ``accuracy`` at `eps`, ``clean`` accuracy,
             or the epsilon at ``half`` accuracy.
         attack: whose curve, where there are several.
 
@@ -261,10 +261,11 @@ def _measure_of(curve: Curve, quantity: Quantity, eps: Eps | None) -> Measure:
     above = [each for each in curve.epsilons if each.value]
     if quantity in ("area", "half") and len(curve.epsilons) < 3:
         raise UsageError(f"{curve.label}: {quantity} needs three epsilons; attack it by a range")
-    if quantity != "robust":
+    if quantity != "accuracy":
         return Measure(quantity, curve.attack, curve.reach)
     if eps is None and len(above) != 1:
-        raise UsageError(f"robust at which eps? there are: {', '.join(map(str, above)) or 'none'}")
+        listing = ", ".join(map(str, above)) or "none"
+        raise UsageError(f"accuracy at which eps? there are: {listing}")
     at = above[0] if eps is None else eps
     if at not in curve.epsilons:
         raise UsageError(

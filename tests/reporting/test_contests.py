@@ -63,8 +63,8 @@ def test_the_champion_is_the_one_that_a_hand_computation_gives(runs: list[Run]) 
     ("measure", "eps", "champion", "lead"),
     [
         ("clean", None, "vib:beta=0.01", 1 - 0.75),
-        ("robust", "0.2", "vib:beta=0.1", 0.75 - 0.625),
-        ("robust", "0.1", "vib:beta=0.01", 0.0),
+        ("accuracy", "0.2", "vib:beta=0.1", 0.75 - 0.625),
+        ("accuracy", "0.1", "vib:beta=0.01", 0.0),
         ("half", None, "vib:beta=0.01", 0.0),
     ],
 )
@@ -140,12 +140,12 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, runs: list[Run]) -> 
 
 
 def test_slips_get_a_line(tmp_path: Path, runs: list[Run]) -> None:
-    with pytest.raises(UsageError, match="no measure 'acc'; expected one of robust, clean, area"):
+    with pytest.raises(UsageError, match="no measure 'acc'; expected one of accuracy, clean"):
         select(runs, "acc")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=r"robust at which eps\? there are: 0.1, 0.2"):
-        select(runs, "robust")
+    with pytest.raises(UsageError, match=r"accuracy at which eps\? there are: 0.1, 0.2"):
+        select(runs, "accuracy")
     with pytest.raises(UsageError, match=r"not attacked at eps 0\.3; there are: 0.1, 0.2"):
-        select(runs, "robust", eps="0.3")
+        select(runs, "accuracy", eps="0.3")
     with pytest.raises(RunError, match="no validation image was attacked; type: robustmix sweep"):
         select(make_run(tmp_path, "mixup"))
     few = attacked(tmp_path, "sat", [FULL], epsilons="0.1")

@@ -78,8 +78,8 @@ def _config(section: Mapping[str, Any], data: str, quantity: Quantity) -> Attack
         raise UsageError(f"[select] compares by one attack and one defence; got {ways or 'none'}")
     (config,) = found
     above = [eps for eps in config.epsilons if eps.value]
-    if quantity == "robust" and len(above) != 1:
-        raise UsageError('[select] measure robust is at one epsilon: write eps = "0.1"')
+    if quantity == "accuracy" and len(above) != 1:
+        raise UsageError('[select] measure accuracy is at one epsilon: write eps = "0.1"')
     if quantity in ("area", "half") and len(config.epsilons) < 3:
         raise UsageError(f"[select] measure {quantity} needs three epsilons or more: eps-range")
     return config

@@ -11,7 +11,7 @@ from robustbench_cli.reporting.numbers.summary import Curve, Estimate
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.cells import choose, in_255ths
 
-Quantity = Literal["robust", "clean", "area", "half"]
+Quantity = Literal["accuracy", "clean", "area", "half"]
 """Accuracy at an epsilon, or of unchanged images; area as a share; the epsilon at half."""
 
 
@@ -54,7 +54,7 @@ def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
 
 def taken(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
     """As a share of 1, but for the epsilon at half; None where the curve does not have it."""
-    if quantity == "robust":
+    if quantity == "accuracy":
         return curve.at(eps)
     return {"clean": curve.clean, "area": curve.share, "half": curve.half}[quantity]
 
@@ -71,7 +71,7 @@ def described(quantity: Quantity, eps: Eps, curves: Sequence[Curve]) -> str:
     until = f" 0–{max(reach)}" if len(reach) == 1 else ""
     pixels = "" if in_255ths([eps]) else ", pixels"
     return {
-        "robust": f"accuracy at ε={eps} (%)",
+        "accuracy": f"accuracy at ε={eps} (%)",
         "clean": "clean accuracy (%)",
         "area": f"area under the curve, ε{until} (%)" if until else "area under the curve (%)",
         "half": f"ε at half accuracy{pixels}",

@@ -148,7 +148,7 @@ def _rows(contest: Contest) -> Iterable[dict[str, Any]]:
             "champion": tried is contest.champion,
             "measure": measure.quantity if measure else None,
             "attack": measure.attack if measure else None,
-            "eps": measure.eps.text if measure and measure.quantity == "robust" else None,
+            "eps": measure.eps.text if measure and measure.quantity == "accuracy" else None,
             "seeds": " ".join(map(str, _seeds(tried) if contest.open else [])),
             **_spread("validation", tried.value),
             "behind": rounded(behind(contest, tried)),
