@@ -182,7 +182,7 @@ def _write(parts: Mapping[str, Images], names: Sequence[str], folder: Path) -> P
     state = hashlib.sha256("\n".join(names).encode())
     for part, images in parts.items():
         state.update(f"{part} {images.pixels.dtype} {images.digest()}\n".encode())
-    path = folder.expanduser().absolute() / FOLDER / f"arrays-{state.hexdigest()[:12]}.npz"
+    path = folder.absolute() / FOLDER / f"arrays-{state.hexdigest()[:12]}.npz"
     if path.is_file():
         return path
     arrays: dict[str, Any] = {"classes": np.array(names)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,8 @@ def test_one_line_says_what_is_wrong_with_a_file(saved: Any, harm: Any, tmp_path
     assert failure(f"npz:{path}").startswith(f"cannot read {path}: ")
 
 
-def test_names_of_runs_tell_files_apart(saved: Any) -> None:
-    first, second = (build(Dataset, f"npz:/{folder}/set.npz").short for folder in "ab")
-    assert first.startswith("npz:set-") and first != second
+def test_names_of_runs_tell_files_apart() -> None:
+    first, second = (build(Dataset, f"npz:/{folder}/n.npz").short for folder in "ab")
+    assert first.startswith("npz:n-") and first != second
+    pair = build(Dataset, "npz:/a/x.npy,labels=/a/x.npy.y.npy,layout=nhwc").short
+    assert re.fullmatch("npz:x-[0-9a-f]{6},labels=x.npy.y,layout=nhwc", pair)

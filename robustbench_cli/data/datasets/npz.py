@@ -79,11 +79,11 @@ class Npz(Dataset):
     def short(self) -> str:
         """With the files' own names and a digest of the way there."""
         mark = hashlib.sha256("\n".join(map(str, self.files)).encode()).hexdigest()[:6]
-        text = str(self)
-        for path in self.files:
-            text = text.replace(str(path), path.stem, 1)
-        name = Path(self.path).stem
-        return text.replace(name, f"{name}-{mark}", 1)
+        name, _, given = str(self).partition(":")
+        for path in self.files[1:]:
+            given = given.replace(str(path), path.stem, 1)
+        first = Path(self.path)
+        return f"{name}:{given.replace(self.path, f'{first.stem}-{mark}', 1)}"
 
     @classmethod
     def whereabouts(cls, root: Path) -> str:
