@@ -75,7 +75,10 @@ def test_no_published_number_is_typed_twice() -> None:
         data = tomllib.loads(file.read_text(encoding="utf-8"))["train"]["data"]
         for each in statements(file):
             if "value" in each:
-                about = [str(each.get(key)) for key in ("method", "attack", "eps", "measure")]
+                about = [
+                    str(each.get(key))
+                    for key in ("method", "attack", "eps", "measure", "analysis", "number")
+                ]
                 key = (file.parent.name, data, *about)
                 assert key not in seen, f"{about} is in {file} and in {seen[key]}"
                 seen[key] = file
