@@ -202,7 +202,8 @@ from robustbench_cli.cli import main
 commands = ['report', 'train', 'attack', 'run', 'transfer', 'sweep-epsilon', 'analyse', 'track']
 for command in ([], *([name] for name in commands)):
     assert main([*command, '--help']) == 0
-for room in ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks', 'analyses', 'trackers'):
+rooms = ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks', 'analyses', 'trackers')
+for room in rooms:
     assert main(['--list', room]) == 0
 assert main(['--version']) == 0
 """

@@ -37,8 +37,14 @@ class Telling:
         self.spec, self.run = str(self.tracker), run
         self._memory: Memory | None = None
 
+    def begin(self) -> None:
+        """Open the tracker's run, so that it is there before there is news."""
+        self._opened()
+
     def epochs(self, history: Sequence[Mapping[str, float]]) -> int:
         """Those of `history` that are new; returns how many."""
+        if len(history) <= (self._memory or remembered(self.run, self.spec)).epochs:
+            return 0
         memory = self._opened()
         new = history[memory.epochs :]
         try:
@@ -125,6 +131,7 @@ def following(specs: Sequence[str], run: Path) -> Iterator[Observer | None]:
     def tell(history: Sequence[Mapping[str, float]]) -> None:
         for telling in list(listening):
             try:
+                telling.begin()
                 telling.epochs(history)
             except RobustmixError as e:
                 warn(telling.spec, run, e)

@@ -1,7 +1,7 @@
 """MLflow, in ./mlflow.db or wherever MLFLOW_TRACKING_URI says: `mlflow ui` shows it.
 
-Tables and pictures are artifacts of the run (./mlruns without a server). A run that goes on does so
-in the same place. Nothing is reported to the makers of MLflow unless MLFLOW_DISABLE_TELEMETRY=false.
+Tables and pictures are artifacts of the run (./mlruns without a server). A run that goes on does
+so in the same place. MLflow's telemetry is off unless MLFLOW_DISABLE_TELEMETRY=false.
 """
 
 from __future__ import annotations

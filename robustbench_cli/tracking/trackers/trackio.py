@@ -35,7 +35,7 @@ class Trackio(Tracker):
         with redirect_stdout(StringIO()):  # how to open its page, for each run anew
             self._run: Any = self._open(name, config, "allow" if known else "never")
             if known and self._run.id != known:  # the latest of this name is another directory's
-                self._run.finish()
+                self._trackio.finish()
                 self._run = self._open(name, config, "never")
         return str(self._run.id)
 
@@ -63,4 +63,4 @@ class Trackio(Tracker):
 
     def end(self, *, finished: bool) -> None:
         with redirect_stdout(StringIO()):
-            self._run.finish()
+            self._trackio.finish()
