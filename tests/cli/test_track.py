@@ -14,7 +14,7 @@ from robustbench_cli.runs.run import load_runs
 
 
 def test_track_prints_what_was_new_to_whom(cli: Cli, attacked: Path) -> None:
-    first = cli("track", "runs/*plain-s0*", "--to", RECORDER)
+    first = cli("track", "runs/*plain*s0", "--to", RECORDER)
     (run,) = (r.path for r in load_runs("runs/*plain*s0"))
     news = "2 epochs, attacks, decay-curve, transfer, transfer-matrix"
     assert (first.code, first.out) == (0, f"{run}  {RECORDER}  {news}\n")
@@ -70,7 +70,7 @@ def test_one_that_is_not_installed_is_a_warning_or_an_error(
     ("arguments", "message"),
     [
         (["train", "--track", "wandbb"], "no tracker named 'wandbb'; did you mean 'wandb'?"),
-        (["attack", "runs", "--track", "mlflow:x=1"], "mlflow has no parameter 'x'"),
+        (["attack", "runs", "--track", "tensorboard:x=1"], "tensorboard has no parameter 'x'"),
         (["track", "--to", "neptune"], "no tracker named 'neptune'; type: robustmix --list"),
         (["track", "nowhere", "--to", "tensorboard"], "nowhere: no such file or directory"),
         (["track"], "Missing option '--to'"),

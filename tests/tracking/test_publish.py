@@ -62,9 +62,8 @@ def test_transfers_and_analyses_too(tmp_path: Path) -> None:
 def test_behind_a_defence_is_another_number(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for defence in (None, "jpeg"):
-        identity = {"attack": "linf-pgd", "view": "deployed"} | (
-            {"defence": defence} if defence else {}
-        )
+        identity = {"attack": "linf-pgd", "view": "deployed"}
+        identity |= {"defence": defence} if defence else {}
         run.save(make_evaluation(draw(0.9, 0.2), epsilons="0.1", identity=identity))
     publish(run.path, RECORDER)
     (result,) = told(run.path, "result")
@@ -77,7 +76,7 @@ def test_a_failure_is_an_error_here_and_a_warning_after_other_work(
     attacked_run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = f"{RECORDER}:fail=picture"
-    with pytest.raises(RunError, match="RuntimeError: out of order$"):
+    with pytest.raises(RunError, match=r"RuntimeError: out of order$"):
         publish(attacked_run, broken)
     assert told(attacked_run)[-1] == {"call": "end", "finished": False}
     with caplog.at_level(logging.WARNING):
@@ -89,7 +88,7 @@ def test_a_failure_is_an_error_here_and_a_warning_after_other_work(
 
 def test_a_run_that_the_tool_does_not_open_says_how_to_begin_anew(attacked_run: Path) -> None:
     broken = f"{RECORDER}:fail=begin"
-    with pytest.raises(RunError, match="out of order$"):
+    with pytest.raises(RunError, match=r"out of order$"):
         publish(attacked_run, broken)
     memory = attacked_run / FILE
     memory.write_text(f'{{"{broken}": {{"id": "gone"}}}}')
@@ -100,5 +99,5 @@ def test_a_run_that_the_tool_does_not_open_says_how_to_begin_anew(attacked_run: 
 def test_a_damaged_run_is_named(attacked_run: Path) -> None:
     shutil.rmtree(attacked_run / "attacks")
     (attacked_run / "history.csv").write_text("nonsense")
-    with pytest.raises(RobustmixError, match="history.csv"):
+    with pytest.raises(RobustmixError, match=r"history\.csv"):
         publish(attacked_run, RECORDER)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from recorder import RECORDER, told
+from recorder import RECORDER, Recorder, told
 from tiny import contents, train_job
 
 import robustbench_cli.training.train as training
@@ -101,7 +101,7 @@ def test_a_tracker_that_fails_costs_a_warning_and_no_run(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, call: str, error: str
 ) -> None:
     """The other tracker hears everything; the weights are those of a training without any."""
-    broken = f"{RECORDER}:fail={call},error={error}"
+    broken = str(Recorder(fail=call, error=error))
     with caplog.at_level(logging.WARNING):
         run = job(tmp_path / "a", broken, RECORDER).run()
     lines = [record.getMessage() for record in caplog.records]
@@ -169,7 +169,6 @@ def test_the_time_of_trackers_is_not_the_training_s(
     """With a clock that only the tracker moves."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(training.time, "monotonic", lambda: clock.now)
-    from recorder import Recorder
 
     def slow(*_: object) -> None:
         clock.now += 100
