@@ -12,6 +12,7 @@ cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
 grid         many jobs at once: processes, Ray; worker is what each process is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
+tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
 training     methods and the loop: a config becomes a run
 evaluation   attacks and their schedules: a run's network becomes an evaluation
