@@ -175,5 +175,5 @@ def test_from_python(tmp_path: Path, data: Data) -> None:
     for normalise, left in (("none", 1.0), ("0.5:0.3", 0.5)):
         found = evaluate(path, normalise=normalise, **options)  # type: ignore[arg-type]
         assert found.accuracy()["accuracy"].iloc[-1] == left
-    with pytest.raises(UsageError, match="normalise is for checkpoint files"):
+    with pytest.raises(UsageError, match="normalise is not for a run"):
         evaluate(next((tmp_path / "runs").iterdir()), normalise="none")

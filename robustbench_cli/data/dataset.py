@@ -23,6 +23,10 @@ from robustbench_cli.spec import Plugin
 
 from . import usual
 
+_WITH_TRAINING = (
+    "part=test gives none; a file with x_train and y_train does, and in Python "
+    "data=((x, y), (x_test, y_test))"
+)
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
 
@@ -175,6 +179,8 @@ def open_data(
     two depend on `seed`; validation and test labels are never touched.
     """
     train, test, classes = dataset.load(root)
+    if not len(train):
+        raise RunError(f"{dataset} has no training images, and this needs some; {_WITH_TRAINING}")
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}
     for name, share in {"validation": validation, **shares}.items():
         if not 0 <= share <= 1 or (name == "train-fraction" and share == 0):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.files import slug
+from robustbench_cli.runs.given import RunsLike, all_runs
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, names
 
@@ -45,7 +46,7 @@ __all__ = [
 
 
 def table(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     attack: Attacks = None,
@@ -56,6 +57,7 @@ def table(
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
     Args:
+        runs: a run, its path, a pattern such as ``"runs/*"``, or several of them.
         by: the setting that names the rows (method, model, train-fraction, ...), or ``run`` for a
             row for each run. Runs are averaged over seeds only, whatever `by` is.
         attack: specs or names; all attacks by default.
@@ -74,9 +76,9 @@ def table(
 
 
 def transfer_table(
-    sources: Run | Iterable[Run],
+    sources: RunsLike,
     *,
-    targets: Iterable[Run] = (),
+    targets: RunsLike = (),
     by: str = "method",
     attack: Attacks = None,
     epsilons: Epsilons = None,
@@ -90,7 +92,7 @@ def transfer_table(
     return matrix.transfer_table(selection)
 
 
-def judge(runs: Run | Iterable[Run], statements: Given, *, by: str = "method") -> Table:
+def judge(runs: RunsLike, statements: Given, *, by: str = "method") -> Table:
     """Published numbers beside ours, and claims with verdicts.
 
     Args:
@@ -111,7 +113,7 @@ def judge(runs: Run | Iterable[Run], statements: Given, *, by: str = "method") -
 
 def figure(
     name: str | Figure,
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     attack: Attacks = None,
@@ -143,7 +145,7 @@ def figure(
 
 
 def summary(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     analysis: Analyses = None,
@@ -160,7 +162,7 @@ def summary(
 
 
 def write_report(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     folder: str | Path,
     *,
     by: str = "method",
@@ -178,7 +180,7 @@ def write_report(
     hold certificates, certified; where they hold analyses, a table and a picture for each; of
     `statements`, published and claims; and what `figures` names. A file is whole or not there.
     """
-    listed = [runs] if isinstance(runs, Run) else list(runs)
+    listed = all_runs(runs, "write_report")
     chosen = [build(Figure, spec) for spec in figures]
     selection = Selection.of(
         listed,
@@ -206,7 +208,7 @@ def write_report(
 
 
 def write_summary(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     folder: str | Path,
     *,
     by: str = "method",
