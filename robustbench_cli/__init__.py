@@ -13,6 +13,7 @@ experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the 
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
 grid         many jobs at once: processes, Ray; worker is what each process is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
+tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
 training     methods and the loop: a config becomes a run
 evaluation   attacks and their schedules: a run's network becomes an evaluation

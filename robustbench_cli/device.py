@@ -62,7 +62,7 @@ def deterministic(device: torch.device) -> None:
     cudnn.benchmark, cudnn.deterministic = False, True
     cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if device.type == "cuda":
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")  # its namesake loads PyTorch's compiler
         _FILLING.fill_uninitialized_memory = False  # it only costs time
         warnings.filterwarnings("ignore", ".* does not have a deterministic implementation.*")
 
@@ -72,17 +72,16 @@ def reproducible(device: torch.device) -> Iterator[None]:
     """`deterministic` while open; afterwards everything is as it was."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     chosen = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
-    strict = torch.are_deterministic_algorithms_enabled()
-    lenient = torch.is_deterministic_algorithms_warn_only_enabled()
-    fills = _FILLING.fill_uninitialized_memory
+    mode, fills = torch.get_deterministic_debug_mode(), _FILLING.fill_uninitialized_memory
     with warnings.catch_warnings() if device.type == "cuda" else nullcontext():
         try:
             deterministic(device)
             yield
         finally:
             cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = chosen
-            torch.use_deterministic_algorithms(strict, warn_only=lenient)
-            _FILLING.fill_uninitialized_memory = fills
+            if device.type == "cuda":
+                torch.set_deterministic_debug_mode(mode)
+                _FILLING.fill_uninitialized_memory = fills
 
 
 def is_out_of_memory(error: BaseException) -> bool:

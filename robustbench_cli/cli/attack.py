@@ -7,7 +7,7 @@ from typing import Annotated
 from typer import Argument
 
 from . import show
-from .groups import Output, Places, Voice, Work
+from .groups import Following, Output, Places, Voice, Work
 from .targets import Foreign, Guard, Strength, open_targets
 from .train import leave, run_grid
 
@@ -21,6 +21,7 @@ def attack(
     output: Output,
     places: Places,
     work: Work,
+    following: Following,
     voice: Voice,
 ) -> None:
     """Attack networks and print their accuracy at each epsilon, with its interval.
@@ -38,7 +39,9 @@ def attack(
     """
     from robustbench_cli.jobs import AttackJob
     from robustbench_cli.reporting.tables.points import points_table
+    from robustbench_cli.tracking.publish import publish_all
 
+    trackers = following.trackers
     show.form_of(output)
     runs = open_targets(target, foreign, places.where, strength.configs)
     defences = guard.defences()
@@ -53,5 +56,6 @@ def attack(
         return
     finished = run_grid(jobs, work.workers, "evaluations", voice)
     if paths := [f.path for f in finished if f.path]:
+        publish_all([f.job.home for f in finished if f.path], trackers)
         show.emit_table(points_table(paths), output)
     leave(finished)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Exit, Option
 
 from . import show
-from .groups import Output, Places, Voice, Work
+from .groups import Following, Output, Places, Voice, Work
 from .train import run_grid
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def run(
     output: Output,
     places: Places,
     work: Work,
+    following: Following,
     voice: Voice,
 ) -> None:
     """A whole experiment from one file: train a grid, attack it, transfer, analyse, report.
@@ -53,16 +54,17 @@ def run(
     from robustbench_cli.grid import side_by_side
 
     show.form_of(output)
+    trackers = following.trackers
     experiment = read_experiment(file, places.where, scale=scale, force=work.force)
     if work.dry_run:
         show.emit("\n".join(_listed(experiment, work)))
         return
     workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
-    failed, untrained = _do(experiment, work, workers, voice)
+    failed, untrained = _do(experiment, work, workers, voice, trackers)
     tried = None
     if (selecting := experiment.select) and not work.part:  # which knows no other part's results
         experiment = selecting.after()
-        more, untrained = _do(experiment, work, workers, voice)
+        more, untrained = _do(experiment, work, workers, voice, trackers)
         failed, tried = failed + more, selecting.contests()
     usable = [path for path in experiment.run_paths if path not in untrained]
     if work.part:
@@ -82,9 +84,11 @@ def run(
         raise Exit(3)
 
 
-def _phases(experiment: Experiment, work: Work) -> dict[str, Sequence[Job]]:
+def _phases(
+    experiment: Experiment, work: Work, trackers: tuple[str, ...] = ()
+) -> dict[str, Sequence[Job]]:
     phases: dict[str, Sequence[Job]] = {
-        "runs": work.share(experiment.train),
+        "runs": work.share([replace(job, track=trackers) for job in experiment.train]),
         "evaluations": work.share(experiment.attack),
         "transfers": work.share(experiment.transfer),
         "analyses": work.share(experiment.analyse),
@@ -93,11 +97,17 @@ def _phases(experiment: Experiment, work: Work) -> dict[str, Sequence[Job]]:
 
 
 def _do(
-    experiment: Experiment, work: Work, workers: Workers, voice: Voice
+    experiment: Experiment,
+    work: Work,
+    workers: Workers,
+    voice: Voice,
+    trackers: tuple[str, ...],
 ) -> tuple[int, set[Path]]:
     """How many jobs failed, and the runs that could not be trained."""
+    from robustbench_cli.tracking.publish import publish_all
+
     failed, untrained = 0, set[Path]()
-    for noun, jobs in _phases(experiment, work).items():
+    for noun, jobs in _phases(experiment, work, trackers).items():
         possible = [job for job in jobs if untrained.isdisjoint(job.needs)]
         if work.part and noun != "runs":  # others may not have trained theirs
             possible = _without_waiting(possible, noun)
@@ -105,6 +115,8 @@ def _do(
             failed += finished.error is not None
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
+    trained = [path for path in experiment.run_paths if (path / "model.safetensors").is_file()]
+    publish_all(trained, trackers)
     return failed, untrained
 
 

@@ -21,6 +21,7 @@ ROOMS = {
     "checks": "trust.checks",
     "signals": "evaluation.signals",
     "analyses": "analysis.analyses",
+    "trackers": "tracking.trackers",
 }
 """What ``--list`` lists: the word, and the folder whose files it lists."""
 

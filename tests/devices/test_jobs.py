@@ -13,8 +13,8 @@ from robustbench_cli.cli import main
 from robustbench_cli.spec import names
 
 DEVICE = ["--device", "meta"]
-TRAIN = ["--data", "digits", "--epochs", "1", "--train-fraction", "0.05", *DEVICE]
-PLAIN = "digits-lenet5-plain-epochs=1-train-fraction=0.05-s0"
+TRAIN = ["--data", "digits", "--epochs", "1", "--train-fraction", "0.02", *DEVICE]
+PLAIN = "digits-lenet5-plain-epochs=1-train-fraction=0.02-s0"
 ANALYSES = [
     "church-window:images=2,points=5",
     "in-between:pairs=4,points=3",
@@ -54,7 +54,14 @@ def test_attacks_with_their_checks_and_signals(folder: Path) -> None:
 
 
 DEFENCES = [
-    *("jpeg", "bit-depth", "quilting", "rotation", "crop-resize", "resize-pad:low=0.9,high=1"),
+    *(
+        "jpeg",
+        "bit-depth",
+        "quilting",
+        "rotation",
+        "crop-resize:draws=2",
+        "resize-pad:low=0.9,high=1,draws=2",
+    ),
     *("mixup-inference:draws=2", "noisy-inference:draws=2", "averaging:draws=2"),
     *("smoothing:n=2", "total-variation:steps=2"),
 ]

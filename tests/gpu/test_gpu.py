@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import attack_job, contents, train_job
+from tiny import contents, train_job
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Data, Images, open_data
@@ -173,8 +173,6 @@ def test_workers_share_a_gpu(device: torch.device, tmp_path: Path) -> None:
     jobs = [replace(train_job(tmp_path / "runs", seed=seed), where=where) for seed in range(2)]
     finished = run_jobs(jobs, Workers(2, gpus_per_job=0.5))
     assert [each.error for each in finished] == [None, None]
-    attacks = [replace(attack_job(job.path), where=where) for job in jobs]
-    assert not any(each.error for each in run_jobs(attacks, Workers(2, gpus_per_job=0.5)))
 
 
 def test_a_set_of_tiny_imagenets_size(device: torch.device) -> None:
