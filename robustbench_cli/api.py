@@ -27,6 +27,7 @@ from .runs.analysed import Analysed
 from .runs.evaluation import Evaluation
 from .runs.run import Run
 from .spec import Plugin, allow_code, build, build_all
+from .tracking.tracker import Tracker
 from .training.config import TrainConfig
 from .training.deploy import build_defences
 from .training.method import Method
@@ -45,13 +46,14 @@ def train(
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
+    track: str | Tracker | Sequence[str | Tracker] = (),
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
     """Train one network, or return the run that already holds it.
 
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,
-    lr, schedule, train_fraction, label_noise, ...
+    lr, schedule, train_fraction, label_noise, ... `track`: told of every epoch, ``"tensorboard"``.
 
     Raises:
         UsageError: a spec or a setting that makes no sense.
@@ -63,7 +65,9 @@ def train(
     except TypeError as e:
         raise UsageError(f"train: {str(e).partition('__init__() ')[2] or e}") from e
     where = Where(Path(runs_dir), Path(data_dir), device)
-    return Run.open(_do(TrainJob(config, where, force), progress))
+    listed = [track] if isinstance(track, (str, Tracker)) else track
+    trackers = tuple(str(build(Tracker, _text(each))) for each in listed)
+    return Run.open(_do(TrainJob(config, where, force, trackers), progress))
 
 
 def evaluate(
