@@ -73,6 +73,8 @@ class Corruptions(Figure):
         return canvas
 
     def _decay(self, groups: Mapping[str, Sequence[Answer]], selection: Selection) -> Drawing:
+        from matplotlib.lines import Line2D
+
         from . import _canvas, _lines
 
         severity = [_over_severity(name, alike) for name, alike in groups.items()]
@@ -110,7 +112,7 @@ class Corruptions(Figure):
             axes[0].set_ylabel("accuracy (%)")
             axes[0].set_xticks(range(1 + int(max(max(line.x) for line in severity))))
             handles = [
-                _lines.Line2D([], [], label=name, **_canvas.line_style(i), markersize=4)
+                Line2D([], [], label=name, **_canvas.line_style(i), markersize=4)
                 for i, name in enumerate(names)
             ]
             _lines.legend(canvas, handles, shape[1], said, inches)
