@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +15,17 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import Part
+from robustbench_cli.runs.parts import CHUNK, Part
 
 from .algorithms.targets import at_target
+from .algorithms.union import Union
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .plan import Plan
-from .recording.outcomes import Outcomes
-from .recording.record import identify, make_record, make_rows, measured, open_parts
+from .recording.outcomes import ARRAYS, Outcomes
+from .recording.record import identify, make_record, make_rows, measured, members_entry, open_parts
 from .scheduling.auditing import audit_entry, audit_notes, draw_audit
 from .scheduling.chunk import run_chunk
 from .scheduling.schedules import ScheduleName
@@ -104,6 +107,7 @@ def evaluate_model(
 
             def work(here: slice, tell: Callable[[float, str], None]) -> Part:
                 chunk = plan.chunk(victim, here, tell)
+                chunk = replace(chunk, step=partial(stored.step, here.start // CHUNK))
                 found = measured(chunk, lambda: run_chunk(chunk, real, audited).as_dict())
                 return {**found, "threads": count, "copy": not chunk.exact}
 
@@ -115,12 +119,14 @@ def evaluate_model(
         fixed["target"] = victim.goals
     varying = {
         name: np.concatenate([getattr(f, name) for f in found], axis=1)
-        for name in ("prediction", "distance", "attacked")
+        for name in ARRAYS[: None if isinstance(plan.attack, Union) else -1]
     }
     rows = make_rows(plan.epsilons, fixed, varying)
     record = {**make_record(plan, about, documents), **audit_entry(found, plan.epsilons, rows)}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record)]
+    if isinstance(plan.attack, Union):
+        record["members"] = members_entry(found)
     if victim.goals is not None:
         record["at_target"] = at_target(rows)
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)

@@ -36,6 +36,9 @@ from .geometry import on_the_sphere, project, steepest
 from .losses import Loss, margin
 from .restarts import Try, until_broken
 
+_TELLING = 6
+"""The pace of fewer steps than these says nothing."""
+
 
 @dataclass(kw_only=True)
 class AutoPGD(Attack):
@@ -195,7 +198,7 @@ def ascend(
             lanes.checked_value = lanes.best_value
         elif i in marks:
             lanes.check(marks[i])
-            if patience is not None:
+            if patience is not None and marks[i] >= _TELLING:
                 hopeful = lanes.hopeful(marks[i], steps - i, patience)
                 images[lanes.where] = lanes.best
                 lanes.keep(hopeful)

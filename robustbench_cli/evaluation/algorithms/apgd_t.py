@@ -81,7 +81,7 @@ def nearest_classes(model: Model, samples: Samples, norm: Norm, compared: int) -
             for lead in leads.unbind(1)
         ]
     distances = leads.detach() / (torch.stack(slopes, 1) + _TINY)
-    return classes.gather(1, distances.argsort(1, stable=True))
+    return classes.gather(1, distances.argsort(dim=1, stable=True))
 
 
 def _likeliest(logits: Tensor, labels: Tensor) -> Tensor:

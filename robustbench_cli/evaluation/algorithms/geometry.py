@@ -35,7 +35,7 @@ def on_the_sphere(x: Tensor, eps: float, norm: Norm) -> Tensor:
 
 
 def dual_length(gradient: Tensor, norm: Norm) -> Tensor:
-    """By how much a loss rises per unit of distance in `norm`, to first order: (n, C, H, W) -> (n,)."""
+    """How steeply a loss rises per unit of distance in `norm`: (n, C, H, W) -> (n,)."""
     flat = gradient.flatten(1)
     if norm == "l1":
         return flat.abs().amax(1)

@@ -94,8 +94,8 @@ class SquareSearch(Attack):
 
 
 def doublings(queries: int) -> list[int]:
-    """When a search looks back: after 100 queries, 200, 400, and so on, before its end."""
-    return [100 * 2**k for k in range(64) if 100 * 2**k < queries]
+    """When a search looks back: after 200 queries, 400, 800, and so on, before its end."""
+    return [200 * 2**k for k in range(64) if 200 * 2**k < queries]
 
 
 def share_halvings(query: int, queries: int) -> int:

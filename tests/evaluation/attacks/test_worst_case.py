@@ -31,7 +31,7 @@ def test_it_is_linf_unless_told_otherwise() -> None:
 
 def test_with_two_classes_the_margin_stands_for_the_targeted_ratio(linear) -> None:
     attack = build(Attack, QUICK)
-    assert [m.name for m in attack.members(3)][3] == "linf-pgd-margin"
+    assert [m.name for m in attack.members(3)][2] == "linf-pgd-margin"
     found = evaluate_model(linear.model, linear.images, attack, linear.epsilons[::5])
     exact = [
         float((linear.right & (linear.linf > float(e))).double().mean())
@@ -54,7 +54,7 @@ def test_what_an_early_member_breaks_later_ones_do_not_see(planes) -> None:
     )
     assert near.accuracy()["accuracy"][0] == 0
     assert near.record["cost"]["forwards"] < 6
-    members = 1 + 10 + 5 + 3 * 5 + 5
+    members = 1 + 5 + 3 + 3 * 5  # the targets are compared by three gradients
     assert far.record["cost"]["backwards"] == pytest.approx(members, rel=0.1)
 
 
@@ -65,5 +65,5 @@ def test_square_sees_where_gradients_are_blind() -> None:
             return torch.stack([-lead, lead + 0.5, lead - 9, lead - 9], 1)
 
     grey = Images(torch.full((10, 1, 8, 8), 0.45), torch.zeros(10, dtype=torch.long))
-    found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=100", grid(["0.2"]))
+    found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=300", grid(["0.2"]))
     assert found.accuracy()["accuracy"][0] == 0
