@@ -16,6 +16,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.trust.examine import entries, examine_runs, level_of, verdict_line, warnings
 
 from .cells import NONE, NORMS, digits_for, units, view_text
+from .members import member_sections
 from .notes import recorded
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
@@ -41,7 +42,10 @@ def points_table(files: Sequence[Path]) -> Table:
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
-        sections=tuple(_section(str(key[0]), part) for key, part in parts),
+        sections=(
+            *(_section(str(key[0]), part) for key, part in parts),
+            *member_sections(files),
+        ),
         footer=(
             f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
             *_costs(frame),
