@@ -23,8 +23,7 @@ class Union(Attack):
     """Evaluations run its members one by one, and verify each; so they know which broke what."""
 
     def members(self, classes: int) -> list[Attack]:
-        """In the order in which they run; all of the norm of the union, no two of one name,
-        each of which looks inside a given ball."""
+        """In the order in which they run; all of the norm of the union, no two of one name."""
         raise NotImplementedError
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
@@ -44,4 +43,4 @@ def count_classes(model: Model, samples: Samples) -> int:
 
 
 def _run(member: Attack, model: Model, eps: float, samples: Samples, at: Tensor) -> Tensor:
-    return member.craft(model, samples, eps).images
+    return member.craft(model, samples, eps if member.budget else None).images

@@ -3,15 +3,20 @@
 The habit of AutoAttack (Croce & Hein 2020, arXiv:2003.01690): a sample is robust only if it
 withstands every member. Each sees what the earlier ones left:
 
-    fgsm (fgm in L2), apgd-ce, apgd-t, square
+    linf    fgsm, apgd-ce, apgd-t, square
+    l2      fgm, apgd-ce, apgd-t, square
+    l1      apgd-ce, apgd-t, square
+    l0      sigma-zero, fmn
 
 apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
-four classes, where the targeted ratio is not defined, apgd-ce on more starts stands for it. Nearly
-all of the work goes into samples that withstand everything, most of which are not even close; with
-`patience`, Auto-PGD and Square give those up early. `norm` chooses the set; norms are never mixed.
+four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
+Nearly all of the work goes into samples that withstand everything, most of which are not even
+close; with `patience`, Auto-PGD and Square give those up early. `norm` chooses the set; norms are
+never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
-forwards and backwards, and `queries` forwards; with the default patience about a third of the steps
-and an eighth of the queries. The column `member` says which of them broke a sample first, and the
+forwards and backwards, and `queries` forwards; with the default patience well under half of the
+steps and a fourth of the queries. In L0, where `steps` alone counts, 2 · `steps` forwards and
+backwards, and some forty forwards. The column `member` says which of them broke a sample first, the
 record's `members` what each of them broke and cost.
 """
 
@@ -28,24 +33,28 @@ from robustbench_cli.spec import build, param
 @dataclass(kw_only=True)
 class WorstCase(Union):
     positional: ClassVar[str | None] = "norm"
-    norm: Literal["linf", "l2"] = param("linf", "norm of every member")  # type: ignore[misc]
+    norm: Literal["linf", "l2", "l1", "l0"] = param("linf", "norm of every member")  # type: ignore[misc]
 
-    steps: int = param(100, "gradient steps of apgd-ce, and of apgd-t per target", low=1)
+    steps: int = param(100, "gradient steps, of apgd-t per target", low=1)
     targets: int = param(9, "classes that apgd-t aims at", low=1)
     queries: int = param(5000, "images that square shows per sample", low=1)
     patience: float | None = param(
-        2.0, "apgd and square give up what would not break at so many times its pace", low=0
+        3.0, "apgd and square give up what would not break at so many times its pace", low=0
     )
 
     def members(self, classes: int) -> list[Attack]:
+        if self.norm == "l0":
+            texts = [f"sigma-zero:steps={self.steps}", f"fmn:steps={self.steps}"]
+        else:
+            texts = self._in_a_ball(classes)
+        return [build(Attack, f"{self.norm}-{text}") for text in texts]
+
+    def _in_a_ball(self, classes: int) -> list[str]:
         patience = f"patience={self.patience or 'none'}"
         ascent = f"steps={self.steps},{patience}"
-        texts = [
-            "fgsm" if self.norm == "linf" else "fgm",
-            f"apgd-ce:{ascent}",
-            f"apgd-t:{ascent},targets={self.targets},order=nearest"
-            if classes >= 4
-            else f"pgd-margin:steps={self.steps}",
-            f"square:queries={self.queries},{patience}",
-        ]
-        return [build(Attack, f"{self.norm}-{text}") for text in texts]
+        first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
+        aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest"]
+        if classes < 4:
+            aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
+        search = f"square:queries={self.queries},{patience}"
+        return [*first, f"apgd-ce:{ascent}", *aimed, search]

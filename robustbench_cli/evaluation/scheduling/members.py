@@ -17,6 +17,7 @@ from robustbench_cli.evaluation.algorithms.union import Union, count_classes
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import COSTS, Outcomes
+from robustbench_cli.evaluation.verification.ball import inside
 from robustbench_cli.evaluation.verification.verify import Verdict
 from robustbench_cli.runs.parts import Part
 
@@ -64,11 +65,14 @@ def _run(chunk: Chunk, member: Attack, where: Tensor, row: int) -> Part:
     """One member on the samples `where`, as a document."""
     asked, start = chunk.asked, perf_counter()
     part = replace(chunk, plan=replace(chunk.plan, attack=member))
-    found = list(attempts(part, where, [row]))
+    found = list(attempts(part, where, [row if member.budget else -1]))
     forwards, backwards = (now - before for now, before in zip(chunk.asked, asked, strict=True))
     verdicts = [attempt.verdict for attempt in found]
     names = ("adversarial", "prediction", "distance")
     columns = {name: np.concatenate([getattr(v, name) for v in verdicts]) for name in names}
+    if not member.budget:  # it looked for the nearest, wherever that lies
+        near = inside(torch.from_numpy(columns["distance"]), float(chunk.plan.epsilons[row]))
+        columns["adversarial"] &= near.numpy()
     offsets = np.cumsum([0, *(len(attempt.where) for attempt in found)]).tolist()
     return {
         "where": where.tolist(),

@@ -25,8 +25,8 @@ def test_it_is_linf_unless_told_otherwise() -> None:
         members = build(Attack, f"worst-case:norm={norm}").members(classes=10)
         assert {member.norm for member in members} == {norm}
         assert {"gradient", "scores"} == {member.access for member in members}
-    with pytest.raises(UsageError, match="norm is one of linf, l2"):
-        build(Attack, "worst-case:l1")
+    with pytest.raises(UsageError, match="norm is one of linf, l2, l1, l0"):
+        build(Attack, "worst-case:l3")
 
 
 def test_with_two_classes_the_margin_stands_for_the_targeted_ratio(linear) -> None:
