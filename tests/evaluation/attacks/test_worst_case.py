@@ -11,6 +11,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.signal import passes
 from robustbench_cli.spec import build
 
 QUICK = "worst-case:steps=5,queries=20"
@@ -67,3 +68,19 @@ def test_square_sees_where_gradients_are_blind() -> None:
     grey = Images(torch.full((10, 1, 8, 8), 0.45), torch.zeros(10, dtype=torch.long))
     found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=300", grid(["0.2"]))
     assert found.accuracy()["accuracy"][0] == 0
+
+
+def test_passes_are_those_of_its_members() -> None:
+    patient, plain = (build(Attack, f"worst-case:patience={p}") for p in ("3", "none"))
+    assert passes(plain) == 2 * 100 + 2 * 100 * (1 + 9) + 5000
+    assert passes(patient) == passes(plain) // 4
+    assert passes(build(Attack, "worst-case:l0")) == 2 * 2 * 100
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("l1", "0.5"), ("l0", "3")])
+def test_other_norms_have_members_of_their_own(planes, norm: str, eps: str) -> None:
+    spec = f"worst-case:{norm},steps=10,queries=20"
+    found = evaluate_model(planes.model, planes.images[:10], spec, grid([eps]))
+    broken = found.samples[found.samples["member"] != ""]
+    assert len(broken) and broken["member"].str.startswith(f"{norm}-").all()
+    assert (broken["distance"] <= float(eps) * (1 + 1e-6)).all()
