@@ -13,7 +13,7 @@ from tiny import TINY, attack_job, train_job
 from robustbench_cli.api import evaluate
 from robustbench_cli.cli import main
 from robustbench_cli.errors import CompositionError, RunError, UsageError
-from robustbench_cli.experiment import read_experiment
+from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import AttackJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.jobs.inputs import training_images

@@ -6,10 +6,14 @@ import random
 from pathlib import Path
 
 import pytest
+import two_tones
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.experiment import Experiment, read_experiment
+from robustbench_cli.experiment.plan import Experiment
+from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import allow_code
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 WHOLE = """\
@@ -40,12 +44,27 @@ source = "plain"
 attack = "linf-fgsm"
 eps = "0.01"
 
+[[published]]
+method = "plain"
+attack = "linf-fgsm"
+eps = ["0", "0.01"]
+value = [99, 98.5]
+by = "method"
+
+[[claim]]
+better = "mlp:width=16"
+than = "mlp:width=8"
+attack = "linf-pgd"
+eps = "0.01"
+margin = 2
+
 [report]
 folder = "results"
 by = "model"
 attack = "linf-pgd"
 eps = "0.01"
 """
+CLAIM = "[[claim]]\nthan = 'plain'\nmeasure = 'area'\n"
 
 
 @pytest.fixture
@@ -75,6 +94,15 @@ def test_a_report_may_name_figures_and_lines(read) -> None:  # type: ignore[no-u
     text = '[report]\nfigures = ["scatter:eps=0.10", "history"]\nhighlight = "pgd-at"\n'
     found = read(text).report
     assert (found.figures, found.highlight) == (("scatter:eps=0.10", "history"), ("pgd-at",))
+
+
+def test_statements_are_by_what_the_report_is_by(read) -> None:  # type: ignore[no-untyped-def]
+    found = read(WHOLE).statements
+    assert [(p.by, p.measure, p.value) for p in found.published] == [
+        ("method", "clean", 0.99),
+        ("method", "accuracy", 0.985),
+    ]
+    assert [(c.by, c.first, c.margin) for c in found.claims] == [("model", "mlp:width=16", 0.02)]
 
 
 def test_seeds_are_innermost_and_axes_come_in_the_order_of_the_file(read) -> None:  # type: ignore[no-untyped-def]
@@ -108,6 +136,28 @@ def test_a_transfer_names_methods_in_any_spelling(read) -> None:  # type: ignore
     )
     (job,) = read(text).transfer
     assert job.source.name == "digits-lenet5-mixup-s0" and len(job.targets) == 2
+
+
+def test_an_attack_may_name_files_instead(  # type: ignore[no-untyped-def]
+    read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    allow_code("two_tones")
+    files = [str(two_tones.weights(tmp_path / f"{name}.pt", 0.5)) for name in "ab"]
+    section = f"""
+    [[attack]]
+    checkpoint = {files}
+    data = "{two_tones.SPEC}"
+    model = "{two_tones.MODEL}"
+    eps = "0.2"
+    """
+    with pytest.raises(UsageError, match=r"a\.pt: how it sees images .* or --normalise data: 100"):
+        read(section)
+    found = read(f"{section}\nnormalise = '0.5:0.3'")
+    assert not found.train and len(found.attack) == len(found.run_paths) == 2
+    assert {Run.open(path).config["normalise"] for path in found.run_paths} == {"0.5:0.3"}
+    found = read(f"[train]\nepochs = 1\n{section}\nnormalise = 'none'\n[[attack]]\neps = '0.1'")
+    assert len(found.train) == 1 and len(found.attack) == len(found.run_paths) == 3
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
@@ -153,11 +203,28 @@ def test_the_examples(path: Path) -> None:
         ("[[attack]]\nsamples = -3", "samples -3: expected 1 or more"),
         ("[[attack]]\nview = 3", "[[attack]] view must be str; got 3"),
         ("[[attack]]\nview = 'naked'", "no view 'naked'; type deployed, bare"),
+        ("[[attack]]\nnormalise = 'none'", 'name their file: checkpoint = "weights.pt"'),
+        ("[[attack]]\ncheckpoint = 'a.pt'", "checkpoint needs data: the data set it was"),
+        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'", "no file a.pt"),
+        ("[[attack]]\ncheckpoint = []\ndata = 'digits'", "checkpoint needs the name of a"),
+        (
+            "[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nmodel = 'my_lab:Net'",
+            "if you trust it: --allow-code my_lab",
+        ),
+        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nnormalise = 3", "must be str; got 3"),
         ("[[transfer]]\nsource = 'als'", "source: no run of als; there are: plain"),
         ("[report]\nfolder = 5", "[report] folder must be str; got 5"),
         ("[report]\nfigures = ['scattr']", "did you mean 'scatter'?"),
         ("[report]\nby = 5", "[report] by must be str; got 5"),
         ("[report]\neps = 'x'", "'x' is no numbe"),
+        ("[[claim]]\nbeter = 'plain'", "[[claim]] has no 'beter'; did you mean 'better'?"),
+        (
+            f"{CLAIM}better = 'mixp'\nattack = 'linf-pgd'",
+            "no method named 'mixp'; did you mean 'mixup'?",
+        ),
+        (f"{CLAIM}better = 'mixup'\nattack = 'linf-pdg'", "did you mean 'linf-pgd'?"),
+        (f"{CLAIM}stronger = 'linf-pgd'\nmethod = 'als'", "no attack named 'plain'"),
+        ("[[published]]\nmethod = 'plian'\nmeasure = 'cost'\nvalue = 5", "mean 'plain'?"),
         ("a = ", "is no TOML: Invalid value"),
         ("x = " + "[" * 10_000, "is no TOML"),
         ("x = " + "9" * 5000, "is no TOML"),

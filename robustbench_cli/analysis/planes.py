@@ -1,4 +1,4 @@
-"""Planes through images: two orthonormal directions, and the points of a window around an image."""
+"""Planes: two orthonormal directions through an image, windows in them, and principal axes."""
 
 from __future__ import annotations
 
@@ -41,3 +41,20 @@ def window(points: int, half: float, device: torch.device) -> Tensor:
 def on_plane(x: Tensor, directions: Tensor, coordinates: Tensor) -> Tensor:
     """x (d,) + coordinates (m, 2) @ directions (2, d) -> (m, d)."""
     return torch.addmm(x, coordinates.to(x), directions)
+
+
+def principal(codes: Tensor) -> tuple[Tensor, Tensor, float]:
+    """The plane of the largest variance of codes (n, d): its origin (d,), its axes (2, d), a share.
+
+    The origin is the mean, the share that of the variance that lies in the plane. The component of
+    an axis that is largest in absolute value is positive. Codes without a second direction (one
+    dimension, or all on a line) have zeros for its axis.
+    """
+    origin = codes.mean(0)
+    _, values, rows = torch.linalg.svd(codes - origin, full_matrices=False)
+    total = float(values.square().sum())
+    axes = codes.new_zeros(2, codes.shape[1])
+    for i in range(min(2, len(values))):
+        if float(values[i]) > FLAT * max(1.0, float(values[0])):
+            axes[i] = rows[i] * rows[i][rows[i].abs().argmax()].sign()
+    return origin, axes, float(values[:2].square().sum()) / total if total else 1.0

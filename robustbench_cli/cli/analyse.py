@@ -12,6 +12,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import names
 
 from . import show
+from .completion import names_of
 from .groups import Output, Places, Voice, Work
 from .targets import Foreign, Guard, open_targets
 from .train import leave, run_grid
@@ -30,7 +31,13 @@ def analyse(
     target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to look at.")],
     analysis: Annotated[
         list[str] | None,
-        Option("--analysis", "-n", metavar="SPEC", help="What to look for; repeat for several."),
+        Option(
+            "--analysis",
+            "-n",
+            metavar="SPEC",
+            help="What to look for; repeat for several.",
+            autocompletion=names_of("analyses"),
+        ),
     ] = None,
     by: Annotated[str, Option(help="What a row stands for: method, model, data...")] = "method",
     view: Annotated[
@@ -58,6 +65,7 @@ def analyse(
       robustmix report runs/* --figure church-window:show=class,loss -o windows.svg
     """
     from robustbench_cli.jobs import AnalyseJob, make_question
+    from robustbench_cli.reporting.formats.table import SUFFIXES
     from robustbench_cli.reporting.report import summary
 
     if not analysis:
@@ -66,6 +74,9 @@ def analyse(
     path = output.output if output.output and str(output.output) != "-" else None
     picture = path if path and path.suffix.lower() in PICTURES else None
     folder = path if path and not picture and (path.is_dir() or not path.suffix) else None
+    if path and not folder and path.suffix.lower() not in (*PICTURES, *SUFFIXES):
+        known = ", ".join([*PICTURES, *SUFFIXES])
+        raise UsageError(f"{path}: no format {path.suffix!r}; expected FOLDER/, or one of {known}")
     figure = _drawn(analysis, picture)
     if picture or folder:
         output = replace(output, output=None)
@@ -82,12 +93,14 @@ def analyse(
         for defence in guard.defences()
         for text in dict.fromkeys(analysis)
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "analyses", voice)
-    if any(f.path for f in finished):
-        asked = list(dict.fromkeys(job.question.analysis for job in jobs))
+    made = {f.job for f in finished if f.path}
+    if made:
+        asked = list(dict.fromkeys(job.question.analysis for job in jobs if job in made))
         if folder:
             show.emit_table(_write(folder, runs, by, asked), output)
         else:

@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+from .completion import names_of
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from robustbench_cli.grid import Workers
     from robustbench_cli.jobs import Where
+    from robustbench_cli.jobs.share import AnyJob
 
 Format = Literal["table", "markdown", "csv", "json", "latex"]
 
@@ -51,14 +56,63 @@ class Work:
     ray: Annotated[
         str | None, Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto, local).")
     ] = None
+    part: Annotated[
+        str | None,
+        Option(metavar="K/N", help="Only this share of the jobs, from 1/N to N/N: for job arrays."),
+    ] = None
     dry_run: Annotated[bool, Option("--dry-run", help="List the jobs and stop.")] = False
     force: Annotated[bool, Option("--force", help="Redo what is finished.")] = False
+
+    def share(self, jobs: Sequence[AnyJob]) -> list[AnyJob]:
+        """The jobs that are this process's; all of them without --part.
+
+        Raises:
+            UsageError: a part that is none.
+        """
+        from robustbench_cli.jobs.share import Share
+
+        return Share.parse(self.part).choose(jobs) if self.part is not None else list(jobs)
 
     @property
     def workers(self) -> Workers:
         from robustbench_cli.grid import Workers
 
         return Workers(self.jobs or 1, self.gpus_per_job, self.ray)
+
+
+@dataclass(frozen=True)
+class Following:
+    """Who is told how it goes."""
+
+    track: Annotated[
+        list[str] | None,
+        Option(
+            "--track",
+            metavar="TRACKER",
+            help="Tell trackio, wandb, tensorboard or mlflow; repeat.",
+            autocompletion=names_of("trackers"),
+        ),
+    ] = None
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Those that are installed; of others a warning says what to type.
+
+        Raises:
+            UsageError: no such tracker, or parameter of one.
+        """
+        if not self.track:
+            return ()
+        from robustbench_cli.spec import build
+        from robustbench_cli.tracking.tracker import Tracker
+
+        from . import show
+
+        chosen = {str(tracker): tracker for tracker in (build(Tracker, s) for s in self.track)}
+        missing = {spec: tracker.missing() for spec, tracker in chosen.items()}
+        for reason in filter(None, missing.values()):
+            show.say(f"warning: --track: {reason}")
+        return tuple(spec for spec, reason in missing.items() if reason is None)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 
 from . import show
+from .completion import names_of
 from .groups import Output, Voice
 
 
@@ -31,7 +32,11 @@ def report(
     ] = None,
     figure: Annotated[
         str | None,
-        Option(metavar="SPEC", help="Draw this into -o FILE.png; see --list figures."),
+        Option(
+            metavar="SPEC",
+            help="Draw this into -o FILE.png; see --list figures.",
+            autocompletion=names_of("figures"),
+        ),
     ] = None,
     highlight: Annotated[
         list[str] | None,
@@ -40,6 +45,10 @@ def report(
     against: Annotated[
         str | None,
         Option(metavar="NAME", help="Compare each row with this one, on the same images: plain."),
+    ] = None,
+    claims: Annotated[
+        Path | None,
+        Option(metavar="FILE.toml", help="Judge its [[claim]] and [[published]] by these runs."),
     ] = None,
     transfers: Annotated[bool, Option("--transfers", help="The transfer table.")] = False,
     analysis: Annotated[
@@ -62,6 +71,7 @@ def report(
       robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
       robustmix report runs/* --figure scatter:eps=0.1 -o tradeoff.png
       robustmix report runs/* --figure timing:against=plain -o cost.pdf
+      robustmix report runs/* --claims thesis.toml            published numbers and claims, judged
       robustmix report runs/* -o results/                     every format and picture
     """
     from robustbench_cli.reporting import report as reporting
@@ -84,11 +94,13 @@ def report(
             epsilons=epsilons,
             highlight=highlight or (),
             analysis=analysis,
+            statements=claims,
         )
         reporting.save_figure(drawing, path)
         show.say(f"wrote {path}")
     elif path is not None and path.suffix in (".png", ".svg", ".pdf"):
-        raise UsageError(f"{path} is a picture; say which: --figure decay-curve")
+        known = "claims" if claims else "decay-curve"
+        raise UsageError(f"{path} is a picture; say which: --figure {known}")
     elif analysis:
         show.emit_table(reporting.summary(found, by=by, analysis=analysis), output)
     elif path is not None and _is_folder(path):
@@ -100,9 +112,12 @@ def report(
             epsilons=epsilons,
             against=against,
             highlight=highlight or (),
+            statements=claims,
         )
         show.emit_table(table, replace(output, output=None))
         show.say("wrote " + ", ".join(map(str, written)))
+    elif claims:
+        show.emit_table(reporting.judge(found, claims, by=by), output)
     elif transfers:
         table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
         show.emit_table(table, output)

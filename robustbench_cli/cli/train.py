@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from typer import Exit, Option
 
 from . import show
-from .groups import Places, Voice, Work
+from .completion import names_of
+from .groups import Following, Places, Voice, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +22,27 @@ def train(
     *,
     method: Annotated[
         list[str] | None,
-        Option("--method", "-m", metavar="SPEC[+SPEC...]", help="Repeat for a grid. [plain]"),
+        Option(
+            "--method",
+            "-m",
+            metavar="SPEC[+SPEC...]",
+            help="Repeat, or braces, for a grid. [plain]",
+            autocompletion=names_of("methods"),
+        ),
     ] = None,
     data: Annotated[
-        list[str] | None, Option(metavar="SPEC", help="Repeat for a grid. [digits: no download]")
+        list[str] | None,
+        Option(
+            metavar="SPEC",
+            help="Repeat for a grid. [digits: no download]",
+            autocompletion=names_of("datasets"),
+        ),
     ] = None,
     model: Annotated[
-        list[str] | None, Option(metavar="SPEC", help="Repeat for a grid. [lenet5]")
+        list[str] | None,
+        Option(
+            metavar="SPEC", help="Repeat for a grid. [lenet5]", autocompletion=names_of("models")
+        ),
     ] = None,
     seed: Annotated[list[int] | None, Option(help="Repeat for a grid. [0]", min=0)] = None,
     seeds: Annotated[
@@ -59,13 +74,18 @@ def train(
     compile: Annotated[bool, Option("--compile", help="Fuse blocks by torch.compile.")] = False,
     stop_on: Annotated[
         str | None,
-        Option(metavar="SPEC", help="Keep the epoch that withstands this attack best."),
+        Option(
+            metavar="SPEC",
+            help="Keep the epoch that withstands this attack best.",
+            autocompletion=names_of("attacks"),
+        ),
     ] = None,
     stop_eps: Annotated[
         str | None, Option(metavar="EPS", help="Its radius. [the method's, or by data set]")
     ] = None,
     places: Places,
     work: Work,
+    following: Following,
     voice: Voice,
 ) -> None:
     """Train networks: every combination of data, model, method and seed is a run.
@@ -77,12 +97,16 @@ def train(
       robustmix train                                     plain lenet5 on digits, seconds
       robustmix train -m mixup:alpha=0.4+pgd-at:eps=8/255 --data cifar10 --model resnet18
       robustmix train -m plain -m pgd-at -m info-mixup --seeds 3 -j 2
+      robustmix train -m 'vib:beta={1e-4,1e-3}'           a grid: write it in quotes
       robustmix train -m pgd-at --stop-on linf-pgd:steps=10    (Rice et al., 2020)
+      robustmix train -m pgd-at --track tensorboard       (live; also trackio, wandb, mlflow)
       RUN=$(robustmix train -q --epochs 3) && robustmix attack $RUN
     """
     from robustbench_cli.jobs import TrainJob
+    from robustbench_cli.tracking.publish import publish_all
     from robustbench_cli.training.config import TrainConfig
 
+    trackers = following.trackers
     chosen = [*(seed or []), *range(seeds or 0)] or [0]
     jobs = [
         TrainJob(
@@ -111,17 +135,20 @@ def train(
             ).resolve(),
             places.where,
             work.force,
+            trackers,
         )
         for d, n, m, s in product(
             data or ["digits"], model or ["lenet5"], method or ["plain"], dict.fromkeys(chosen)
         )
     ]
+    jobs = work.share(jobs)
     if work.dry_run:
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "runs", voice)
-    if paths := [str(f.path) for f in finished if f.path]:
-        show.emit("\n".join(paths))
+    if paths := [f.path for f in finished if f.path]:
+        publish_all(paths, trackers)
+        show.emit("\n".join(map(str, paths)))
     leave(finished)
 
 

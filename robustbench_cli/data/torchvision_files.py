@@ -40,6 +40,14 @@ class TorchvisionDataset(Dataset):
     splits: ClassVar[tuple[dict[str, Any], dict[str, Any]]] = ({"train": True}, {"train": False})
     classes: ClassVar[tuple[str, ...]] = ()  # () takes torchvision's
 
+    @classmethod
+    def whereabouts(cls, root: Path) -> str:
+        place = root / cls.folder
+        absent = [name for name in cls.files if not (place / name).is_file()]
+        if not absent:
+            return f"in {place}"
+        return f"not in {place}; downloaded when it is needed"
+
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         root = root.expanduser()
         place = root / self.folder

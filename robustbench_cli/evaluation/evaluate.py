@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import CHUNK, Part
+from robustbench_cli.runs.parts import CHUNK, Part, Parts
 
-from .algorithms.targets import at_target
 from .algorithms.union import Union
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
-from .plan import Plan
+from .plan import Plan, Victim
 from .recording.outcomes import ARRAYS, Outcomes
-from .recording.record import identify, make_record, make_rows, measured, members_entry, open_parts
-from .scheduling.auditing import audit_entry, audit_notes, draw_audit
+from .recording.record import (
+    at_target,
+    identify,
+    make_record,
+    make_rows,
+    measured,
+    members_entry,
+    open_parts,
+)
+from .scheduling.auditing import audit_entry, audit_notes, contradicted, draw_audit
 from .scheduling.chunk import run_chunk
 from .scheduling.schedules import ScheduleName
 from .throughput.fast_path import Crafting, quicken
@@ -40,7 +48,7 @@ def evaluate_model(
     attack: Attack | str,
     epsilons: Iterable[Eps],
     *,
-    schedule: ScheduleName = "ascending",
+    schedule: ScheduleName = "auto",
     audit: int | None = None,
     seed: int = 0,
     batch_size: int | None = None,
@@ -61,9 +69,10 @@ def evaluate_model(
     Args:
         model: pixels (N, C, H, W) in [0, 1] -> logits (N, classes), on the device of `images`.
         epsilons: in pixels, measured by the norm of the attack.
-        schedule: what is attacked again after it broke, or held, elsewhere; see `schedule.py`.
+        schedule: what is attacked again after it broke, or held, elsewhere; see `schedules.py`.
+            The record's `schedule` is what was done in the end.
         audit: how many samples, drawn at random, are attacked at every epsilon all the same;
-            None: so many that it costs under a tenth.
+            None: a few.
         batch_size: images at once; None: by image size and device. Attacks that draw random
             numbers draw them by batch, except descents, whose draws depend on the sample alone.
         parts: a folder for finished chunks. A repeated call with the same arguments goes on from
@@ -97,7 +106,10 @@ def evaluate_model(
     with fenced(), frozen(model):
         network = Network(model).eval()
         victim = plan.look(network)
-        stored = open_parts(parts, about, victim.clean)
+        plan.batches.fit(model, images[:64].x)
+        size = plan.batches.chunk
+        key = {**about, "chunk": size} if size else about
+        stored = open_parts(parts, key, victim.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
         network.random = answers_differ(network, few[:16])
@@ -105,16 +117,45 @@ def evaluate_model(
             if not plan.attack.one_step:  # its gradients are few; they stay those of the network
                 victim = quicken(victim, few[:16], crafting)
 
-            def work(here: slice, tell: Callable[[float, str], None]) -> Part:
-                chunk = plan.chunk(victim, here, tell)
-                chunk = replace(chunk, step=partial(stored.step, here.start // CHUNK))
-                found = measured(chunk, lambda: run_chunk(chunk, real, audited).as_dict())
-                return {**found, "threads": count, "copy": not chunk.exact}
+            def attacked(stored: Parts, schedule: str) -> list[Part]:
+                def work(here: slice, tell: Callable[[float, str], None]) -> Part:
+                    chunk = plan.chunk(victim, here, tell)
+                    number = here.start // (size or CHUNK)
+                    chunk = replace(chunk, step=partial(stored.step, number))
+                    found = measured(chunk, lambda: run_chunk(chunk, schedule, audited).as_dict())
+                    return {**found, "threads": count, "copy": not chunk.exact}
 
-            with quick_pools(model):  # not earlier: copies are traced from what is there
-                documents = stored.each(len(images), work, progress)
+                with quick_pools(model):  # not earlier: copies are traced from what is there
+                    return stored.each(len(images), work, progress, size=size)
+
+            if real == "auto":
+                real = "ascending" if network.random else "bisect"
+            documents = attacked(stored, real)
+            rows, audits = _told(plan, victim, documents)
+            spent, doubts = documents, ""
+            if (
+                about["schedule"] == "auto"
+                and real == "bisect"
+                and (doubts := contradicted(audits))
+            ):
+                real = "ascending"
+                stored = open_parts(parts and parts / real, key, victim.clean)
+                documents = attacked(stored, real)
+                rows, audits = _told(plan, victim, documents)
+                spent = [*spent, *documents]
+    record = {**make_record(plan, about, documents, spent), **audits, "schedule": real}
+    record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
+    record["notes"] = [*record["notes"], *audit_notes(record), *filter(None, [doubts])]
+    record |= {**at_target(rows, plan.epsilons), **members_entry(documents)}
+    return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
+
+
+def _told(
+    plan: Plan, victim: Victim, documents: Sequence[Part]
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The rows of all chunks, and what the audit says of them."""
     found = [Outcomes.from_dict(document) for document in documents]
-    fixed = {"label": images.labels, "clean": victim.clean.prediction}
+    fixed = {"label": plan.images.labels, "clean": victim.clean.prediction}
     if victim.goals is not None:
         fixed["target"] = victim.goals
     varying = {
@@ -122,11 +163,4 @@ def evaluate_model(
         for name in ARRAYS[: None if isinstance(plan.attack, Union) else -1]
     }
     rows = make_rows(plan.epsilons, fixed, varying)
-    record = {**make_record(plan, about, documents), **audit_entry(found, plan.epsilons, rows)}
-    record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
-    record["notes"] = [*record["notes"], *audit_notes(record)]
-    if isinstance(plan.attack, Union):
-        record["members"] = members_entry(found)
-    if victim.goals is not None:
-        record["at_target"] = at_target(rows)
-    return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
+    return rows, audit_entry(found, plan.epsilons, rows)

@@ -36,14 +36,19 @@ class TransferJob:
             if getattr(self.config, name):
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is for attack and sweep-epsilon, not for transfer")
-        if self.config.precision != "float32":
-            raise UsageError("--precision is for attack and sweep-epsilon, not for transfer")
+        for name, usual in {"precision": "float32", "split": "test"}.items():
+            if getattr(self.config, name) != usual:
+                raise UsageError(f"--{name} is for attack and sweep-epsilon, not for transfer")
         paths = {path.resolve() for path in (self.source, *self.targets)}
         for first, second in combinations(sorted(paths), 2):
             if first.name == second.name:  # results are named after the directories
                 raise UsageError(
                     f"{first} and {second} have the same name; rename one of the directories"
                 )
+
+    @property
+    def home(self) -> Path:
+        return self.source
 
     @property
     def label(self) -> str:

@@ -6,6 +6,8 @@ What flows through, in order, and the word for it:
   for.
 - `numbers/` makes numbers: one *frame* of all runs, *labels* for runs that differ in the seed
   only, a *curve* for each group with its intervals, comparisons, transfers.
+- *statements* (`statements.py`) are what others say: published numbers, set beside ours, and
+  claims, which are judged.
 - `tables/` lays them out: sections, rows, columns, cells, and *notes* on what to believe.
 - `formats/` writes a table as text, Markdown, LaTeX, CSV or JSON; `figures/` draws, one file for
   each.

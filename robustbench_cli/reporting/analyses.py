@@ -44,6 +44,12 @@ class Answer:
         return self.spec.partition(":")[0]
 
     @property
+    def parameters(self) -> dict[str, Any]:
+        """Of the analysis, with everything filled in."""
+        given: dict[str, Any] = self.analysed.record.get("parameters", {})
+        return given
+
+    @property
     def view(self) -> str:
         return str(self.analysed.record.get("identity", {}).get("view", "deployed"))
 
@@ -110,16 +116,31 @@ def _stands_for(wanted: str, spec: str) -> bool:
     return name == other and set(filter(None, given.split(","))) <= set(stored.split(","))
 
 
-def of_name(answers: Sequence[Answer], name: str) -> list[Answer]:
+def of_name(
+    answers: Sequence[Answer], name: str, columns: Iterable[str] = (), settings: Iterable[str] = ()
+) -> list[Answer]:
     """Those of one analysis, whatever its parameters.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or one lacks some of the `columns` of its table, or some of the
+            `settings` among the parameters of its record.
     """
     found = [answer for answer in answers if answer.name == name]
     if not found:
         run = answers[0].run.path
         raise RunError(f"{run}: nothing to draw; type: robustmix analyse {run} -n {name}")
+    for answer in found:
+        held: dict[str, set[str]] = {
+            "column": set(map(str, answer.analysed.table)),
+            "parameter": set(answer.parameters),
+        }
+        for kind, needed in (("column", columns), ("parameter", settings)):
+            if missing := [each for each in needed if each not in held[kind]]:
+                where = answer.run.path
+                raise RunError(
+                    f"{where}: what is stored of {answer.spec} has no {kind} {listing(missing)}; "
+                    f"type: robustmix analyse {where} -n {answer.spec} --force"
+                )
     return found
 
 

@@ -10,6 +10,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.files import replacing
 from robustbench_cli.spec import Plugin
 
+from .analyses import Answer, of_name
 from .selection import Selection
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Figure(Plugin):
     """A picture of a selection of runs; one file in figures/ each."""
 
     room: ClassVar[str] = "figures"
+    needs: ClassVar[tuple[str, ...]] = ()  # columns of the analysis that it is named after
+    settings: ClassVar[tuple[str, ...]] = ()  # and parameters in that analysis's record
 
     def draw(self, selection: Selection) -> Drawing:
         """
@@ -31,6 +34,14 @@ class Figure(Plugin):
             RunError, UsageError: the selection holds nothing to draw.
         """
         raise NotImplementedError
+
+    def answers(self, selection: Selection) -> list[Answer]:
+        """What is stored of the analysis of the same name, with all that the picture needs.
+
+        Raises:
+            RunError: nothing is, or a column or a parameter is missing.
+        """
+        return of_name(selection.answers, self.name, self.needs, self.settings)
 
 
 def check_suffix(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 
@@ -11,15 +11,18 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.runs.given import RunsLike, all_runs
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin, split
-from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
+from robustbench_cli.trust.examine import Found, apart, examine_runs, verdict_line, warnings
 
 from .analyses import Analyses, Answer, collect_analyses
+from .numbers.claims import Judged, judge
 from .numbers.compare import Comparison, compare
 from .numbers.frame import Attacks, collect
 from .numbers.summary import Curve, summarise
 from .numbers.transfers import Cell, average, collect_transfers
+from .statements import Given, Statements, read_statements
 from .tables.notes import notes
 
 Epsilons = str | Iterable[Eps | str | float] | None
@@ -31,6 +34,7 @@ class Selection:
 
     An empty choice stands for all. `targets` narrows transfers to these runs. `against` names the
     group that the others are compared with, `highlight` those that figures show in colour.
+    `statements`: what others say of them.
     """
 
     runs: tuple[Run, ...]
@@ -41,22 +45,24 @@ class Selection:
     against: str | None = None
     highlight: tuple[str, ...] = ()
     analysis: Analyses = None
+    statements: Statements = field(default_factory=Statements)
 
     @classmethod
     def of(
         cls,
-        runs: Run | Iterable[Run],
+        runs: RunsLike,
         *,
         by: str = "method",
         attack: Attacks = None,
         epsilons: Epsilons = None,
-        targets: Iterable[Run] = (),
+        targets: RunsLike = (),
         against: str | None = None,
         highlight: str | Iterable[str] = (),
         analysis: Analyses = None,
+        statements: Given | None = None,
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
-        listed = (runs,) if isinstance(runs, Run) else tuple(runs)
+        listed = tuple(all_runs(runs, "a report"))
         if not listed:
             raise UsageError("no run to report on; name a directory: robustmix report runs/")
         if attack is not None and not isinstance(attack, str):
@@ -67,10 +73,11 @@ class Selection:
             by=by,
             attack=attack,
             epsilons=chosen,
-            targets=tuple(targets),
+            targets=tuple(all_runs(targets, "a transfer's targets")),
             against=against,
             highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
             analysis=analysis,
+            statements=read_statements(statements or {}, by),
         )
 
     @cached_property
@@ -159,6 +166,11 @@ class Selection:
         return compare(self.runs, self.curves, self.epsilons, self.against, self.by)
 
     @cached_property
+    def judged(self) -> list[Judged]:
+        """The claims with their verdicts."""
+        return judge(self.runs, self.statements.claims)
+
+    @cached_property
     def notes(self) -> list[str]:
         return [
             *warnings(self.findings),
@@ -171,9 +183,11 @@ class Selection:
         return examine_runs(self.runs, self.frame)
 
     @cached_property
-    def verdict(self) -> str:
-        """The line that ends the table."""
-        return verdict_line(self.findings, self.runs)
+    def verdict(self) -> tuple[str, ...]:
+        """The line that ends the table, and one about what was not asked for, if need be."""
+        others = apart(self.findings, self.runs)
+        line = verdict_line(self.findings, self.runs)
+        return (line, f"Apart: {others}") if others else (line,)
 
 
 def _pieces(label: str) -> set[str]:

@@ -74,7 +74,7 @@ class Analysed:
             "rows": rows.name,
             "rows_digest": digest(rows),
         }
-        write_json(record, {**about, **self.record})
+        write_json(record, about | self.record | about)  # a record that was read holds them, too
         return record
 
     @classmethod

@@ -89,6 +89,11 @@ def test_what_an_analysis_needs_must_be_given(monkeypatch: pytest.MonkeyPatch) -
         analyse_model(linear(), images(linear()), Draws())
 
 
+def test_without_test_images_there_is_nothing_to_look_at() -> None:
+    with pytest.raises(UsageError, match="embedding looks at test images, and this data set has"):
+        analyse_model(linear(), images(linear())[:0], "embedding")
+
+
 def test_a_network_that_is_always_wrong_has_nothing_to_look_at() -> None:
     test = images(linear())
     wrong = type(test)(test.pixels, (test.labels + 1) % 3)

@@ -75,9 +75,9 @@ def rows() -> list[Row]:
     return [
         Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM, steps=1),
         Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, steps=40),
-        Row("PGD-40", "standard", "linf-pgd", wide, 500, 20, pgd40, "bisect", 40),
+        Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, "auto", 40),
         Row("PGD-40", "robust", "linf-pgd", narrow, 167, 1.3, pgd40, steps=40),
-        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 4, pgd40, "bisect", 40),
+        Row("PGD-40", "robust", "linf-pgd", narrow, 167, 8, pgd40, "auto", 40),
         Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 32, 6, pgd20, steps=20),
         Row("Boundary-500", "standard", "l2-boundary:steps=500", "0:4:0.5", 167, 2, walk),
         Row("Boundary-500", "standard", noisy, "0:4:0.5", 167, 2, walk),

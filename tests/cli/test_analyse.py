@@ -54,13 +54,20 @@ def test_jobs_can_be_seen_before_they_are_done(cli: Cli, runs: Path) -> None:
     [
         ([], "which analysis? type -n NAME, one of: "),
         (["-n", "church-windw"], "did you mean 'church-window'?"),
-        ([*SMALL, "-o", "a.bmp"], "no table format '.bmp'"),
+        ([*SMALL, "-o", "a.bmp"], "no format '.bmp'; expected FOLDER/, or one of .png, .svg"),
         ([*SMALL, "-n", "logit-line", "-o", "a.png"], "type -o FOLDER/"),
     ],
 )
 def test_slips_get_one_line(cli: Cli, runs: Path, arguments: list[str], message: str) -> None:
     found = cli("analyse", "runs", *arguments)
     assert found.code == 2 and message in found.line
+
+
+def test_what_was_found_is_printed_though_another_failed(cli: Cli, runs: Path) -> None:
+    asked = [*SMALL, "-n", "embedding", "--defence", "noisy-inference:draws=3"]
+    found = cli("analyse", "runs", *asked)
+    assert found.code == 3 and "church-window" in found.out and "embedding" not in found.out
+    assert found.err.count("layer head receives 3 inputs for an image") == 3
 
 
 def test_nothing_stored_is_said(cli: Cli, runs: Path) -> None:

@@ -136,7 +136,7 @@ def test_eps_0_is_clean_and_clean_errors_are_never_attacked(cnn: nn.Module, imag
 
 
 def test_ascending_carries_what_is_broken(cnn: nn.Module, images: Images) -> None:
-    rows = evaluate_model(cnn, images, "linf-pgd:steps=3", EPSILONS).samples
+    rows = evaluate_model(cnn, images, "linf-pgd:steps=3", EPSILONS, schedule="ascending").samples
     for _, sample in rows[rows["clean"] == rows["label"]].groupby("index"):
         broken = (sample["prediction"] != sample["label"]).tolist()
         first = broken.index(True) if True in broken else len(broken)

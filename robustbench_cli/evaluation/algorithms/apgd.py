@@ -186,9 +186,9 @@ def ascend(
         lanes.learn(value, gradient)
         lanes.lead = torch.minimum(lanes.lead, -margin(logits, lanes.labels))
         broken = logits.argmax(1) != lanes.labels
-        if broken.any():
-            images[lanes.where[broken]] = lanes.point[broken]
-            lanes.keep(~broken)
+        if len(gone := broken.nonzero()[:, 0]):
+            images[lanes.where[gone]] = lanes.point[gone]
+            lanes.keep((~broken).nonzero()[:, 0])
         if not len(lanes.where) or i == steps:
             break
         if i <= 1:

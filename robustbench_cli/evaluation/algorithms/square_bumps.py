@@ -38,7 +38,7 @@ class BumpSearch(SquareSearch):
         tiles = torch.zeros_like(x)
         for top in range(0, height - side + 1, side):
             for left in range(0, width - side + 1, side):
-                tile = pattern(side, side, self.order).to(x) * _signs(x)
+                tile = pattern(side, side, self.order).to(x, non_blocking=True) * _signs(x)
                 tiles[:, :, top : top + side, left : left + side] = tile
         return (x + eps * tiles / (self._length(tiles) + _TINY)).clamp(0, 1)
 
@@ -51,7 +51,7 @@ class BumpSearch(SquareSearch):
         both[filled] = both[emptied] = 1
         budget = (unused / x.shape[1] + self._length(change * both) ** order) ** (1 / order)
         old = change[filled] / (self._in_channel(change[filled]) + _TINY)
-        new = pattern(side, side, order).to(x) * _signs(x) + old
+        new = pattern(side, side, order).to(x, non_blocking=True) * _signs(x) + old
         change[emptied] = 0
         change[filled] = new / (self._in_channel(new) + _TINY) * budget
         return (x + change * eps / (self._length(change) + _TINY)).clamp(0, 1)

@@ -19,13 +19,14 @@ from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.isolation import frozen
 from robustbench_cli.evaluation.network import Clean
 from robustbench_cli.evaluation.plan import Chunk, Plan
-from robustbench_cli.evaluation.recording.outcomes import COSTS, Outcomes
+from robustbench_cli.evaluation.recording.outcomes import COSTS
 from robustbench_cli.evaluation.scheduling.auditing import audit_size
 from robustbench_cli.evaluation.scheduling.schedules import ScheduleName, effective
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import CHUNK, Part, Parts
 from robustbench_cli.runs.provenance import provenance
+from robustbench_cli.runs.tally import reach
 
 
 def identify(
@@ -34,7 +35,7 @@ def identify(
     samples: int,
     *,
     seed: int = 0,
-    schedule: ScheduleName = "ascending",
+    schedule: ScheduleName = "auto",
     audit: int | None = None,
     crafting: Crafting | None = None,
     more: Mapping[str, Any] | None = None,
@@ -44,7 +45,8 @@ def identify(
     `audit`: how many samples are attacked independently at every epsilon; None: a few.
     `more`: what only the caller knows, such as the digests of the weights and of the data.
     """
-    real = effective(attack, schedule)
+    epsilons = list(epsilons)
+    real = effective(attack, schedule, epsilons)
     size = audit_size(real, samples, audit)
     return {
         "attack": str(attack),
@@ -88,18 +90,24 @@ def measured(chunk: Chunk, work: Callable[[], Part]) -> Part:
 
 
 def make_record(
-    plan: Plan, identity: Mapping[str, Any], documents: Sequence[Part]
+    plan: Plan,
+    identity: Mapping[str, Any],
+    documents: Sequence[Part],
+    spent: Sequence[Part] | None = None,
 ) -> dict[str, Any]:
     """Everything of a result but its rows, ready for JSON.
 
-    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images.
+    cost: forwards and backwards per sample, and seconds, without the look at the unchanged images;
+    of `spent`, where more was done than `documents` tell.
     """
     attack, n = plan.attack, len(plan.images)
     rejected, failed = (
         sorted((entry for d in documents for entry in d[key]), key=lambda e: int(e["index"]))
         for key in ("rejected", "failed")
     )
-    totals = {key: sum(d[key] for d in documents) for key in ("forwards", "backwards", "seconds")}
+    totals = {
+        key: sum(d[key] for d in spent or documents) for key in ("forwards", "backwards", "seconds")
+    }
     lines = [line for d in documents for line in d["notes"]]
     return {
         "kind": "budget" if attack.budget else "minimal",
@@ -123,16 +131,27 @@ def make_record(
     }
 
 
-def members_entry(found: Iterable[Outcomes]) -> list[dict[str, Any]]:
+def members_entry(documents: Iterable[Part]) -> dict[str, Any]:
     """``members`` for the record: for each epsilon and member of a union, over all chunks, the
-    samples that it tried and broke first, its forwards and backwards in all, and its seconds."""
+    samples that it tried and broke first, its forwards and backwards in all, and its seconds;
+    or nothing."""
     entries: dict[tuple[str, str], dict[str, Any]] = {}
-    for new in (entry for outcomes in found for entry in outcomes.members):
+    for new in (entry for document in documents for entry in document["members"]):
         old = entries.setdefault((new["eps"], new["member"]), dict.fromkeys(new, 0))
         entries[new["eps"], new["member"]] = {
             key: value if isinstance(value, str) else old[key] + value for key, value in new.items()
         }
-    return [{**entry, "seconds": round(entry["seconds"], 3)} for entry in entries.values()]
+    rounded = [{**entry, "seconds": round(entry["seconds"], 3)} for entry in entries.values()]
+    return {"members": rounded} if rounded else {}
+
+
+def at_target(rows: pd.DataFrame, grid: Sequence[Eps]) -> dict[str, Any]:
+    """What a record says of the samples that are taken for the class aimed at; or nothing."""
+    if "target" not in rows:
+        return {}
+    aimed, (_, *reached) = reach(rows, [eps.text for eps in grid])
+    counts = zip(grid, reached, strict=True)
+    return {"at_target": [{"eps": eps.text, "reached": k, "n": aimed} for eps, k in counts]}
 
 
 def _summaries(rejected: list[Part], failed: list[Part]) -> list[str]:

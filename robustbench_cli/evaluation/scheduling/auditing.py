@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import ne
+from operator import gt, ne
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,32 @@ def audit_size(schedule: str, samples: int, wanted: int | None = None) -> int:
     """How many samples are attacked at every epsilon as if there were no other.
 
     By default a twentieth, at least 10; with bisection, which saves most of the work that an audit
-    does, one in 200, at least 3. From some hundred samples on that costs under a tenth.
+    does, one in 200, at least 3. From some hundred samples on that costs under a tenth. Where the
+    audit decides whether bisection may stand, one in 40, at least 10: a third of the work.
     """
-    if schedule not in ("ascending", "bisect"):
+    if schedule not in _AUDITS:
         return 0
-    share, least = (20, 10) if schedule == "ascending" else (200, 3)
+    share, least = _AUDITS[schedule]
     return min(samples, max(samples // share, least) if wanted is None else wanted)
+
+
+_AUDITS = {"ascending": (20, 10), "bisect": (200, 3), "auto": (40, 10)}
+
+
+def contradicted(entry: Mapping[str, Any]) -> str:
+    """Why what was inferred may not stand; empty where it may.
+
+    Two plain runs, which start at other points, differ in one verdict of 200 or so, in either
+    direction; more than one of 50 is no accident.
+    """
+    audit = entry.get("audit", {"verdicts": 0, "epsilons": ()})
+    better, verdicts = sum(int(e["better"]) for e in audit["epsilons"]), audit["verdicts"]
+    if better * 50 <= verdicts:
+        return ""
+    return (
+        f"bisection called too much withstood ({better} of {verdicts} audited verdicts), so every "
+        "sample was attacked from the smallest epsilon up"
+    )
 
 
 def draw_audit(size: int, samples: int, seed: int) -> np.ndarray:
@@ -37,7 +57,8 @@ def audit_entry(
 
     Of n `samples`, at each epsilon: `accuracy`, raw, when every epsilon is attacked independently;
     `table`, the accuracy of the same samples in the rows; `right`, the raw verdicts as digits in
-    the order of `samples`, 1 where it withstood; `disagreements`, how many verdicts differ.
+    the order of `samples`, 1 where it withstood; `disagreements`, how many verdicts differ, and
+    `better`, in how many of them the rows say that it withstood.
     """
     raw = {index: right for part in found for index, right in part.audit.items()}
     if not raw:
@@ -55,6 +76,7 @@ def audit_entry(
                 "accuracy": sum(right) / len(samples),
                 "table": sum(shown) / len(samples),
                 "disagreements": sum(map(ne, right, shown)),
+                "better": sum(map(gt, shown, right)),
                 "right": "".join(str(int(r)) for r in right),
             }
         )
@@ -74,6 +96,8 @@ def audit_notes(record: Mapping[str, Any]) -> list[str]:
     """What a reader of inferred verdicts must know."""
     audit = record.get("audit")
     if not audit or record["schedule"] != "bisect":
+        return []
+    if record["identity"]["schedule"] == "auto":  # the audit found next to nothing
         return []
     return [
         f"most verdicts are inferred; {audit['disagreements']} of {audit['verdicts']} differ on "

@@ -5,6 +5,8 @@
 - independent: every sample at every epsilon, the raw curve. One-step attacks always do this.
 - bisect: for each sample, the interval of epsilons in which it breaks is cut until it is one step
   of the grid. What was not attacked is inferred: broken above, withstood below.
+- auto: bisect, unless a larger audit contradicts what was inferred; then ascending. A network that
+  draws random numbers, or a single epsilon, is attacked in ascending order at once.
 - A minimal-norm attack runs once, and its distances answer for every epsilon.
 
 Whatever the schedule, an audited sample is attacked at every epsilon as if there were no other,
@@ -13,24 +15,31 @@ so that accuracy that rises with epsilon stays visible.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from torch import Tensor
 
+from robustbench_cli.epsilon import Eps
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Outcomes, Task
 
-ScheduleName = Literal["ascending", "independent", "bisect"]
+ScheduleName = Literal["auto", "ascending", "independent", "bisect"]
 
 
-def effective(attack: Attack, schedule: ScheduleName) -> str:
-    """What really happens: one-step and minimal-norm attacks have a schedule of their own."""
+def effective(attack: Attack, schedule: ScheduleName, epsilons: Iterable[Eps]) -> str:
+    """What really happens: one-step and minimal-norm attacks have a schedule of their own.
+
+    What ``auto`` comes to, where there is something to choose, is known after its audit.
+    """
     if not attack.budget:
         return "once"
-    return "independent" if attack.one_step else schedule
+    if attack.one_step:
+        return "independent"
+    alone = len({eps.value for eps in epsilons if eps.value}) < 2
+    return "ascending" if schedule == "auto" and alone else schedule
 
 
 @dataclass
@@ -105,15 +114,18 @@ class Bisect(Schedule):
 
     A ball that holds an adversarial costs few steps, since the attack starts from the one that was
     found in a larger ball; one that holds none costs all of them. So the interval is cut near its
-    upper end.
+    upper end. That a ball was withstood from such a start alone does not count: where the interval
+    ends on it, it is attacked from a start of its own.
     """
 
     low: dict[int, int] = field(default_factory=dict)  # largest known to be withstood
+    floor: dict[int, int] = field(default_factory=dict)  # the same, from a start of its own
     high: dict[int, int] = field(default_factory=dict)  # smallest known to be broken
     nearest: dict[int, Tensor] = field(default_factory=dict)
 
     def begin(self, position: int) -> list[Task]:
-        self.low[position], self.high[position] = -1, len(self.rows)
+        self.low[position] = self.floor[position] = -1
+        self.high[position] = len(self.rows)
         again = [Task(position, row, again=True) for row in self.rows]
         audit = again if position in self.audited else []
         return [Task(position, self.rows[-1]), *audit]
@@ -126,16 +138,22 @@ class Bisect(Schedule):
         position, row = task.position, self.rows.index(task.row)
         if outcome.adversarial:
             self.high[position] = row
+            if row <= self.low[position]:  # the start was what withstood it
+                self.low[position] = self.floor[position]
             if outcome.image is not None:
                 self.nearest[position] = outcome.image.clone()
         else:
             self.low[position] = row
+            if task.start is None:
+                self.floor[position] = row
         low, high = self.low[position], self.high[position]
-        if high - low < 2:
-            self.nearest.pop(position, None)
-            return []
-        cut = high - max(1, (high - low) // CUT)
-        return [Task(position, self.rows[cut], start=self.nearest.get(position))]
+        if high - low > 1:
+            cut = high - max(1, (high - low) // CUT)
+            return [Task(position, self.rows[cut], start=self.nearest.get(position))]
+        if low > self.floor[position]:
+            return [Task(position, self.rows[low])]
+        self.nearest.pop(position, None)
+        return []
 
 
 CUT = 4

@@ -8,12 +8,12 @@ written beside it. Cost: none, it only reads results.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.formats.images import pixels
 from robustbench_cli.reporting.selection import Selection
@@ -27,13 +27,27 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Adversarials(Figure):
+    needs: ClassVar[tuple[str, ...]] = (
+        "eps",
+        "label",
+        "prediction",
+        "confidence",
+        "clean_confidence",
+        "adversarial",
+        "survives",
+        "shape",
+        "clean",
+        "image",
+    )
+    settings: ClassVar[tuple[str, ...]] = ("attack",)
+
     images: int = param(8, "at most so many of the images", low=1, high=100)
     side: float = param(1.0, "of an image, in inches", low=0.5, high=6)
 
     def draw(self, selection: Selection) -> Drawing:
         from . import _blocks, _canvas
 
-        firsts = _blocks.first_runs(of_name(selection.answers, "adversarials"))
+        firsts = _blocks.first_runs(self.answers(selection))
         blocks = [
             (answer, rows.head(self.images))
             for answer in firsts
@@ -52,7 +66,7 @@ class Adversarials(Figure):
         clean, image = pixels(rows, "clean"), pixels(rows, "image")
         change = image - clean
         factor = 0.5 / max(float(np.abs(change).max()), 1e-9)
-        eps, attack = rows["eps"].iloc[0], answer.analysed.record["parameters"]["attack"]
+        eps, attack = rows["eps"].iloc[0], answer.parameters["attack"]
         title = f"{_blocks.titled(answer)}; {attack}" + (f", ε={eps}" if eps else "")
         part.suptitle(_canvas.wrapped(title, int(columns * self.side * 13)), fontsize=9)
         axes = part.subplots(3, columns, squeeze=False)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
@@ -31,6 +31,17 @@ SHOWN = {"class": "class", "loss": "cross entropy of the label", "confidence": "
 
 @dataclass(kw_only=True)
 class ChurchWindow(Figure):
+    needs: ClassVar[tuple[str, ...]] = (
+        "index",
+        "label",
+        "a",
+        "b",
+        "prediction",
+        "loss",
+        "confidence",
+    )
+    settings: ClassVar[tuple[str, ...]] = ("eps", "directions")
+
     show: str = param("class", "class, loss, confidence, or several of them joined by commas")
     images: int = param(16, "at most so many of the images", low=1, high=100)
     columns: int = param(8, "images side by side", low=1, high=20)
@@ -49,7 +60,7 @@ class ChurchWindow(Figure):
     def draw(self, selection: Selection) -> Drawing:
         from . import _blocks, _canvas
 
-        firsts = _blocks.first_runs(of_name(selection.answers, "church-window"))
+        firsts = _blocks.first_runs(self.answers(selection))
         blocks = [(answer, what) for answer in firsts for what in self._shown]
         counts = [min(self.images, a.analysed.table["index"].nunique()) for a, _ in blocks]
         columns = min(self.columns, max(counts))
@@ -64,9 +75,8 @@ class ChurchWindow(Figure):
         from . import _blocks, _canvas
 
         table = answer.analysed.table
-        settings: dict[str, Any] = answer.analysed.record["parameters"]
-        eps = float(settings["eps"])
-        title = f"{_blocks.titled(answer)}; {settings['directions']}, ±{eps:.3g} pixels"
+        eps = float(answer.parameters["eps"])
+        title = f"{_blocks.titled(answer)}; {answer.parameters['directions']}, ±{eps:.3g} pixels"
         part.suptitle(_canvas.wrapped(title, int(columns * self.side * 13)), fontsize=9)
         panels = _blocks.grid(part, count, columns)
         windows = [window for _, window in table.groupby("index", sort=False)][:count]

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
@@ -30,6 +30,8 @@ PANELS = {"miss": "miss (%)", "gradient": "norm of the gradient"}
 
 @dataclass(kw_only=True)
 class InBetween(Figure):
+    needs: ClassVar[tuple[str, ...]] = ("same", "lam", "miss", "gradient")
+
     width: float = param(3.2, "of a panel, in inches", low=2, high=12)
     height: float = param(2.6, "of a panel, in inches", low=1.5, high=12)
 
@@ -38,7 +40,7 @@ class InBetween(Figure):
 
         from . import _canvas
 
-        answers = of_name(selection.answers, "in-between")
+        answers = self.answers(selection)
         groups: dict[str, list[Answer]] = {}
         specs = {answer.spec for answer in answers}
         for answer in answers:

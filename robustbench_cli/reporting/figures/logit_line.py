@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class LogitLine(Figure):
+    needs: ClassVar[tuple[str, ...]] = ("index", "label", "t", "class", "logit", "pieces")
+
     images: int = param(4, "at most so many of the images", low=1, high=100)
     columns: int = param(4, "images side by side", low=1, high=20)
     side: float = param(1.8, "of a panel, in inches", low=1, high=6)
@@ -29,7 +31,7 @@ class LogitLine(Figure):
     def draw(self, selection: Selection) -> Drawing:
         from . import _blocks, _canvas
 
-        firsts = _blocks.first_runs(of_name(selection.answers, "logit-line"))
+        firsts = _blocks.first_runs(self.answers(selection))
         counts = [min(self.images, a.analysed.table["index"].nunique()) for a in firsts]
         columns = min(self.columns, max(counts))
         rows = [-(-count // columns) for count in counts]

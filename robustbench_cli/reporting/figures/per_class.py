@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
@@ -29,6 +29,8 @@ FEW = 20
 
 @dataclass(kw_only=True)
 class PerClass(Figure):
+    needs: ClassVar[tuple[str, ...]] = ("attack", "eps", "label", "target", "prediction", "count")
+
     columns: int = param(3, "panels side by side", low=1, high=10)
     side: float = param(3.0, "of a panel, in inches", low=1.5, high=12)
 
@@ -36,7 +38,7 @@ class PerClass(Figure):
         from . import _blocks, _canvas
 
         blocks: dict[tuple[Any, ...], list[Answer]] = {}
-        for answer in of_name(selection.answers, "per-class"):
+        for answer in self.answers(selection):
             blocks.setdefault((*answer.key, answer.group), []).append(answer)
         contents = [_panels(pd.concat([a.analysed.table for a in b])) for b in blocks.values()]
         columns = min(self.columns, max(map(len, contents)))

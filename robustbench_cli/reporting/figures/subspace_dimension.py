@@ -9,11 +9,11 @@ Cost: none, it only reads results.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from robustbench_cli.reporting.analyses import Answer, of_name
+from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.figure import Figure
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.spec import param
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class SubspaceDimension(Figure):
+    needs: ClassVar[tuple[str, ...]] = ("dimension",)
+    settings: ClassVar[tuple[str, ...]] = ("most",)
+
     width: float = param(4.2, "of a panel, in inches", low=2, high=12)
     height: float = param(2.8, "of a panel, in inches", low=1.5, high=12)
 
@@ -31,7 +34,7 @@ class SubspaceDimension(Figure):
         from . import _canvas
 
         panels: dict[str, dict[str, list[Answer]]] = {}
-        for answer in of_name(selection.answers, "subspace-dimension"):
+        for answer in self.answers(selection):
             panels.setdefault(answer.spec, {}).setdefault(answer.label, []).append(answer)
         labels = list(dict.fromkeys(label for groups in panels.values() for label in groups))
         with _canvas.style():
@@ -42,7 +45,7 @@ class SubspaceDimension(Figure):
             for panel, (spec, groups) in zip(axes, panels.items(), strict=True):
                 for label, alike in groups.items():
                     colour = _canvas.COLOURS[labels.index(label) % len(_canvas.COLOURS)]
-                    most = int(alike[0].analysed.record["parameters"]["most"])
+                    most = int(alike[0].parameters["most"])
                     k = np.arange(1, most + 1)
                     for column, dashes in (("dimension", "-"), ("shared", "--")):
                         if column in alike[0].analysed.table:

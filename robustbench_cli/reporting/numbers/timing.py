@@ -65,6 +65,18 @@ def collect_timing(runs: Sequence[Run], by: str = "method", attack: Attacks = No
     return found
 
 
+def training_seconds(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
+    """Machine -> run -> seconds of all its epochs; runs that were not trained here are left out."""
+    machines = _names([run.record for run in runs])
+    found: dict[str, dict[str, float]] = {}
+    for run in runs:
+        seconds = _epoch(run)
+        if seconds is not None:
+            total = seconds * len(run.history())
+            found.setdefault(machines[_machine(run.record)], {})[run.name] = total
+    return found
+
+
 def relative(taken: Sequence[Taken], against: str) -> list[Taken]:
     """As multiples of the mean of `against` on the same machine; those without it are left out."""
     means: dict[tuple[str, bool, str], list[float]] = {}

@@ -42,11 +42,16 @@ def points(difference: Difference | None, digits: int = 1) -> str:
     """``+3.2 [+1.0, +5.1]*``: a difference in points, and a star where it is no accident."""
     if difference is None:
         return NONE
-    text = _signed(difference.value, digits)
+    text = signed(difference.value, digits)
     if difference.low is not None and difference.high is not None:
-        low, high = (_signed(bound, digits) for bound in (difference.low, difference.high))
+        low, high = (signed(bound, digits) for bound in (difference.low, difference.high))
         text += f" [{low}, {high}]"
     return text + "*" * difference.sure
+
+
+def signed(share: float, digits: int = 1) -> str:
+    """``+3.2`` points."""
+    return f"{100 * share:+.{digits}f}".replace("-", "−")
 
 
 def units(norms: Iterable[str]) -> str:
@@ -132,10 +137,6 @@ def choose(epsilons: Sequence[Eps], most: int) -> list[Eps]:
             break
     stride = max(1, len(short) // (most + 1))  # not up to the end, where little is left to see
     return short[stride - 1 :: stride][:most]
-
-
-def _signed(share: float, digits: int) -> str:
-    return f"{100 * share:+.{digits}f}".replace("-", "−")
 
 
 def _percent(share: float, digits: int) -> str:

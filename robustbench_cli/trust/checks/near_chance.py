@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from robustbench_cli.statistics.intervals import wilson
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 
 
 @dataclass(kw_only=True)
 class NearChance(Check):
+    about: ClassVar[About] = "network"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         classes = len(evidence.facts.get("classes", ()))
         if not evidence.evaluations or classes < 2:

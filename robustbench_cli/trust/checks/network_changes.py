@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 
 
 @dataclass(kw_only=True)
 class NetworkChanges(Check):
+    about: ClassVar[About] = "network"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         changed = evidence.worst("forward-pass", "changed")
         training = evidence.worst("forward-pass", "training")

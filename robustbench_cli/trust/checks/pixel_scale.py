@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from scipy.special import bdtr
 
-from robustbench_cli.trust.check import SURE, Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
+from robustbench_cli.trust.comparing import SURE
 
 
 @dataclass(kw_only=True)
 class PixelScale(Check):
+    about: ClassVar[About] = "network"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         seen = evidence.worst("input-scale", "best")
         if seen is None:

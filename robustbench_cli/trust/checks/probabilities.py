@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 
 
 @dataclass(kw_only=True)
 class Probabilities(Check):
+    about: ClassVar[About] = "gradients"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         seen = evidence.worst("answers", "probabilities")
         if seen is None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from robustbench_cli.trust.check import Check, Evidence, Finding, suggest
+from robustbench_cli.trust.check import About, Check, Evidence, Finding, suggest
 
 
 @dataclass(kw_only=True)
 class RandomisedOutputs(Check):
+    about: ClassVar[About] = "network"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         seen = evidence.worst("answers", "repeat")
         beside = evidence.worst("answers", "batch")

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 
 FEW = 0.005
 
 
 @dataclass(kw_only=True)
 class SeenTestImages(Check):
+    about: ClassVar[About] = "network"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         counted = evidence.facts.get("test_images")
         if not counted or not evidence.evaluations:

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.statistics.intervals import wilson
-from robustbench_cli.trust.check import Check, Evidence, Finding, blind
+from robustbench_cli.trust.check import About, Check, Evidence, Finding, blind
 
 
 @dataclass(kw_only=True)
 class UnboundedEpsilon(Check):
+    about: ClassVar[About] = "gradients"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         for evaluation in evidence.evaluations if evidence.classes else ():
             found = dict(_rows(evaluation))
@@ -38,9 +41,14 @@ class UnboundedEpsilon(Check):
                     f"{evaluation.attack} leaves {accuracy:.1%} at eps {eps}, where an image can "
                     f"become any other: the attack fails, or gradients are masked",
                     f"attack without gradients: {blind(evaluation.norm)}",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{evaluation.attack} leaves nothing without a bound")
+                yield self.found(
+                    "pass",
+                    f"{evaluation.attack} leaves nothing without a bound",
+                    of=[evaluation],
+                )
 
 
 def _rows(evaluation: Evaluation) -> Iterator[tuple[str, tuple[float, int]]]:

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
-from robustbench_cli.trust.check import Check, Evidence, Finding, blind, suggest
+from robustbench_cli.trust.check import About, Check, Evidence, Finding, blind, suggest
 
 
 @dataclass(kw_only=True)
 class UnusableGradients(Check):
+    about: ClassVar[About] = "gradients"
+
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         seen = evidence.worst("gradients", "zero_margin")
         underflow = evidence.worst("gradients", "zero_ce")

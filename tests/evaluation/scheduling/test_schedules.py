@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +14,12 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.recording.outcomes import Outcome, Outcomes
 from robustbench_cli.evaluation.recording.record import identify
 from robustbench_cli.evaluation.scheduling.auditing import audit_size, draw_audit
+from robustbench_cli.evaluation.scheduling.schedules import Bisect
+from robustbench_cli.progress import Progress
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import build
 
 EPSILONS = grid(ranges=["0:0.1:0.005"])
@@ -58,7 +65,8 @@ def test_bisect_knows_both_sides_of_where_a_sample_breaks(linear) -> None:
 
 def test_the_audit_is_part_of_the_record_and_not_of_the_rows(linear) -> None:
     without, some = (
-        evaluate_model(linear.model, linear.images, PGD, EPSILONS, audit=a) for a in (0, 50)
+        evaluate_model(linear.model, linear.images, PGD, EPSILONS, schedule="ascending", audit=a)
+        for a in (0, 50)
     )
     assert without.samples.equals(some.samples)
     assert "audit" not in without.record
@@ -85,6 +93,86 @@ def test_a_rising_curve_stays_visible(schedule: str, attack: str) -> None:
     assert any(noted in note for note in found.record["notes"]) == (schedule == "bisect")
 
 
+def test_auto_bisects_where_its_audit_agrees(linear) -> None:
+    auto, raw = (
+        evaluate_model(linear.model, linear.images, PGD, EPSILONS, schedule=s)
+        for s in ("auto", "independent")
+    )
+    assert auto.record["schedule"] == "bisect" and auto.record["audit"]["disagreements"] == 0
+    assert auto.correct().equals(raw.correct())
+    assert auto.record["cost"]["forwards"] < raw.record["cost"]["forwards"] / 2
+    assert not auto.record["notes"]
+
+
+def test_auto_attacks_in_ascending_order_where_its_audit_disagrees() -> None:
+    """At 0.4 the attack flies over what it finds at 0.03: bisection would call all withstood."""
+    auto, ascending, bisect = (
+        evaluate_model(
+            Masked(), GREY, "linf-bim:steps=1", grid(["0.03,0.05,0.4"]), schedule=s, audit=10
+        )
+        for s in ("auto", "ascending", "bisect")
+    )
+    assert bisect.accuracy()["accuracy"].iloc[-1] == 1
+    assert auto.samples.equals(ascending.samples) and auto.record["schedule"] == "ascending"
+    spent = bisect.record["cost"]["forwards"] + ascending.record["cost"]["forwards"]
+    assert auto.record["cost"]["forwards"] == pytest.approx(spent)
+    assert any("20 of 30 audited verdicts" in note for note in auto.record["notes"])
+
+
+def test_a_killed_auto_goes_on_from_both_of_its_orders(tmp_path: Path) -> None:
+    def attack(progress: Progress | None = None) -> Evaluation:
+        return evaluate_model(
+            Masked(),
+            Images(torch.full((600, 1, 4, 4), 0.5), torch.zeros(600, dtype=torch.long)),
+            "linf-bim:steps=1",
+            grid(["0.03,0.05,0.4"]),
+            parts=tmp_path,
+            progress=progress,
+        )
+
+    def kill_in_the_second_order(done: int, of: int, moment: object) -> None:
+        if list(tmp_path.glob("ascending/chunk-*")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attack(kill_in_the_second_order)
+    chunks = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("chunk-*.json")}
+    found = attack()
+    assert len(chunks) == 3 and all(p.stat().st_mtime_ns == t for p, t in chunks.items())
+    assert found.samples.equals(attack().samples) and found.record["schedule"] == "ascending"
+
+
+def test_auto_infers_nothing_of_a_network_that_draws_random_numbers() -> None:
+    class Noisy(Masked):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x) + 1e-3 * torch.randn(len(x), 2)
+
+    found = evaluate_model(Noisy(), GREY, PGD, EPSILONS[:4])
+    assert found.record["schedule"] == "ascending"
+
+
+def test_auto_has_nothing_to_choose_at_a_single_epsilon() -> None:
+    attack = build(Attack, PGD)
+    one, two = grid(["0,0.1"]), grid(["0,0.1,0.2"])
+    assert identify(attack, one, 100) == identify(attack, one, 100, schedule="ascending")
+    assert identify(attack, two, 100)["schedule"] == "auto"
+
+
+def test_what_a_warm_start_alone_withstood_is_tried_from_a_start_of_its_own() -> None:
+    """Each task is told whether it was broken; the interval ends only on a cold start."""
+    chunk = SimpleNamespace(plan=SimpleNamespace(epsilons=grid(["0,0.1,0.2,0.3,0.4"])), first=0)
+    order = Bisect(chunk, [1, 2, 3, 4], Outcomes.unattacked(np.zeros(1, int), 5))
+    image, asked = torch.zeros(1), []
+    tasks = order.begin(0)
+    while tasks:
+        (task,) = tasks
+        cold = task.start is None
+        asked.append((task.row, cold))
+        broken = task.row == 4 or (task.row == 3 and cold)
+        tasks = order.told(task, Outcome(broken, int(broken), 0.1, image if broken else None))
+    assert asked == [(4, True), (3, False), (3, True), (2, False), (2, True)]
+
+
 def test_one_step_and_raw_curves_need_no_audit(linear) -> None:
     for attack, schedule in (("linf-fgsm", "ascending"), (PGD, "independent")):
         found = evaluate_model(
@@ -96,6 +184,7 @@ def test_one_step_and_raw_curves_need_no_audit(linear) -> None:
 def test_the_size_of_an_audit_and_who_is_drawn() -> None:
     assert audit_size("ascending", 10_000) == 500
     assert audit_size("bisect", 10_000) == 50
+    assert audit_size("auto", 10_000) == 250 and audit_size("auto", 40) == 10
     assert audit_size("ascending", 40) == 10 and audit_size("bisect", 40) == 3
     assert audit_size("ascending", 4) == audit_size("ascending", 4, 99) == 4
     assert audit_size("once", 100) == audit_size("independent", 100, 5) == 0

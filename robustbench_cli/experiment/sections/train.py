@@ -1,0 +1,45 @@
+"""``[train]``: a grid of settings, seeds innermost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from itertools import product
+from typing import Any, get_type_hints
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.experiment import values
+from robustbench_cli.spec import expand_all
+from robustbench_cli.training.config import TrainConfig
+
+MOST_SEEDS = 10_000  # more is a slip of the keyboard
+_RESOLVED = {"method_resolved"}
+_SPECS = {"data", "model", "method", "stop_on"}
+
+
+def read(section: Mapping[str, Any]) -> list[TrainConfig]:
+    """The grid of a [train] section, seeds innermost."""
+    known = {f.name.replace("_", "-"): f.name for f in fields(TrainConfig)}
+    known = {k: v for k, v in known.items() if v not in _RESOLVED}
+    values.known(section, {*known, "seeds"}, "[train]")
+    hints = get_type_hints(TrainConfig)
+    axes: dict[str, list[Any]] = {}
+    for key, given in section.items():
+        if key != "seeds":
+            name = known[key]
+            if given == []:
+                raise UsageError(f"[train] {key} is an empty list; name at least one")
+            listed = [values.typed(v, hints[name], f"[train] {key}") for v in values.listed(given)]
+            axes[name] = expand_all(listed) if name in _SPECS else listed
+    if "seeds" in section:
+        seeds = values.typed(section["seeds"], int, "[train] seeds")
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise UsageError(f"[train] seeds {seeds}: expected 1 to {MOST_SEEDS}")
+        axes["seed"] = [*axes.get("seed", []), *range(seeds)]
+    axes["seed"] = list(dict.fromkeys(axes.get("seed") or [0]))
+    axes["seed"] = axes.pop("seed")
+    grid = [
+        TrainConfig(**dict(zip(axes, values, strict=True))).resolve(trusted=False)
+        for values in product(*axes.values())
+    ]
+    return list(dict.fromkeys(grid))  # two spellings of one setting are one run
