@@ -73,9 +73,9 @@ class SquareSearch(Attack):
                     most = self.patience * log2(self.queries / query)
                     leaves |= lead > most * (before - lead)
                 before = lead
-            if leaves.any():
-                final[where[leaves]] = best[leaves]
-                kept = (each[~leaves] for each in (x, labels, where, best, lead, before))
+            if len(gone := leaves.nonzero()[:, 0]):
+                final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
+                kept = (each[left] for each in (x, labels, where, best, lead, before))
                 x, labels, where, best, lead, before = kept
             if not len(where) or query == self.queries:
                 break
