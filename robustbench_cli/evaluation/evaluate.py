@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,24 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.parts import Part, Parts
+from robustbench_cli.runs.parts import CHUNK, Part, Parts
 
+from .algorithms.union import Union
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .plan import Plan, Victim
-from .recording.outcomes import Outcomes
-from .recording.record import at_target, identify, make_record, make_rows, measured, open_parts
+from .recording.outcomes import ARRAYS, Outcomes
+from .recording.record import (
+    at_target,
+    identify,
+    make_record,
+    make_rows,
+    measured,
+    members_entry,
+    open_parts,
+)
 from .scheduling.auditing import audit_entry, audit_notes, contradicted, draw_audit
 from .scheduling.chunk import run_chunk
 from .scheduling.schedules import ScheduleName
@@ -109,6 +120,8 @@ def evaluate_model(
             def attacked(stored: Parts, schedule: str) -> list[Part]:
                 def work(here: slice, tell: Callable[[float, str], None]) -> Part:
                     chunk = plan.chunk(victim, here, tell)
+                    number = here.start // (size or CHUNK)
+                    chunk = replace(chunk, step=partial(stored.step, number))
                     found = measured(chunk, lambda: run_chunk(chunk, schedule, audited).as_dict())
                     return {**found, "threads": count, "copy": not chunk.exact}
 
@@ -133,7 +146,7 @@ def evaluate_model(
     record = {**make_record(plan, about, documents, spent), **audits, "schedule": real}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record), *filter(None, [doubts])]
-    record |= at_target(rows, plan.epsilons)
+    record |= {**at_target(rows, plan.epsilons), **members_entry(documents)}
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
 
 
@@ -147,7 +160,7 @@ def _told(
         fixed["target"] = victim.goals
     varying = {
         name: np.concatenate([getattr(f, name) for f in found], axis=1)
-        for name in ("prediction", "distance", "attacked")
+        for name in ARRAYS[: None if isinstance(plan.attack, Union) else -1]
     }
     rows = make_rows(plan.epsilons, fixed, varying)
     return rows, audit_entry(found, plan.epsilons, rows)

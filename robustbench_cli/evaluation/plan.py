@@ -14,6 +14,7 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.device import seed_everything
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.parts import Part
 from robustbench_cli.spec import build
 
 from .algorithms.targets import choose_targets
@@ -107,7 +108,8 @@ class Chunk:
 
     `model` is what the attack sees, `network` what has the last word, `crafting` the network of
     `model` where that is a faster copy. `tick` is told the row of an epsilon when it is finished,
-    `tell` the share of the chunk that is.
+    `tell` the share of the chunk that is. `step` does a named part of the work, or knows what came
+    of it when it was done before.
     """
 
     plan: Plan
@@ -119,6 +121,18 @@ class Chunk:
     crafting: Network | None = None
     tick: Callable[[int], None] = lambda row: None
     tell: Callable[[float, str], None] = lambda share, moment: None
+    step: Callable[[str, Callable[[], Part]], Part] = lambda name, work: work()
+
+    @property
+    def networks(self) -> list[Network]:
+        """All that this may ask."""
+        return [self.network, *([self.crafting] if self.crafting else [])]
+
+    @property
+    def asked(self) -> tuple[int, int]:
+        """Forwards and backwards so far, of all that were asked."""
+        networks = self.networks
+        return sum(n.forwards for n in networks), sum(n.backwards for n in networks)
 
     @property
     def exact(self) -> bool:

@@ -40,6 +40,7 @@ class Evaluation:
     - prediction: the class predicted for the verified adversarial, or `clean` where there is none
     - distance: the norm of the verified perturbation; NaN where there is none
     - attacked: False where the verdict follows from that in another ball and nothing was tried
+    - member (worst cases only): which member broke the sample; "" where none did
     - target (targeted attacks only): the class the attack aims at
 
     `record` holds everything else: the attack and its parameters, norm, cost, versions, and
@@ -215,8 +216,10 @@ def _read(stored: Stored) -> Evaluation:
 
 def _parse(rows: Path) -> pd.DataFrame:
     # as text first: some versions of pandas read floats to all but the last digit
-    samples = pd.read_csv(rows, dtype={"eps": str, "distance": str})
+    samples = pd.read_csv(rows, dtype={"eps": str, "distance": str, "member": str})
     samples["distance"] = samples["distance"].astype(float)
+    if "member" in samples:
+        samples["member"] = samples["member"].fillna("")
     return samples
 
 

@@ -57,8 +57,19 @@ class Parts:
             _teller(here, n, progress)(1.0, "")
         return documents
 
-    def load(self, number: int) -> Part | None:
-        path = self._path(number)
+    def step(self, number: int, name: str, work: Callable[[], Part]) -> Part:
+        """``work()``, a part of the chunk `number`, or what came of it before a kill.
+
+        Steps are kept until their chunk is.
+        """
+        done = self.load(number, name)
+        if done is None:
+            done = work()
+            self.save(number, done, name)
+        return done
+
+    def load(self, number: int, step: str = "") -> Part | None:
+        path = self._path(number, step)
         if path is None or not path.exists():
             return None
         with contextlib.suppress(RunError):
@@ -68,13 +79,16 @@ class Parts:
         path.unlink(missing_ok=True)
         return None
 
-    def save(self, number: int, document: Part) -> None:
-        path = self._path(number)
+    def save(self, number: int, document: Part, step: str = "") -> None:
+        path = self._path(number, step)
         if path is not None:
             write(path, json.dumps({"key": self._key, **document}))
+            for spent in () if step else path.parent.glob(f"{path.stem}-*.json"):
+                spent.unlink(missing_ok=True)
 
-    def _path(self, number: int) -> Path | None:
-        return self._folder and self._folder / f"chunk-{self._mark}-{number:05}.json"
+    def _path(self, number: int, step: str = "") -> Path | None:
+        name = f"{number:05}-{step}" if step else f"{number:05}"
+        return self._folder and self._folder / f"chunk-{self._mark}-{name}.json"
 
 
 def _teller(here: slice, n: int, progress: Progress | None) -> Callable[[float, str], None]:

@@ -62,6 +62,15 @@ _MEASURED = (
     ),
 )
 _AUDITED = (Entry("eps", "text", "the budget"), Entry("right", "text", "a 0 or 1 for each sample"))
+_MEMBERS = (
+    Entry("eps", "text", "the budget"),
+    Entry("member", "text", "name of the attack"),
+    Entry("tried", "whole number", "samples that the members before it left"),
+    Entry("broken", "whole number", "of these"),
+    Entry("forwards", "whole number", "forward passes in all"),
+    Entry("backwards", "whole number", "backward passes in all"),
+    Entry("seconds", "number", "on that machine"),
+)
 _REACHED = (
     Entry("eps", "text", "the budget"),
     Entry("reached", "whole number", "samples taken for the class aimed at"),
@@ -106,6 +115,7 @@ EVALUATION = (
         empty=True,
         optional=True,
     ),
+    Entry("members", "list of objects", "of a worst case", _MEMBERS, optional=True),
     Entry(
         "at_target",
         "list of objects",

@@ -29,6 +29,11 @@ ATTACKED = Schema(
         Column("prediction", "whole", "class predicted for the verified adversarial", low=0),
         Column("distance", "number", "norm of the verified perturbation", low=0, empty=True),
         Column("attacked", "flag", "False where the verdict follows from another epsilon"),
+        Column(
+            *("member", "text", "of a worst case: the member that broke it"),
+            empty=True,
+            optional=True,
+        ),
         Column("target", "whole", "class that a targeted attack aims at", low=0, optional=True),
     ),
     key=("eps", "index"),

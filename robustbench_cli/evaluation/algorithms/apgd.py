@@ -11,6 +11,8 @@ steps, then at distances that shrink by 3 % down to 6 %) a sample's step is halv
 on from the best point so far, if the loss rose in less than 75 % of the steps since the last
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
 with its first adversarial; restarts see only what the earlier ones left.
+With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
+end if its least lead went on falling at `patience` times the pace since the last checkpoint.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
 forwards.
 """
@@ -31,8 +33,11 @@ from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest
-from .losses import Loss
+from .losses import Loss, margin
 from .restarts import Try, until_broken
+
+_TELLING = 6
+"""The pace of fewer steps than these says nothing."""
 
 
 @dataclass(kw_only=True)
@@ -44,6 +49,9 @@ class AutoPGD(Attack):
 
     steps: int = param(100, "gradient steps", low=1)
     restarts: int = param(1, "random starts, each for what the earlier ones left", low=1)
+    patience: float | None = param(
+        None, "give up what would not break at so many times its pace; none: never", low=0
+    )
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
@@ -52,11 +60,12 @@ class AutoPGD(Attack):
     def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
         self.count_classes(model, samples)
         for _ in range(self.restarts):
-            yield lambda part: self.run(model, part, part.labels, eps)
+            yield lambda part, at: self.run(model, part, part.labels, eps)
 
     def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
         """One ascent; `aims` (n,) are for a loss that aims."""
-        return ascend(model, samples, aims, eps, self.norm, type(self).loss, self.steps)
+        lanes = Lanes.start(samples, aims, eps, self.norm)
+        return ascend(model, lanes, eps, self.norm, type(self).loss, self.steps, self.patience)
 
     def count_classes(self, model: Model, samples: Samples) -> int:
         """
@@ -92,6 +101,8 @@ class Lanes:
     rises: Tensor  # steps since the last checkpoint in which the loss rose
     checked_value: Tensor  # the best loss at the last checkpoint
     halved: Tensor  # whether the last checkpoint halved the step
+    lead: Tensor  # the least by which the label led the next class
+    checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
     def start(cls, samples: Samples, aims: Tensor, eps: float, norm: Norm) -> Self:
@@ -115,6 +126,8 @@ class Lanes:
             rises=torch.zeros(n, device=device),
             checked_value=lowest,
             halved=torch.ones(n, dtype=torch.bool, device=device),
+            lead=-lowest,
+            checked_lead=-lowest,
         )
 
     def keep(self, stays: Tensor) -> None:
@@ -142,6 +155,13 @@ class Lanes:
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)
         self.checked_value, self.rises = self.best_value, torch.zeros_like(self.rises)
 
+    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
+        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace
+        of the last `interval`."""
+        pace = (self.checked_lead - self.lead) / interval
+        self.checked_lead = self.lead
+        return self.lead <= patience * pace * left
+
     def move(self, eps: float, norm: Norm, momentum: float) -> None:
         ahead = self.point + self.step * steepest(self.gradient, norm)
         ahead = project(self.x, ahead, eps, norm)
@@ -151,25 +171,37 @@ class Lanes:
 
 
 def ascend(
-    model: Model, samples: Samples, aims: Tensor, eps: float, norm: Norm, loss: Loss, steps: int
+    model: Model,
+    lanes: Lanes,
+    eps: float,
+    norm: Norm,
+    loss: Loss,
+    steps: int,
+    patience: float | None = None,
 ) -> Tensor:
     """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss."""
-    lanes, images = Lanes.start(samples, aims, eps, norm), samples.x.clone()
-    marks = checkpoints(steps)
+    images, marks = lanes.x.clone(), checkpoints(steps)
     for i in range(steps + 1):
         logits, value, gradient = _look(model, lanes, loss, slope=i < steps)
         lanes.learn(value, gradient)
+        lanes.lead = torch.minimum(lanes.lead, -margin(logits, lanes.labels))
         broken = logits.argmax(1) != lanes.labels
         if len(gone := broken.nonzero()[:, 0]):
             images[lanes.where[gone]] = lanes.point[gone]
             lanes.keep((~broken).nonzero()[:, 0])
         if not len(lanes.where) or i == steps:
             break
+        if i <= 1:
+            lanes.checked_lead = lanes.lead  # the leap from a random start is no pace
         if i == 0:
             lanes.rises.zero_()  # the first look is no rise
             lanes.checked_value = lanes.best_value
         elif i in marks:
             lanes.check(marks[i])
+            if patience is not None and marks[i] >= _TELLING:
+                hopeful = lanes.hopeful(marks[i], steps - i, patience)
+                images[lanes.where] = lanes.best
+                lanes.keep(hopeful)
         lanes.move(eps, norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images

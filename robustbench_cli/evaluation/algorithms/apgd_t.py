@@ -4,8 +4,14 @@ From the paper of Auto-PGD; the strongest gradient attack of its AutoAttack.
 
     loss = (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2),   z_(k) the k-th largest logit
 
-for the `targets` classes t that are likeliest after the label y; any wrong class counts. Needs four
-classes or more. One forward more per restart, target and epsilon ranks the classes.
+for the `targets` classes t that are likeliest after the label y; any wrong class counts. With
+`order=nearest` they are those that a linear network would reach first,
+
+    smallest (z_y - z_t) / ||grad z_y - grad z_t||,   in the dual norm, at the image
+
+as MALT chooses them (Melamed et al. 2024, arXiv:2407.02240), among the likeliest, four times as
+many. Needs four classes or more. Cost besides the ascents: one forward per
+restart, target and epsilon, or one forward and a backward for each class that is compared.
 """
 
 from __future__ import annotations
@@ -13,36 +19,71 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .apgd import AutoPGD
+from .geometry import dual_length
 from .losses import Loss, targeted_dlr
 from .restarts import Try
+
+_TINY = 1e-12
 
 
 @dataclass(kw_only=True)
 class TargetedAutoPGD(AutoPGD):
-    """Aims at the likeliest other classes in turn; any wrong class counts."""
+    """Aims at other classes in turn; any wrong class counts."""
 
     loss: ClassVar[Loss] = targeted_dlr
     classes: ClassVar[int] = 4
 
-    targets: int = param(9, "classes aimed at, the likeliest first", low=1)
+    targets: int = param(9, "classes aimed at", low=1)
+    order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
     def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
         others = self.count_classes(model, samples) - 1
+        aims = self._aims(model, samples, others)
         for _ in range(self.restarts):
             for rank in range(min(self.targets, others)):
-                yield partial(self._aim, model, eps, rank)
+                yield partial(self._aim, model, eps, aims[:, rank])
 
-    def _aim(self, model: Model, eps: float, rank: int, samples: Samples) -> Tensor:
+    def _aim(self, model: Model, eps: float, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
+        return self.run(model, samples, aims[at], eps)
+
+    def _aims(self, model: Model, samples: Samples, others: int) -> Tensor:
+        """(n, targets) classes, in the order in which they are aimed at."""
+        if self.order == "nearest":
+            return nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
         with torch.no_grad():
-            others = model(samples.x).scatter(1, samples.labels[:, None], -torch.inf)
-        return self.run(model, samples, others.argsort(1, descending=True)[:, rank], eps)
+            return _likeliest(model(samples.x), samples.labels)[:, :others]
+
+
+def nearest_classes(model: Model, samples: Samples, norm: Norm, compared: int) -> Tensor:
+    """(n, compared) of the likeliest classes, those first whose plane is nearest to the image.
+
+    One forward, and a backward for each class that is compared.
+    """
+    with torch.enable_grad():
+        x = samples.x.detach().requires_grad_()
+        logits = model(x)
+        classes = _likeliest(logits.detach(), samples.labels)[:, :compared]
+        own = logits.gather(1, samples.labels[:, None])
+        leads = own - logits.gather(1, classes)
+        slopes = [
+            dual_length(torch.autograd.grad(lead.sum(), x, retain_graph=True)[0], norm)
+            for lead in leads.unbind(1)
+        ]
+    distances = leads.detach() / (torch.stack(slopes, 1) + _TINY)
+    return classes.gather(1, distances.argsort(dim=1, stable=True))
+
+
+def _likeliest(logits: Tensor, labels: Tensor) -> Tensor:
+    """(n, classes), the largest logit first; the label, which comes last, is no target."""
+    return logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)

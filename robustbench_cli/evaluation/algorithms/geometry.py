@@ -34,6 +34,15 @@ def on_the_sphere(x: Tensor, eps: float, norm: Norm) -> Tensor:
     return x + eps * drawn / (length(drawn) + _TINY)
 
 
+def dual_length(gradient: Tensor, norm: Norm) -> Tensor:
+    """How steeply a loss rises per unit of distance in `norm`: (n, C, H, W) -> (n,)."""
+    flat = gradient.flatten(1)
+    if norm == "l1":
+        return flat.abs().amax(1)
+    lengths: Tensor = torch.linalg.vector_norm(flat, ord=1 if norm == "linf" else 2, dim=1)
+    return lengths
+
+
 def length(change: Tensor) -> Tensor:
     """L2 norms: (n, C, H, W) -> (n, 1, 1, 1)."""
     lengths: Tensor = torch.linalg.vector_norm(change, dim=(1, 2, 3), keepdim=True)

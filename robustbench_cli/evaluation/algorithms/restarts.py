@@ -11,8 +11,8 @@ from torch import Tensor
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.evaluation.verification.ball import Norm, into_ball
 
-Try = Callable[[Samples], Tensor]
-"""Samples (n) -> images (n, C, H, W), which may lie outside the ball."""
+Try = Callable[[Samples, Tensor], Tensor]
+"""Samples (n) and their places in the batch (n,) -> images (n, C, H, W), in the ball or not."""
 
 
 def until_broken(
@@ -29,6 +29,6 @@ def until_broken(
         if not len(left):
             break
         part = samples[left]
-        found = into_ball(part.x, attempt(part), eps, norm)
+        found = into_ball(part.x, attempt(part, left), eps, norm)
         images[left], claimed[left] = found, claim(model, part, found)
     return Crafted(images, claimed)

@@ -5,6 +5,8 @@ random search", arXiv:1912.00049. Needs no gradient, so masked gradients do not 
 changes one square of the image and is kept if the label's lead over the best other class shrinks.
 The area of the square is a share p of the image, `p-init` at first and halved on the paper's
 schedule, stretched to the number of queries.
+With `patience`, a sample is given up, whenever the number of queries has doubled, where its label
+would still lead at the end if every further doubling took `patience` times what the last one took.
 Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
 and one; no backward. Restarts see only what the earlier ones left.
 """
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from math import sqrt
+from math import log2, sqrt
 from typing import ClassVar, Literal
 
 import torch
@@ -39,6 +41,9 @@ class SquareSearch(Attack):
     queries: int = param(5000, "images shown to the network per sample", low=1)
     p_init: float = param(0.8, "share of the image that the first squares cover", low=0, high=1)
     restarts: int = param(1, "searches, each for what the earlier ones left", low=1)
+    patience: float | None = param(
+        None, "give up what would not break at so many times its pace; none: never", low=0
+    )
 
     def start(self, x: Tensor, eps: float) -> Tensor:
         """The first images (n, C, H, W)."""
@@ -51,27 +56,33 @@ class SquareSearch(Attack):
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
         radius = eps
-        tries = [lambda part: self._search(model, part, radius)] * self.restarts
+        tries = [lambda part, at: self._search(model, part, radius)] * self.restarts
         return until_broken(model, samples, radius, self.norm, tries)
 
     @torch.no_grad()
     def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:
         x, labels = samples.x, samples.labels
+        where = torch.arange(len(x), device=x.device)
         best = self.start(x, eps)
-        final, where = best.clone(), torch.arange(len(x), device=x.device)
-        lead = margin(model(best), labels)
+        final, lead = best.clone(), -margin(model(best), labels)
+        before, marks = lead, doublings(self.queries)
         for query in range(1, self.queries + 1):
-            if len(broken := (lead > 0).nonzero()[:, 0]):
-                final[where[broken]] = best[broken]
-                left = (~(lead > 0)).nonzero()[:, 0]
-                x, labels, best = x[left], labels[left], best[left]
-                lead, where = lead[left], where[left]
+            leaves = lead < 0
+            if self.patience is not None and query in marks:
+                if query > marks[0]:
+                    most = self.patience * log2(self.queries / query)
+                    leaves |= lead > most * (before - lead)
+                before = lead
+            if len(gone := leaves.nonzero()[:, 0]):
+                final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
+                kept = (each[left] for each in (x, labels, where, best, lead, before))
+                x, labels, where, best, lead, before = kept
             if not len(where) or query == self.queries:
                 break
             share = self.p_init / 2 ** share_halvings(query, self.queries)
             tried = self.propose(x, best, eps, self._side(share, x.shape[2], x.shape[3]))
-            reached = margin(model(tried), labels)
-            better = reached > lead
+            reached = -margin(model(tried), labels)
+            better = reached < lead
             best = torch.where(better[:, None, None, None], tried, best)
             lead = torch.where(better, reached, lead)
         final[where] = best
@@ -80,6 +91,11 @@ class SquareSearch(Attack):
     def _side(self, share: float, height: int, width: int) -> int:
         side = max(round(sqrt(share * height * width)), self.smallest)
         return min(side, height, width)
+
+
+def doublings(queries: int) -> list[int]:
+    """When a search looks back: after 200 queries, 400, 800, and so on, before its end."""
+    return [200 * 2**k for k in range(64) if 200 * 2**k < queries]
 
 
 def share_halvings(query: int, queries: int) -> int:

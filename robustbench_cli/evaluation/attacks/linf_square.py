@@ -31,15 +31,17 @@ class LinfSquare(SquareSearch):
     def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
         n, channels, height, width = x.shape
         rows, columns = _window(n, height, side, x), _window(n, width, side, x)
-        square = rows[:, None, :, None] & columns[:, None, None, :]
-        sign = 2 * torch.randint(2, (n, channels, 1, 1), device=x.device) - 1
-        tried = torch.where(square, (x + eps * sign).clamp(0, 1), images)
-        idle = (tried == images).flatten(1).all(1)[:, None, None, None]
-        return torch.where(square & idle, (x - eps * sign).clamp(0, 1), tried)
+        square = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
+        square = square[:, None].expand(n, channels, side * side)  # places in the flat image
+        sign = 2 * torch.randint(2, (n, channels, 1), device=x.device) - 1
+        middle, old = x.flatten(2).gather(2, square), images.flatten(2).gather(2, square)
+        new = (middle + eps * sign).clamp(0, 1)
+        idle = (new == old).flatten(1).all(1)[:, None, None]
+        new = torch.where(idle, (middle - eps * sign).clamp(0, 1), new)
+        return images.flatten(2).scatter(2, square, new).reshape(x.shape)
 
 
 def _window(n: int, size: int, side: int, like: Tensor) -> Tensor:
-    """(n, size), True at `side` neighbouring places."""
+    """(n, side) neighbouring places out of `size`."""
     first = torch.randint(size - side + 1, (n, 1), device=like.device)
-    places = torch.arange(size, device=like.device)
-    return (places >= first) & (places < first + side)
+    return first + torch.arange(side, device=like.device)

@@ -3,63 +3,58 @@
 The habit of AutoAttack (Croce & Hein 2020, arXiv:2003.01690): a sample is robust only if it
 withstands every member. Each sees what the earlier ones left:
 
-    fgsm (fgm in L2), pgd of 10 steps, apgd-ce, apgd-t, fmn, square
+    linf    fgsm, apgd-ce, apgd-t, square
+    l2      fgm, apgd-ce, apgd-t, square
+    l1      apgd-ce, apgd-t, square
+    l0      sigma-zero, fmn
 
-With fewer than four classes, where the targeted ratio is not defined, pgd-margin stands for apgd-t.
-`norm` chooses the set; norms are never mixed. Cost per epsilon for a sample that withstands all
-of it: up to 11 + `steps` · (3 + `targets`) forwards and backwards, `queries` forwards, and some
-forty. The result says which samples broke, not which member broke them.
+apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
+four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
+Nearly all of the work goes into samples that withstand everything, most of which are not even
+close; with `patience`, Auto-PGD and Square give those up early. `norm` chooses the set; norms are
+never mixed.
+Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
+forwards and backwards, and `queries` forwards; with the default patience well under half of the
+steps and a fourth of the queries. In L0, where `steps` alone counts, 2 · `steps` forwards and
+backwards, and some forty forwards. The column `member` says which of them broke a sample first, the
+record's `members` what each of them broke and cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal
 
-import torch
-from foolbox.models.base import Model
-from torch import Tensor
-
-from robustbench_cli.evaluation.algorithms.restarts import until_broken
-from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.evaluation.algorithms.union import Union
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.spec import build, param
 
 
 @dataclass(kw_only=True)
-class WorstCase(Attack):
+class WorstCase(Union):
     positional: ClassVar[str | None] = "norm"
-    norm: Literal["linf", "l2"] = param("linf", "norm of every member")  # type: ignore[misc]
+    norm: Literal["linf", "l2", "l1", "l0"] = param("linf", "norm of every member")  # type: ignore[misc]
 
-    steps: int = param(100, "gradient steps of apgd-ce, fmn, and apgd-t per target", low=1)
+    steps: int = param(100, "gradient steps, of apgd-t per target", low=1)
     targets: int = param(9, "classes that apgd-t aims at", low=1)
     queries: int = param(5000, "images that square shows per sample", low=1)
+    patience: float | None = param(
+        3.0, "apgd and square give up what would not break at so many times its pace", low=0
+    )
 
     def members(self, classes: int) -> list[Attack]:
-        """In the order in which they run."""
-        aimed = f"apgd-t:steps={self.steps},targets={self.targets}"
-        texts = [
-            "fgsm" if self.norm == "linf" else "fgm",
-            "pgd:steps=10",
-            f"apgd-ce:steps={self.steps}",
-            aimed if classes >= 4 else f"pgd-margin:steps={self.steps}",
-            f"fmn:steps={self.steps}",
-            f"square:queries={self.queries}",
-        ]
+        if self.norm == "l0":
+            texts = [f"sigma-zero:steps={self.steps}", f"fmn:steps={self.steps}"]
+        else:
+            texts = self._in_a_ball(classes)
         return [build(Attack, f"{self.norm}-{text}") for text in texts]
 
-    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
-        assert eps is not None
-        tries = self._tries(model, samples, eps)
-        return until_broken(model, samples, eps, self.norm, tries)
-
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[partial[Tensor]]:
-        with torch.no_grad():
-            classes = model(samples.x[:1]).shape[1]
-        for member in self.members(classes):
-            yield partial(_run, member, model, eps)
-
-
-def _run(member: Attack, model: Model, eps: float, samples: Samples) -> Tensor:
-    return member.craft(model, samples, eps if member.budget else None).images
+    def _in_a_ball(self, classes: int) -> list[str]:
+        patience = f"patience={self.patience or 'none'}"
+        ascent = f"steps={self.steps},{patience}"
+        first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
+        aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest"]
+        if classes < 4:
+            aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
+        search = f"square:queries={self.queries},{patience}"
+        return [*first, f"apgd-ce:{ascent}", *aimed, search]

@@ -30,11 +30,19 @@ class Outcome(NamedTuple):
     image: Tensor | None = None  # (C, H, W), where the attack can go on from it
     rejected: str = ""  # why a claim does not count
     failed: str = ""  # why the attack could not try
+    member: str = ""  # of a union, that found it
+
+
+ARRAYS = "prediction", "distance", "attacked", "member"
+COSTS = "forwards", "backwards", "seconds"
 
 
 @dataclass
 class Outcomes:
     """Arrays (epsilons, n), as the columns of `Evaluation.samples`; and what went wrong.
+
+    member, members: of a union, which member broke a sample, "" where none did; and, an entry for
+    each epsilon and member, what it tried, broke and cost.
 
     audit: for each audited sample, by index, whether it withstood each epsilon when that was
     attacked independently of all others.
@@ -43,19 +51,28 @@ class Outcomes:
     prediction: np.ndarray
     distance: np.ndarray
     attacked: np.ndarray
+    member: np.ndarray
     rejected: list[dict[str, Any]] = field(default_factory=list)
     failed: list[dict[str, Any]] = field(default_factory=list)
     audit: dict[int, list[bool]] = field(default_factory=dict)
+    members: list[dict[str, Any]] = field(default_factory=list)
+    earlier: list[dict[str, float]] = field(default_factory=list)  # costs, before a kill
 
     @classmethod
     def unattacked(cls, clean: np.ndarray, epsilons: int) -> Outcomes:
         shape = epsilons, len(clean)
-        return cls(np.tile(clean, (epsilons, 1)), np.full(shape, np.nan), np.zeros(shape, bool))
+        return cls(
+            np.tile(clean, (epsilons, 1)),
+            np.full(shape, np.nan),
+            np.zeros(shape, bool),
+            np.full(shape, "", object),
+        )
 
     def as_dict(self) -> dict[str, Any]:
-        arrays = {k: getattr(self, k).tolist() for k in ("prediction", "distance", "attacked")}
+        arrays = {k: getattr(self, k).tolist() for k in ARRAYS}
         audit = [[index, *right] for index, right in sorted(self.audit.items())]
-        return {**arrays, "rejected": self.rejected, "failed": self.failed, "audit": audit}
+        lists = {k: getattr(self, k) for k in ("rejected", "failed", "members", "earlier")}
+        return {**arrays, **lists, "audit": audit}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Outcomes:
@@ -63,9 +80,11 @@ class Outcomes:
             np.array(stored["prediction"], dtype=np.int64),
             np.array(stored["distance"], dtype=np.float64),
             np.array(stored["attacked"], dtype=bool),
+            np.array(stored["member"], dtype=object),
             stored["rejected"],
             stored["failed"],
             {int(index): right for index, *right in stored["audit"]},
+            stored["members"],
         )
 
     def note(self, index: int, eps: str, outcome: Outcome) -> None:

@@ -19,6 +19,7 @@ from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.isolation import frozen
 from robustbench_cli.evaluation.network import Clean
 from robustbench_cli.evaluation.plan import Chunk, Plan
+from robustbench_cli.evaluation.recording.outcomes import COSTS
 from robustbench_cli.evaluation.scheduling.auditing import audit_size
 from robustbench_cli.evaluation.scheduling.schedules import ScheduleName, effective
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
@@ -71,26 +72,21 @@ def open_parts(folder: Path | None, identity: Mapping[str, Any], *clean: Clean) 
 
 def measured(chunk: Chunk, work: Callable[[], Part]) -> Part:
     """What `work` returns, with its cost, and one line for each thing worth knowing."""
-    network, told = chunk.network, chunk.plan.batches.notes
-    asked = [network, *([chunk.crafting] if chunk.crafting else [])]
-    forwards, backwards = sum(n.forwards for n in asked), sum(n.backwards for n in asked)
-    start = perf_counter()
-    with frozen(network) as changed:
+    told, before, start = chunk.plan.batches.notes, chunk.asked, perf_counter()
+    with frozen(chunk.network) as changed:
         document = work()
+    asked = (now - then for now, then in zip(chunk.asked, before, strict=True))
+    cost = dict(zip(COSTS, (*asked, perf_counter() - start), strict=True))
+    for spent in document.get("earlier", ()):
+        cost = {key: value + spent[key] for key, value in cost.items()}
     notes = told.copy()
     told.clear()
-    if not all(n.has_gradient for n in asked):
+    if not all(network.has_gradient for network in chunk.networks):
         notes.append("the network has no gradient at its input; gradient attacks find nothing")
     if changed:
         names = ", ".join(name.removeprefix("predictor.") for name in changed)
         notes.append(f"buffers changed in eval mode and were put back: {names}")
-    return {
-        **document,
-        "forwards": sum(n.forwards for n in asked) - forwards,
-        "backwards": sum(n.backwards for n in asked) - backwards,
-        "seconds": perf_counter() - start,
-        "notes": notes,
-    }
+    return {**document, **cost, "notes": notes}
 
 
 def make_record(
@@ -133,6 +129,20 @@ def make_record(
         **provenance(),
         "identity": dict(identity),
     }
+
+
+def members_entry(documents: Iterable[Part]) -> dict[str, Any]:
+    """``members`` for the record: for each epsilon and member of a union, over all chunks, the
+    samples that it tried and broke first, its forwards and backwards in all, and its seconds;
+    or nothing."""
+    entries: dict[tuple[str, str], dict[str, Any]] = {}
+    for new in (entry for document in documents for entry in document["members"]):
+        old = entries.setdefault((new["eps"], new["member"]), dict.fromkeys(new, 0))
+        entries[new["eps"], new["member"]] = {
+            key: value if isinstance(value, str) else old[key] + value for key, value in new.items()
+        }
+    rounded = [{**entry, "seconds": round(entry["seconds"], 3)} for entry in entries.values()]
+    return {"members": rounded} if rounded else {}
 
 
 def at_target(rows: pd.DataFrame, grid: Sequence[Eps]) -> dict[str, Any]:

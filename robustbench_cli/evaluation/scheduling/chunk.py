@@ -11,8 +11,9 @@ from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcomes
 from robustbench_cli.evaluation.verification.ball import inside
 
+from .attempts import attempts
 from .lanes import run_lanes
-from .rounds import attempts, run_rounds
+from .rounds import run_rounds
 from .schedules import SCHEDULES, Independent
 
 

@@ -66,6 +66,7 @@ class Schedule:
             held = slice(row, None if upwards else row + 1)
             found.prediction[held, position] = outcome.prediction
             found.distance[held, position] = outcome.distance
+            found.member[held, position] = outcome.member
         found.note(self.chunk.first + position, self.chunk.plan.epsilons[row].text, outcome)
 
     def witness(self, task: Task, outcome: Outcome) -> None:

@@ -16,6 +16,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of, warnings
 
 from .cells import NONE, NORMS, digits_for, units, view_text
+from .members import member_sections
 from .notes import recorded
 from .targets import EXPLAINED
 
@@ -44,7 +45,10 @@ def points_table(files: Sequence[Path]) -> Table:
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
-        sections=tuple(_section(str(key[0]), part) for key, part in parts),
+        sections=(
+            *(_section(str(key[0]), part) for key, part in parts),
+            *member_sections(files),
+        ),
         footer=(
             *([EXPLAINED] if aims else ()),
             f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.algorithms.apgd import Lanes, checkpoints
+from robustbench_cli.evaluation.algorithms.apgd_t import nearest_classes
 from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 
 RADII = grid(["0.01,0.02,0.03,0.05,0.08"])
+QUICK = "steps=30,targets=1"
 
 
 @pytest.mark.parametrize(("loss", "slack"), [("ce", 0.1), ("dlr", 0.08), ("t", 0.017)])
@@ -96,3 +99,49 @@ def test_the_step_is_halved_where_the_loss_no_longer_rises(planes) -> None:
     lanes.check(4)
     assert lanes.step.flatten().tolist() == pytest.approx([0.2, 0.1])
     assert lanes.best_value.tolist() == [5.0, 1.0]
+
+
+def test_patience_gives_up_what_cannot_break_and_nothing_else(planes) -> None:
+    """On a linear network the way that is left is known, and the first steps go most of it."""
+    radii = grid(["0.03"])
+    patient, plain = (
+        evaluate_model(planes.model, planes.images, f"linf-apgd-t:{more}", radii)
+        for more in ("patience=3", "patience=none")
+    )
+    assert patient.correct().equals(plain.correct())
+    assert 0 < patient.accuracy()["accuracy"][0] < 1
+    assert patient.record["cost"]["backwards"] < plain.record["cost"]["backwards"] / 2
+
+
+def test_the_pace_decides_who_is_given_up(planes) -> None:
+    samples = Samples(planes.images.x[:3], planes.images.labels[:3])
+    lanes = Lanes.start(samples, samples.labels, 0.1, "linf")
+    lanes.checked_lead, lanes.lead = torch.full((3,), 5.0), torch.tensor([4.0, 4.0, 5.0])
+    lanes.lead[1] = 2.0
+    # at 1, 3 and 0 per ten steps, twenty more and twice the pace take off 4, 12 and 0
+    assert lanes.hopeful(10, 20, 2.0).tolist() == [True, True, False]
+    lanes.lead = lanes.lead - torch.tensor([0.1, 0.1, 0.1])
+    assert lanes.hopeful(10, 20, 2.0).tolist() == [False, False, False]
+
+
+def test_the_nearest_class_comes_first(planes) -> None:
+    """Nearest in the norm of the ball, though another class may have a larger logit."""
+    model = PyTorchModel(planes.model.eval(), bounds=(0, 1), device="cpu")
+    samples = Samples(planes.images.x, planes.images.labels)
+    for norm, dual in (("linf", 1), ("l2", 2), ("l1", float("inf"))):
+        exact = planes.leads / planes.apart.norm(p=dual, dim=2).clamp(min=1e-12)
+        found = nearest_classes(model, samples, norm, 3)
+        assert found.tolist() == exact.argsort(1)[:, :3].tolist()
+    with torch.no_grad():
+        likeliest = planes.model(planes.images.x).argsort(1, descending=True)[:, 1]
+    assert (found[:, 0] != likeliest).any()
+
+
+def test_one_target_breaks_more_where_it_is_the_nearest(planes) -> None:
+    far, near = (
+        evaluate_model(planes.model, planes.images, f"linf-apgd-t:{QUICK},order={order}", RADII[:3])
+        for order in ("likeliest", "nearest")
+    )
+    right = [float((planes.distance(1) > float(e)).double().mean()) for e in RADII[:3]]
+    assert near.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=0.017 + 1e-9)
+    assert near.accuracy()["accuracy"].sum() < far.accuracy()["accuracy"].sum()

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
-from robustbench_cli.evaluation.algorithms.square import share_halvings
+from robustbench_cli.evaluation.algorithms.square import doublings, share_halvings
+from robustbench_cli.evaluation.algorithms.square_bumps import pattern
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.attacks.l2_square import pattern
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.verification.ball import distance
 from robustbench_cli.spec import build
@@ -53,7 +53,9 @@ def test_it_breaks_a_network_without_gradients(images: Images) -> None:
     assert seeing < 0.5 < blind
 
 
-@pytest.mark.parametrize(("name", "eps"), [("linf-square", 0.1), ("l2-square", 0.5)])
+@pytest.mark.parametrize(
+    ("name", "eps"), [("linf-square", 0.1), ("l2-square", 0.5), ("l1-square", 1.0)]
+)
 @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 4, 4), (1, 2, 3)])
 def test_proposals_stay_inside_and_change_something(name: str, eps: float, shape) -> None:
     torch.manual_seed(0)
@@ -61,7 +63,7 @@ def test_proposals_stay_inside_and_change_something(name: str, eps: float, shape
     images = attack.start(x, eps)
     for side in (1, 2):
         tried = attack.propose(x, images, eps, side)
-        assert (distance(x, tried, attack.norm) <= eps + 1e-6).all()
+        assert (distance(x, tried, attack.norm) <= eps * (1 + 1e-5)).all()
         assert (tried != images).flatten(1).any(1).float().mean() > 0.9
     if name == "linf-square":
         assert (distance(x, images, "linf") > 0.099).all()
@@ -81,3 +83,17 @@ def test_squares_shrink_on_the_schedule_of_the_paper() -> None:
     """p is halved after 10, 50, 200, 500, 1000, 2000, 4000, 6000 and 8000 of 10,000 queries."""
     assert [share_halvings(q, 10000) for q in (10, 11, 50, 51, 8000, 8001)] == [0, 1, 1, 2, 8, 9]
     assert share_halvings(6, 5000) == 1
+
+
+def test_patience_leaves_what_does_not_move(planes) -> None:
+    """A ball far too small: after the second look back nobody searches on."""
+    patient, plain = (
+        evaluate_model(planes.model, planes.images[:10], f"linf-square:{more}", grid(["0.001"]))
+        for more in ("queries=1000,patience=3", "queries=1000")
+    )
+    assert patient.record["cost"]["forwards"] < 420 < 990 < plain.record["cost"]["forwards"]
+    assert patient.correct().equals(plain.correct())
+
+
+def test_it_looks_back_whenever_the_queries_have_doubled() -> None:
+    assert doublings(5000) == [200, 400, 800, 1600, 3200] and doublings(200) == []

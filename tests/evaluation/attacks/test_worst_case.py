@@ -11,6 +11,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.signal import passes
 from robustbench_cli.spec import build
 
 QUICK = "worst-case:steps=5,queries=20"
@@ -25,13 +26,13 @@ def test_it_is_linf_unless_told_otherwise() -> None:
         members = build(Attack, f"worst-case:norm={norm}").members(classes=10)
         assert {member.norm for member in members} == {norm}
         assert {"gradient", "scores"} == {member.access for member in members}
-    with pytest.raises(UsageError, match="norm is one of linf, l2"):
-        build(Attack, "worst-case:l1")
+    with pytest.raises(UsageError, match="norm is one of linf, l2, l1, l0"):
+        build(Attack, "worst-case:l3")
 
 
 def test_with_two_classes_the_margin_stands_for_the_targeted_ratio(linear) -> None:
     attack = build(Attack, QUICK)
-    assert [m.name for m in attack.members(3)][3] == "linf-pgd-margin"
+    assert [m.name for m in attack.members(3)][2] == "linf-pgd-margin"
     found = evaluate_model(linear.model, linear.images, attack, linear.epsilons[::5])
     exact = [
         float((linear.right & (linear.linf > float(e))).double().mean())
@@ -54,7 +55,7 @@ def test_what_an_early_member_breaks_later_ones_do_not_see(planes) -> None:
     )
     assert near.accuracy()["accuracy"][0] == 0
     assert near.record["cost"]["forwards"] < 6
-    members = 1 + 10 + 5 + 3 * 5 + 5
+    members = 1 + 5 + 3 + 3 * 5  # the targets are compared by three gradients
     assert far.record["cost"]["backwards"] == pytest.approx(members, rel=0.1)
 
 
@@ -65,5 +66,21 @@ def test_square_sees_where_gradients_are_blind() -> None:
             return torch.stack([-lead, lead + 0.5, lead - 9, lead - 9], 1)
 
     grey = Images(torch.full((10, 1, 8, 8), 0.45), torch.zeros(10, dtype=torch.long))
-    found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=100", grid(["0.2"]))
+    found = evaluate_model(Steps(), grey, "worst-case:steps=3,queries=300", grid(["0.2"]))
     assert found.accuracy()["accuracy"][0] == 0
+
+
+def test_passes_are_those_of_its_members() -> None:
+    patient, plain = (build(Attack, f"worst-case:patience={p}") for p in ("3", "none"))
+    assert passes(plain) == 2 * 100 + 2 * 100 * (1 + 9) + 5000
+    assert passes(patient) == passes(plain) // 4
+    assert passes(build(Attack, "worst-case:l0")) == 2 * 2 * 100
+
+
+@pytest.mark.parametrize(("norm", "eps"), [("l1", "0.5"), ("l0", "3")])
+def test_other_norms_have_members_of_their_own(planes, norm: str, eps: str) -> None:
+    spec = f"worst-case:{norm},steps=10,queries=20"
+    found = evaluate_model(planes.model, planes.images[:10], spec, grid([eps]))
+    broken = found.samples[found.samples["member"] != ""]
+    assert len(broken) and broken["member"].str.startswith(f"{norm}-").all()
+    assert (broken["distance"] <= float(eps) * (1 + 1e-6)).all()

@@ -1,0 +1,166 @@
+"""Auto-PGD in L1: sparse steps, a projection onto ball and box at once, and balls that shrink.
+
+Croce & Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers",
+arXiv:2103.01208.
+
+    x' = project(x' + step · s / ||s||_1),   s = sign(g) at the k largest |g|, else 0
+
+k is a fifth of all values at first. Every 4 % of the steps it becomes two thirds of the values that
+the best point has changed; where these are fewer than 95 % of those before, the step is eps again
+and the walk goes on from the best point, else the step is divided by 1.5, down to eps / 10. The
+first 30 % of the steps are taken in a ball three times as large, the next 30 % in one twice as
+large, from where each walk starts anew. `patience` is for the last part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from robustbench_cli.evaluation.attack import Samples
+
+from .apgd import AutoPGD
+from .l1_box import onto_l1_box
+from .losses import Loss, margin
+
+_STAGES = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))
+"""Radii in epsilons, and their share of the steps."""
+
+_TINY = 1e-10
+
+
+@dataclass(kw_only=True)
+class SparseAutoPGD(AutoPGD):
+    """What its variants share; they differ by loss."""
+
+    def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
+        loss, point = type(self).loss, samples.x + torch.randn_like(samples.x)
+        for scale, share in _STAGES:
+            radius, steps = scale * eps, max(round(share * self.steps), 1)
+            lanes = SparseLanes.start(samples, aims, onto_l1_box(samples.x, point, radius), radius)
+            final = scale == 1
+            point = _ascend(model, lanes, radius, loss, steps, self.patience, final=final)
+        return point
+
+
+@dataclass
+class SparseLanes:
+    """What is known of each sample that still stands, (n, ...) each."""
+
+    where: Tensor
+    x: Tensor
+    labels: Tensor
+    aims: Tensor
+    point: Tensor
+    gradient: Tensor
+    best: Tensor  # the best point, its loss and its gradient
+    best_value: Tensor
+    best_gradient: Tensor
+    step: Tensor  # (n, 1, 1, 1), in pixels
+    count: Tensor  # (n,), how many values a step moves
+    support: Tensor  # (n,), how many the best point had changed at the last checkpoint
+    lead: Tensor  # the least by which the label led the next class
+    checked_lead: Tensor
+
+    @classmethod
+    def start(cls, samples: Samples, aims: Tensor, point: Tensor, radius: float) -> Self:
+        n, values, device = len(samples), samples.x[:1].numel(), samples.x.device
+        lowest, nothing = torch.full((n,), -torch.inf, device=device), torch.zeros_like(point)
+        return cls(
+            where=torch.arange(n, device=device),
+            x=samples.x,
+            labels=samples.labels,
+            aims=aims,
+            point=point,
+            gradient=nothing,
+            best=point,
+            best_value=lowest,
+            best_gradient=nothing,
+            step=torch.full((n, 1, 1, 1), radius, device=device),
+            count=torch.full((n,), 0.2 * values, device=device),
+            support=torch.full((n,), float(values), device=device),
+            lead=-lowest,
+            checked_lead=-lowest,
+        )
+
+    def keep(self, stays: Tensor) -> None:
+        for f in fields(self):
+            setattr(self, f.name, getattr(self, f.name)[stays])
+
+    def learn(self, value: Tensor, gradient: Tensor) -> None:
+        """Take in the loss and the gradient at `point`."""
+        self.gradient, better = gradient, value > self.best_value
+        wide = better[:, None, None, None]
+        self.best = torch.where(wide, self.point, self.best)
+        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
+        self.best_value = torch.where(better, value, self.best_value)
+
+    def check(self, radius: float) -> None:
+        """At a checkpoint: how many values to move, how far, and from where."""
+        support = (self.best != self.x).flatten(1).sum(1).to(self.count)
+        sparser = support < 0.95 * self.support
+        self.count, self.support, wide = support / 1.5, support, sparser[:, None, None, None]
+        shorter = (self.step / 1.5).clamp(min=radius / 10)
+        self.step = torch.where(wide, radius, shorter)
+        self.point = torch.where(wide, self.best, self.point)
+        self.gradient = torch.where(wide, self.best_gradient, self.gradient)
+
+    def move(self, radius: float) -> None:
+        size = self.gradient.flatten(1).abs()
+        place = self.count.floor().long().clamp(1, size.shape[1])
+        least = size.sort(1, descending=True).values.gather(1, place[:, None] - 1)
+        sign = torch.where(size >= least, self.gradient.flatten(1).sign(), 0.0)
+        direction = (sign / (sign.abs().sum(1, keepdim=True) + _TINY)).reshape(self.x.shape)
+        self.point = onto_l1_box(self.x, self.point + self.step * direction, radius)
+
+    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
+        """As `apgd.Lanes.hopeful`."""
+        pace = (self.checked_lead - self.lead) / interval
+        self.checked_lead = self.lead
+        return self.lead <= patience * pace * left
+
+
+def _ascend(
+    model: Model,
+    lanes: SparseLanes,
+    radius: float,
+    loss: Loss,
+    steps: int,
+    patience: float | None,
+    *,
+    final: bool,
+) -> Tensor:
+    """Images (n, C, H, W); in the `final` ball the first adversarial of each, else the best."""
+    images, every, glance = lanes.x.clone(), max(int(0.04 * steps), 1), max(steps // 5, 6)
+    for i in range(steps + 1):
+        with torch.set_grad_enabled(i < steps):
+            point = lanes.point.detach().requires_grad_(i < steps)
+            logits = model(point)
+            value = loss(logits, lanes.labels, lanes.aims)
+            gradient = lanes.gradient
+            if i < steps:
+                (gradient,) = torch.autograd.grad(value.sum(), point)
+        logits = logits.detach()
+        lanes.learn(value.detach(), gradient)
+        lanes.lead = torch.minimum(lanes.lead, -margin(logits, lanes.labels))
+        broken = (logits.argmax(1) != lanes.labels) & final
+        if broken.any():
+            images[lanes.where[broken]] = lanes.point[broken]
+            lanes.keep(~broken)
+        if not len(lanes.where) or i == steps:
+            break
+        if i <= 1:
+            lanes.checked_lead = lanes.lead  # the leap from the start is no pace
+        elif final and patience is not None and i % glance == 0:
+            hopeful = lanes.hopeful(glance, steps - i, patience)
+            images[lanes.where] = lanes.best
+            lanes.keep(hopeful)
+        if i and i % every == 0:
+            lanes.check(radius)
+        lanes.move(radius)
+    images[lanes.where] = lanes.best
+    return images

@@ -1,0 +1,46 @@
+"""Several attacks in a row: a sample withstands the union only if it withstands every member.
+
+Each member sees what the earlier ones left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+
+from .restarts import Try, until_broken
+
+
+@dataclass(kw_only=True)
+class Union(Attack):
+    """Evaluations run its members one by one, and verify each; so they know which broke what."""
+
+    def members(self, classes: int) -> list[Attack]:
+        """In the order in which they run; all of the norm of the union, no two of one name."""
+        raise NotImplementedError
+
+    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+        """All of it on one batch, for attacks that wrap this one."""
+        assert eps is not None
+        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
+
+    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+        for member in self.members(count_classes(model, samples)):
+            yield partial(_run, member, model, eps)
+
+
+def count_classes(model: Model, samples: Samples) -> int:
+    """By a look at one sample."""
+    with torch.no_grad():
+        return int(model(samples.x[:1]).shape[1])
+
+
+def _run(member: Attack, model: Model, eps: float, samples: Samples, at: Tensor) -> Tensor:
+    return member.craft(model, samples, eps if member.budget else None).images

@@ -1,0 +1,83 @@
+"""One batch at one epsilon: crafted, verified, and by whom it was broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from robustbench_cli.evaluation.plan import Chunk
+from robustbench_cli.evaluation.recording.outcomes import Outcome
+from robustbench_cli.evaluation.verification.verify import Verdict, verify
+
+
+class Attempt(NamedTuple):
+    """One batch at one epsilon, crafted and checked."""
+
+    row: int  # of the epsilons
+    where: np.ndarray  # positions in the chunk
+    failed: dict[int, str]
+    verdict: Verdict
+    member: str = ""  # of a union, that broke them
+
+    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
+        """Position in the chunk, and what came of it."""
+        verdict = self.verdict
+        for i, position in enumerate(self.where.tolist()):
+            yield (
+                position,
+                Outcome(
+                    bool(verdict.adversarial[i]),
+                    int(verdict.prediction[i]),
+                    float(verdict.distance[i]),
+                    rejected=verdict.rejected.get(i, ""),
+                    failed=self.failed.get(i, ""),
+                    member=self.member,
+                ),
+            )
+
+    def only(self, chosen: np.ndarray, member: str) -> Attempt:
+        """The samples that are `chosen`, (n,) bool."""
+        verdict, places = self.verdict, {int(i): k for k, i in enumerate(chosen.nonzero()[0])}
+        part = Verdict(
+            verdict.adversarial[chosen],
+            verdict.prediction[chosen],
+            verdict.distance[chosen],
+            {places[i]: why for i, why in verdict.rejected.items() if i in places},
+        )
+        failed = {places[i]: why for i, why in self.failed.items() if i in places}
+        return self._replace(where=self.where[chosen], failed=failed, verdict=part, member=member)
+
+
+def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attempt]:
+    """Craft and verify the samples at `todo`, batch by batch; row -1 stands for no epsilon."""
+
+    def work(part: slice) -> list[Attempt]:
+        where = todo[part]
+        batch = chunk.samples[where]
+        found = []
+        for row, eps, crafted in chunk.craft(batch, part.start, rows):
+            verdict = verify(
+                chunk.network,
+                batch,
+                crafted.images,
+                norm=chunk.plan.attack.norm,
+                eps=eps,
+                claimed=crafted.claimed,
+            )
+            if not chunk.exact:
+                verdict = _pardoned(verdict)
+            found.append(Attempt(row, where.cpu().numpy(), crafted.failed, verdict))
+        return found
+
+    for found in chunk.plan.batches.map(len(todo), work):
+        yield from found
+
+
+def _pardoned(verdict: Verdict) -> Verdict:
+    """A sound image that only the copy took for adversarial is no news."""
+    kept = {i: why for i, why in verdict.rejected.items() if verdict.prediction[i] < 0}
+    return replace(verdict, rejected=kept)

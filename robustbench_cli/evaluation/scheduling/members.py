@@ -1,0 +1,103 @@
+"""A union, member by member: each on what the earlier ones left, verified before the next."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robustbench_cli.evaluation.algorithms.union import Union, count_classes
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.plan import Chunk
+from robustbench_cli.evaluation.recording.outcomes import COSTS, Outcomes
+from robustbench_cli.evaluation.verification.ball import inside
+from robustbench_cli.evaluation.verification.verify import Verdict
+from robustbench_cli.runs.parts import Part
+
+from .attempts import Attempt, attempts
+
+
+def member_attempts(
+    chunk: Chunk, todo: Tensor, row: int, found: Outcomes, *, again: bool
+) -> Iterator[Attempt]:
+    """Each sample of `todo` once: with the member that broke it, or as the last member left it.
+
+    What every member did and cost is added to ``found.members``, unless it is done `again`.
+    """
+    union, left = chunk.plan.attack, todo
+    assert isinstance(union, Union)
+    members = union.members(count_classes(chunk.model, chunk.samples))
+    grid = chunk.plan.epsilons
+    for place, member in enumerate(members):
+        share = (row + place / len(members)) / (len(grid) + 1)
+        chunk.tell(share, f"{member.name} at eps {grid[row]}")
+        asked = chunk.asked
+        done = chunk.step(_name(member, row, left), partial(_run, chunk, member, left, row))
+        if chunk.asked == asked:  # it was done before a kill
+            found.earlier.append({key: done[key] for key in COSTS})
+        if not again:
+            about = {"eps": grid[row].text, "member": member.name}
+            found.members.append({**about, **{key: done[key] for key in _COUNTS}})
+        tried = _read(done, row)
+        yield tried.only(tried.verdict.adversarial, member.name)
+        left = left[torch.from_numpy(~tried.verdict.adversarial).to(left.device)]
+        if not len(left):
+            return
+    yield tried.only(~tried.verdict.adversarial, "")
+
+
+_COUNTS = "tried", "broken", *COSTS
+
+
+def _name(member: Attack, row: int, where: Tensor) -> str:
+    text = f"{member} {row} {where.tolist()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _run(chunk: Chunk, member: Attack, where: Tensor, row: int) -> Part:
+    """One member on the samples `where`, as a document."""
+    asked, start = chunk.asked, perf_counter()
+    part = replace(chunk, plan=replace(chunk.plan, attack=member))
+    found = list(attempts(part, where, [row if member.budget else -1]))
+    forwards, backwards = (now - before for now, before in zip(chunk.asked, asked, strict=True))
+    verdicts = [attempt.verdict for attempt in found]
+    names = ("adversarial", "prediction", "distance")
+    columns = {name: np.concatenate([getattr(v, name) for v in verdicts]) for name in names}
+    if not member.budget:  # it looked for the nearest, wherever that lies
+        near = inside(torch.from_numpy(columns["distance"]), float(chunk.plan.epsilons[row]))
+        columns["adversarial"] &= near.numpy()
+    offsets = np.cumsum([0, *(len(attempt.where) for attempt in found)]).tolist()
+    return {
+        "where": where.tolist(),
+        **{name: values.tolist() for name, values in columns.items()},
+        "rejected": _moved([v.rejected for v in verdicts], offsets),
+        "failed": _moved([attempt.failed for attempt in found], offsets),
+        "tried": len(where),
+        "broken": int(columns["adversarial"].sum()),
+        "forwards": forwards,
+        "backwards": backwards,
+        "seconds": perf_counter() - start,
+    }
+
+
+def _moved(reasons: list[dict[int, str]], offsets: list[int]) -> list[Any]:
+    """Reasons by their place in one list of all batches."""
+    return [[i + o, why] for o, d in zip(offsets, reasons, strict=False) for i, why in d.items()]
+
+
+def _read(document: Part, row: int) -> Attempt:
+    verdict = Verdict(
+        np.array(document["adversarial"], dtype=bool),
+        np.array(document["prediction"], dtype=np.int64),
+        np.array(document["distance"], dtype=np.float64),
+        {int(i): why for i, why in document["rejected"]},
+    )
+    failed = {int(i): why for i, why in document["failed"]}
+    return Attempt(row, np.array(document["where"], dtype=np.int64), failed, verdict)

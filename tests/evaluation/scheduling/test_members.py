@@ -1,0 +1,82 @@
+"""A union runs member by member: who broke what, at what cost, and where a kill left off."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from torch import Tensor, nn
+
+from robustbench_cli.data.dataset import Images
+from robustbench_cli.epsilon import grid
+from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.runs.evaluation import Evaluation
+
+QUICK = "worst-case:steps=5,queries=20"
+RADII = grid(["0.01,0.03"])
+
+
+def test_every_broken_sample_has_one_member_and_no_other_has(
+    cnn: nn.Module, images: Images, tmp_path: Path
+) -> None:
+    found = evaluate_model(cnn, images, QUICK, RADII, schedule="ascending")
+    rows = found.samples
+    tried = rows["clean"] == rows["label"]
+    broken = tried & (rows["prediction"] != rows["label"])
+    assert ((rows["member"] != "") == broken).all() and broken.any()
+    for member in found.record["members"]:
+        here = (rows["eps"] == member["eps"]) & rows["attacked"]
+        assert (rows["member"][here] == member["member"]).sum() == member["broken"]
+    stored = Evaluation.load(found.save(tmp_path))
+    assert stored.samples["member"].tolist() == rows["member"].tolist()
+
+
+def test_each_tries_what_the_ones_before_left_and_costs_add_up(
+    cnn: nn.Module, images: Images
+) -> None:
+    found = evaluate_model(cnn, images, QUICK, RADII[1:], audit=0)
+    members, right = found.record["members"], round(found.clean_accuracy * len(images))
+    for member in members:
+        assert member["tried"] == right
+        right -= member["broken"]
+    assert right == round(found.accuracy()["accuracy"][0] * len(images))
+    for key in ("forwards", "backwards"):
+        whole = sum(member[key] for member in members)
+        assert whole == pytest.approx(found.record["cost"][key] * len(images), abs=1)
+
+
+def test_other_attacks_have_no_members(cnn: nn.Module, images: Images) -> None:
+    found = evaluate_model(cnn, images, "linf-fgsm", RADII)
+    assert "member" not in found.samples and "members" not in found.record
+
+
+def test_a_killed_one_goes_on_after_the_last_member_that_ended(
+    cnn: nn.Module, images: Images, tmp_path: Path
+) -> None:
+    class Dies(nn.Module):
+        """After so many images, and only if it is told to."""
+
+        def __init__(self, after: int) -> None:
+            super().__init__()
+            self.net, self.left = cnn, after
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.left -= len(x)
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return self.net(x)  # type: ignore[no-any-return]
+
+    whole = evaluate_model(Dies(10**9), images, QUICK, RADII)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_model(Dies(1500), images, QUICK, RADII, parts=tmp_path)
+    done = [json.loads(path.read_text()) for path in tmp_path.glob("chunk-*.json")]
+    assert done and all(step["forwards"] for step in done)
+    counted = Dies(10**9)
+    again = evaluate_model(counted, images, QUICK, RADII, parts=tmp_path)
+    assert again.samples.equals(whole.samples)
+    assert again.record["cost"]["forwards"] == whole.record["cost"]["forwards"]
+    spent = sum(step["forwards"] for step in done)
+    total = whole.record["cost"]["forwards"] * len(images)
+    assert 10**9 - counted.left < total - spent + 10 * len(images)  # and some looks at first
+    assert len(list(tmp_path.glob("chunk-*.json"))) == 1  # steps go when their chunk is whole
