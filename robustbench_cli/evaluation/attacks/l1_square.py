@@ -1,6 +1,6 @@
-"""Square attack in L1: a random search that moves a budget between squares, led by scores alone.
+"""Square attack in L1: the search of `l2-square` with a budget of absolute changes.
 
-Croce & Hein 2021, arXiv:2103.01208, who took it from L2 to L1.
+Croce & Hein 2021, arXiv:2103.01208.
 """
 
 from __future__ import annotations

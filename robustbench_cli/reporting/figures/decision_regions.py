@@ -1,7 +1,6 @@
 """The plane as the network sees it: a panel for each group of runs, training points over it.
 
-Drawn from `robustmix analyse -n decision-regions`; of each group the run with the first seed is
-drawn. Each point of the plane has the colours of the classes, mixed by their probabilities; the
+Drawn from `robustmix analyse -n decision-regions`; the first seed's run stands for its group. Each point of the plane has the colours of the classes, mixed by their probabilities; the
 black lines are where two classes are equally likely. Training points have the full colour of their
 label. Cost: none, it only reads results.
 """

@@ -1,7 +1,7 @@
 """Trackio, on this machine: `trackio show --project robustmix` opens its page.
 
 Runs lie in TRACKIO_DIR, or in the Hugging Face cache. TRACKIO_SPACE_ID and TRACKIO_SERVER_URL, if
-they are set, send them elsewhere. A run that goes on does so in the same place.
+they are set, send them elsewhere. A resumed run is continued there.
 """
 
 from __future__ import annotations
