@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit
+
+from robustbench_cli.errors import UsageError
 
 from . import show
 from .groups import Output, Places, Voice, Work
@@ -36,14 +39,20 @@ def run(
 
     \b
       robustmix run examples/quickstart.toml --dry-run        list the jobs
-      robustmix run examples/quickstart.toml -j 2
+      robustmix run examples/quickstart.toml -j 2 -o report.html
       robustmix run big.toml --part $SLURM_ARRAY_TASK_ID/8     one of eight, then once without
     """
     from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
+    from robustbench_cli.reporting.page import is_page
 
+    page = output.output if is_page(output.output) else None
+    if page:
+        output = replace(output, output=None)
     show.form_of(output)
     experiment = read_experiment(file, places.where, force=work.force)
+    if page and not (experiment.attack or experiment.analyse):
+        raise UsageError(f"{file} attacks and analyses nothing, so {page} would be empty")
     phases: dict[str, Sequence[Job]] = {
         "runs": work.share(experiment.train),
         "evaluations": work.share(experiment.attack),
@@ -64,6 +73,9 @@ def run(
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
     usable = [path for path in experiment.run_paths if path not in untrained]
+    if page and usable and not work.part:
+        command = shlex.join(["robustmix", "run", str(file), "-o", str(page)])
+        _page(experiment.report, experiment.statements, usable, page, command)
     if work.part:
         show.say(f"part {work.part} is done; when all are: robustmix run {file}")
     elif usable and experiment.attack:
@@ -114,6 +126,31 @@ def _report(
     )
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+
+
+def _page(
+    plan: ReportConfig,
+    statements: Statements,
+    paths: Sequence[Path],
+    page: Path,
+    command: str,
+) -> None:
+    """Everything in one file, beside what the experiment writes anyway."""
+    from robustbench_cli.reporting.report import write_page
+    from robustbench_cli.runs.run import load_runs
+
+    write_page(
+        load_runs(paths),
+        page,
+        by=plan.by,
+        attack=plan.attack or None,
+        epsilons=plan.epsilons or None,
+        highlight=plan.highlight,
+        figures=plan.figures,
+        statements=statements,
+        command=command,
+    )
+    show.say(f"wrote {page}")
 
 
 def _summarise(

@@ -13,7 +13,7 @@ from robustbench_cli.files import slug, write
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, names
 
-from .analyses import analysis_table
+from .analyses import Analyses, analysis_table
 from .figure import Figure
 from .formats.table import Table
 from .numbers.frame import Attacks
@@ -64,15 +64,17 @@ def gather(
     epsilons: Epsilons = None,
     against: str | None = None,
     highlight: str | Iterable[str] = (),
+    analysis: Analyses = None,
     figures: Iterable[str] = (),
     statements: Given | None = None,
-    supported: bool = False,
+    paged: bool = False,
 ) -> Everything:
     """Tables and figures of all that is stored.
 
     Args:
         figures: specs that are drawn, too.
-        supported: also the figures that a folder does not have by itself, where runs support them.
+        paged: for a page alone, which draws the decay curve by itself, and has room for figures
+            that a folder does not have unless it is told so.
 
     Raises:
         UsageError: as `Selection.of`; a figure of `figures` that cannot be drawn.
@@ -87,6 +89,7 @@ def gather(
         epsilons=epsilons,
         against=against,
         highlight=highlight,
+        analysis=analysis,
         statements=statements,
     )
     analysed = any((run.path / "analyses").is_dir() for run in listed)
@@ -95,10 +98,11 @@ def gather(
     if not analysed or any((run.path / "attacks").is_dir() for run in listed):
         transfers = _transfers(listed, by, attack, epsilons)
         tables["table"] = accuracy_table(selection)
-        drawings["decay-curve"] = build(Figure, "decay-curve").draw(selection)
+        if not paged:
+            drawings["decay-curve"] = build(Figure, "decay-curve").draw(selection)
     else:
         transfers = None
-    drawings |= _fitting(selection, (*_FITTING, *_TOO * supported))
+    drawings |= _fitting(selection, (*_FITTING, *_TOO * paged))
     drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
     if analysed:
         tables["analyses"] = analysis_table(selection.answers, by)

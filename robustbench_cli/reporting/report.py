@@ -19,6 +19,7 @@ from .figure import Figure, check_suffix, save_figure
 from .formats.images import write_images
 from .formats.table import SUFFIXES, Table
 from .numbers.frame import Attacks
+from .page import is_page
 from .selection import Epsilons, Selection
 from .statements import Given
 from .tables import transfers as matrix
@@ -39,8 +40,6 @@ __all__ = [
     "write_report",
     "write_summary",
 ]
-
-PAGES = (".html", ".htm")
 
 
 def table(
@@ -205,6 +204,7 @@ def write_page(
     epsilons: Epsilons = None,
     against: str | None = None,
     highlight: str | Iterable[str] = (),
+    analysis: Analyses = None,
     figures: Iterable[str] = (),
     statements: Given | None = None,
     command: str = "",
@@ -218,7 +218,7 @@ def write_page(
         RunError: the runs were neither attacked nor analysed.
     """
     path = Path(path)
-    if path.suffix.lower() not in PAGES:
+    if not is_page(path):
         raise UsageError(f"{path}: a page is a file that ends in .html")
     everything = gather(
         runs,
@@ -227,9 +227,10 @@ def write_page(
         epsilons=epsilons,
         against=against,
         highlight=highlight,
+        analysis=analysis,
         figures=figures,
         statements=statements,
-        supported=True,
+        paged=True,
     )
     everything.save_page(path, command)
     first, told = everything.joined

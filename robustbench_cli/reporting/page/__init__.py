@@ -9,3 +9,14 @@
 Without its script a page holds the same numbers, pictures and words; the script sorts tables,
 switches lines off and says the value under a finger.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SUFFIXES = (".html", ".htm")
+
+
+def is_page(path: Path | None) -> bool:
+    """Whether a file of this name is to be a page."""
+    return path is not None and path.suffix.lower() in SUFFIXES

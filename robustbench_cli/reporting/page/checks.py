@@ -37,16 +37,6 @@ def findings(found: Found) -> list[Element]:
     return made
 
 
-def counts(found: Found) -> str:
-    """``1 failure, 2 warnings, 40 passed``, over all networks."""
-    levels = [finding.level for each in found.values() for finding in each]
-    words = []
-    for level in ("failure", "warning"):
-        count = levels.count(level)  # type: ignore[arg-type]
-        words.append(f"{count} {level}{'s' * (count != 1)}")
-    return ", ".join([*words, f"{levels.count('pass')} passed"])
-
-
 def _row(finding: Finding, subjects: Iterable[Subject], most: int) -> tuple[str, ...]:
     names = listing(subjects, most)
     return finding.check, finding.level, finding.text, finding.remedy or NONE, names

@@ -11,24 +11,25 @@ from robustbench_cli.reporting.tables.cells import NONE
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 
+_TRAINING = ("run", "epochs", "seconds", "seconds per epoch", "device")
+_ATTACKS = (
+    "attack",
+    "runs",
+    "ε",
+    "seconds",
+    "ms per image",
+    "forwards per image",
+    "backwards per image",
+    "device",
+)
+
 
 def sections(runs: Sequence[Run], by: str) -> list[Section]:
     """Training by run; attacks by group, means over its runs."""
     trained = tuple(row for run in runs if (row := _training(run)))
     attacked = tuple(_attacks(runs, by))
-    header = ("run", "epochs", "seconds", "seconds per epoch", "device")
-    found = [Section("Training", header, trained)] if trained else []
-    header = (
-        by.replace("_", "-"),
-        "attack",
-        "runs",
-        "ε",
-        "seconds",
-        "ms per image",
-        "forwards per image",
-        "backwards per image",
-        "device",
-    )
+    found = [Section("Training", _TRAINING, trained)] if trained else []
+    header = (by.replace("_", "-"), *_ATTACKS)
     return [*found, *([Section("Attacks, means over runs", header, attacked)] if attacked else [])]
 
 

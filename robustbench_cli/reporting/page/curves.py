@@ -27,11 +27,21 @@ from robustbench_cli.reporting.tables.cells import (
 )
 
 from .element import el
-from .tables import Groups, section_table
+from .tables import Groups, paragraph, section_table
 
 COLOURS = 7
+BANDS = 6  # lines, above which bands hide more than they show
 DASHES = 5
 _SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = (460, 300), 44, 10, 10, 44
+
+
+def decay(selection: Selection, groups: Groups) -> list[Element]:
+    """The legend, what bands are, and the panels."""
+    many = len(groups) > BANDS
+    words = [text for kind, text in INTERVALS.items() if kind in _kinds(selection.curves)]
+    bands = "Bands are shown of highlighted lines (★) only. " if many else ""
+    drawn = el("div", *panels(selection, groups), class_="panels" + " many" * many)
+    return [legend(selection, groups), *paragraph([bands + " ".join(words)], "small"), drawn]
 
 
 def legend(selection: Selection, groups: Groups) -> Element:

@@ -55,9 +55,9 @@ def commands(runs: Sequence[Run]) -> list[str]:
         if _ADOPTED not in run.config and "epochs" in run.config:
             alike.setdefault(_train(run.config), []).append(run.config.get("seed"))
     made = []
-    for words, seeds in alike.items():
+    for trained, seeds in alike.items():
         chosen = [w for seed in seeds if seed is not None for w in ("--seed", str(seed))]
-        made.append(shlex.join([*words, *chosen]))
+        made.append(shlex.join([*trained, *chosen]))
     attacks: dict[tuple[str, ...], list[str]] = {}
     for run in runs:
         for evaluation in run.evaluations():

@@ -7,19 +7,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, tostring
 
 from robustbench_cli.reporting.formats.table import Table
 from robustbench_cli.reporting.selection import Selection
+from robustbench_cli.reporting.tables.cells import listing
 
 from . import checks, costs, curves, origin, pictures, plots
 from .element import el, render
-from .tables import Groups, paragraph, section_table, whole
+from .tables import Groups, paragraph, side_by_side, whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 _APART = ("decay-curve", "adversarials")  # which the page draws by itself
+_ROOM = 500_000  # letters, for all figures together
 _TITLES = {
     "claims": "Claims",
     "published": "Published numbers beside ours",
@@ -49,13 +51,10 @@ def page(
         if key in tables:
             sections[_TITLES[key]] = whole(tables[key], groups)
     if attacked:
-        head = [curves.legend(selection, groups)]
+        sections["Decay curves"] = curves.decay(selection, groups)
         sections["Accuracy"] = whole(tables["table"], groups)
-        drawn = el("div", *curves.panels(selection, groups), class_="panels")
-        sections["Decay curves"] = [*head, drawn]
-    figures = {name: drawing for name, drawing in drawings.items() if name not in _APART}
-    if figures:
-        sections["Figures"] = [_figure(name, drawing) for name, drawing in figures.items()]
+    if figures := _figures({k: v for k, v in drawings.items() if k not in _APART}):
+        sections["Figures"] = figures
     for key in ("transfers", "analyses"):
         if key in tables:
             sections[_TITLES[key]] = whole(tables[key], groups)
@@ -66,10 +65,9 @@ def page(
         sections["Checks"] = checks.findings(selection.findings)
     runs = selection.runs
     if spent := costs.sections(runs, selection.by):
-        sections["Costs"] = [section_table(each, groups) for each in spent]
-    sections["Settings and versions"] = [
-        section_table(each) for each in (*origin.settings(runs), origin.versions(runs))
-    ]
+        sections["Costs"] = [side_by_side(spent, groups)]
+    told = [*origin.settings(runs), origin.versions(runs)]
+    sections["Settings and versions"] = [side_by_side(told)]
     sections["To repeat it"] = _commands([*origin.commands(runs), *[command] * bool(command)])
     return render(_document(_title(selection), sections))
 
@@ -86,8 +84,7 @@ def _overview(
     """What a reader must know who reads nothing else."""
     made = []
     if attacked:
-        made += [el("p", selection.verdict, class_="verdict")]
-        made += [el("p", f"Checks: {checks.counts(selection.findings)}.")]
+        made.append(el("p", selection.verdict, class_="verdict"))
     for key in ("claims", "published"):
         if key in tables and tables[key].footer:
             made.append(el("p", tables[key].footer[-1]))
@@ -98,10 +95,22 @@ def _overview(
     return made
 
 
-def _figure(name: str, drawing: Drawing) -> Element:
-    figure = el("figure", el("figcaption", name.replace("-", " ")), class_="paper")
-    figure.append(plots.inline(drawing, name))
-    return figure
+def _figures(drawings: Mapping[str, Drawing]) -> list[Element]:
+    """In their order as many as there is room for; the others are named."""
+    made, left, room = [], [], _ROOM
+    for name, drawing in drawings.items():
+        picture = plots.inline(drawing, name)
+        size = len(tostring(picture))
+        if size > room:
+            left.append(name)
+            continue
+        room -= size
+        caption = el("figcaption", name.replace("-", " "))
+        made.append(el("figure", caption, el("div", picture, class_="paper")))
+    if left:
+        text = f"Too large for a page: {listing(left)}; type: robustmix report RUNS --figure NAME"
+        made.append(el("p", text, class_="small"))
+    return made
 
 
 def _commands(commands: Sequence[str]) -> list[Element]:

@@ -23,7 +23,8 @@ _NEEDS = ("eps", "label", "prediction", "confidence", "clean_confidence", "adver
 
 def adversarials(answers: Sequence[Answer]) -> list[Element]:
     """A figure for each run that comes first in its group; as many as the page has room for."""
-    made, size = [], 0
+    made: list[Element] = []
+    size = 0
     firsts = {(*a.key, a.group): a for a in reversed(answers) if a.name == "adversarials"}
     parts = list(_parts(list(firsts.values())[::-1]))
     for number, (answer, rows) in enumerate(parts):
