@@ -84,7 +84,11 @@ def report(
     epsilons = list(grid(eps or ())) or None
     attacks = attack or None
     path = output.output
-    options: dict[str, object] = {"by": by if by != "method" else None, "attack": attack, "eps": eps}
+    options: dict[str, object] = {
+        "by": by if by != "method" else None,
+        "attack": attack,
+        "eps": eps,
+    }
     options |= {"figure": figure, "highlight": highlight, "against": against}
     options |= {"claims": claims, "analysis": analysis, "output": path}
     typed = _typed(runs or ["runs"], options)
