@@ -60,6 +60,9 @@
     button.addEventListener("click", () => all("[data-show]").forEach((each) => show(each, button.dataset.all === "true")));
   }
 
+  // On paper everything is open.
+  addEventListener("beforeprint", () => all("details").forEach((each) => (each.open = true)));
+
   // Values: under a pointer or a finger, and from point to point with the arrow keys.
   for (const figure of all("figure.decay")) {
     const output = figure.querySelector("output");

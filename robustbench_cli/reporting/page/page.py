@@ -105,12 +105,20 @@ def _figures(drawings: Mapping[str, Drawing]) -> list[Element]:
             left.append(name)
             continue
         room -= size
-        caption = el("figcaption", name.replace("-", " "))
-        made.append(el("figure", caption, el("div", picture, class_="paper")))
+        made.append(_figure(name, picture))
     if left:
         text = f"Too large for a page: {listing(left)}; type: robustmix report RUNS --figure NAME"
         made.append(el("p", text, class_="small"))
     return made
+
+
+def _figure(name: str, picture: Element) -> Element:
+    """Tall ones are closed at first."""
+    _, _, width, height = map(float, picture.get("viewBox", "0 0 1 1").split())
+    caption = el("summary", el("figcaption", name.replace("-", " ")))
+    opened = "" if height < 1.2 * width else None
+    details = el("details", caption, el("div", picture, class_="paper"), open=opened)
+    return el("figure", details)
 
 
 def _commands(commands: Sequence[str]) -> list[Element]:

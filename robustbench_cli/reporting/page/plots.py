@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST = 400
 """Values in one figure that are shown under a finger; of more, none are."""
 _DPI = 100  # of images inside
+_SCALE = 1.6  # pixels for a point, where there is room
 _UNDATED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _FONTS = re.compile(r"'DejaVu Sans',.*?sans-serif")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
@@ -44,7 +45,7 @@ def inline(drawing: Drawing, name: str) -> Element:
     # what matplotlib says of everything in a style sheet, which would hold for the whole page
     root.attrib |= {"stroke-linejoin": "round", "stroke-linecap": "butt"}
     width = float(root.get("viewBox", "0 0 600 400").split()[2])
-    root.set("style", f"max-width: {width * 1.6:.0f}px")
+    root.set("style", f"width: {width * _SCALE:.0f}px")
     points = list(_values(drawing))
     if len(points) <= MOST:
         root.append(el("g", *points, class_="values"))
