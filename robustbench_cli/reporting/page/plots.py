@@ -116,12 +116,15 @@ def _values(drawing: Drawing) -> Iterator[Element]:
 
 def _series(axes: Any) -> Iterator[tuple[Any, Any]]:
     """(points in data coordinates, artist) of what lies inside the axes."""
+    from matplotlib.collections import PathCollection
     from numpy import isfinite, ma
 
     found = [(line.get_xydata(), line) for line in axes.get_lines()]
     found = [(xy, line) for xy, line in found if line.get_transform() == axes.transData]
     for collection in axes.collections:
-        if hasattr(collection, "get_sizes") and len(collection.get_offsets()):
+        if isinstance(
+            collection, PathCollection
+        ):  # a scatter; others have offsets that say nothing
             found.append((ma.filled(collection.get_offsets(), float("nan")), collection))
     (left, right), (low, high) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
     for xy, artist in found:

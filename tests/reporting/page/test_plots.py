@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from fake_runs import make_study
@@ -49,7 +50,7 @@ def test_a_value_at_every_point(drawn: Node, runs: list[Run]) -> None:
         for p in curve["points"]
     ]
     places = [float(c.attributes["cx"]) for c in mine]
-    steps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(places)]
     assert steps == pytest.approx([steps[0]] * 4, abs=0.11) and steps[0] > 10
     falls = [float(c.attributes["cy"]) for c in mine]
     down = [(falls[0] - y) / (falls[0] - falls[-1]) for y in falls]
