@@ -73,13 +73,14 @@ def run(
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
     usable = [path for path in experiment.run_paths if path not in untrained]
+    typed = shlex.join(["robustmix", "run", str(file)])
     if page and usable and not work.part:
-        command = shlex.join(["robustmix", "run", str(file), "-o", str(page)])
+        command = f"{typed} -o {shlex.quote(str(page))}"
         _page(experiment.report, experiment.statements, usable, page, command)
     if work.part:
         show.say(f"part {work.part} is done; when all are: robustmix run {file}")
     elif usable and experiment.attack:
-        _report(experiment.report, experiment.statements, usable, output)
+        _report(experiment.report, experiment.statements, usable, output, typed)
     elif usable and experiment.analyse:
         _summarise(experiment.report, experiment.statements, usable, output)
     elif usable and experiment.statements:
@@ -104,7 +105,11 @@ def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
 
 
 def _report(
-    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+    plan: ReportConfig,
+    statements: Statements,
+    paths: Sequence[Path],
+    output: Output,
+    command: str,
 ) -> None:
     from robustbench_cli.reporting.report import table, write_report
     from robustbench_cli.runs.run import load_runs
@@ -123,6 +128,7 @@ def _report(
         highlight=plan.highlight,
         figures=plan.figures,
         statements=statements,
+        command=command,
     )
     show.emit_table(made, output)
     show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 _FITTING = ("setting-curve", "certified")
+_APART = ("decay-curve", "adversarials")
+"""What a page draws by itself."""
 _TOO = ("history", "timing", "scatter", "heatmap", "attacks-compared")
 """What a page has room for beside the pictures of a folder."""
 
@@ -98,7 +100,7 @@ def gather(
     if not analysed or any((run.path / "attacks").is_dir() for run in listed):
         transfers = _transfers(listed, by, attack, epsilons)
         tables["table"] = accuracy_table(selection)
-        if not paged:
+        if not paged:  # see _APART
             drawings["decay-curve"] = build(Figure, "decay-curve").draw(selection)
     else:
         transfers = None
@@ -106,7 +108,7 @@ def gather(
     drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
     if analysed:
         tables["analyses"] = analysis_table(selection.answers, by)
-        drawings |= pictures(selection)
+        drawings |= pictures(selection, () if not paged else _APART)
     if transfers:
         tables["transfers"] = matrix.transfer_table(transfers)
         drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
@@ -130,12 +132,11 @@ def claims(selection: Selection) -> dict[str, Drawing]:
     return {"claims": build(Figure, "claims").draw(selection)}
 
 
-def pictures(selection: Selection) -> dict[str, Drawing]:
+def pictures(selection: Selection, without: Iterable[str] = ()) -> dict[str, Drawing]:
     """Of each stored analysis that a figure is named after."""
     stored = dict.fromkeys(answer.name for answer in selection.answers)
-    return {
-        name: build(Figure, name).draw(selection) for name in stored if name in names("figures")
-    }
+    drawn = [name for name in stored if name in names("figures") and name not in without]
+    return {name: build(Figure, name).draw(selection) for name in drawn}
 
 
 def _fitting(selection: Selection, wanted: Iterable[str]) -> dict[str, Drawing]:
