@@ -18,6 +18,7 @@ from .figure import Figure
 from .formats.table import Table
 from .numbers.frame import Attacks
 from .numbers.published import beside
+from .page.page import APART, page
 from .selection import Epsilons, Selection
 from .statements import Given
 from .tables import transfers as matrix
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 _FITTING = ("setting-curve", "certified")
-_APART = ("decay-curve", "adversarials")
-"""What a page draws by itself."""
 _TOO = ("history", "timing", "scatter", "heatmap", "attacks-compared")
 """What a page has room for beside the pictures of a folder."""
 
@@ -53,8 +52,6 @@ class Everything:
 
     def save_page(self, path: Path, command: str = "") -> None:
         """As one HTML file; `command`: what was typed for it."""
-        from .page.page import page
-
         write(path, page(self.selection, self.tables, self.drawings, command))
 
 
@@ -100,7 +97,7 @@ def gather(
     if not analysed or any((run.path / "attacks").is_dir() for run in listed):
         transfers = _transfers(listed, by, attack, epsilons)
         tables["table"] = accuracy_table(selection)
-        if not paged:  # see _APART
+        if not paged:  # it is APART
             drawings["decay-curve"] = build(Figure, "decay-curve").draw(selection)
     else:
         transfers = None
@@ -108,7 +105,7 @@ def gather(
     drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
     if analysed:
         tables["analyses"] = analysis_table(selection.answers, by)
-        drawings |= pictures(selection, () if not paged else _APART)
+        drawings |= pictures(selection, APART if paged else ())
     if transfers:
         tables["transfers"] = matrix.transfer_table(transfers)
         drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)

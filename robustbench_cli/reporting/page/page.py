@@ -20,7 +20,8 @@ from .tables import Groups, paragraph, side_by_side, whole
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
-_APART = ("decay-curve", "adversarials")  # which the page draws by itself
+APART = ("decay-curve", "adversarials")
+"""Figures that the page draws by itself."""
 _ROOM = 500_000  # letters, for all figures together
 _TITLES = {
     "claims": "Claims",
@@ -53,7 +54,7 @@ def page(
     if attacked:
         sections["Decay curves"] = curves.decay(selection, groups)
         sections["Accuracy"] = whole(tables["table"], groups)
-    if figures := _figures({k: v for k, v in drawings.items() if k not in _APART}):
+    if figures := _figures({k: v for k, v in drawings.items() if k not in APART}):
         sections["Figures"] = figures
     for key in ("transfers", "analyses"):
         if key in tables:

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import pandas as pd
 
+from robustbench_cli.errors import RunError
 from robustbench_cli.reporting.analyses import Answer
 from robustbench_cli.reporting.formats.images import pixels
 
@@ -28,7 +29,12 @@ def adversarials(answers: Sequence[Answer]) -> list[Element]:
     firsts = {(*a.key, a.group): a for a in reversed(answers) if a.name == "adversarials"}
     parts = list(_parts(list(firsts.values())[::-1]))
     for number, (answer, rows) in enumerate(parts):
-        triples = list(_triples(rows, answer.classes))
+        try:
+            triples = list(_triples(rows, answer.classes))
+        except (ValueError, TypeError, KeyError) as e:
+            where = f"{answer.run.path}: what is stored of {answer.spec}"
+            remedy = f"robustmix analyse {answer.run.path} -n {answer.spec} --force"
+            raise RunError(f"{where} is damaged ({e}); type: {remedy}") from e
         size += sum(len(picture.get("src", "")) for t in triples for picture in t.iter("img"))
         if size > MOST_BYTES and made:
             left = len(parts) - number
@@ -41,10 +47,11 @@ def adversarials(answers: Sequence[Answer]) -> list[Element]:
 
 
 def _parts(answers: Sequence[Answer]) -> Iterator[tuple[Answer, pd.DataFrame]]:
-    """Those that have all that is shown, a part for each epsilon."""
+    """Those that are pictures and have all that is shown, a part for each epsilon."""
     for answer in answers:
         table = answer.analysed.table
-        if {*_NEEDS, "shape", "clean", "image"} <= set(table) and len(table):
+        whole = {*_NEEDS, "shape", "clean", "image"} <= set(table) and len(table)
+        if whole and str(table["shape"].iloc[0]).startswith(("1x", "3x")):
             for _, rows in table.groupby("eps", sort=False, dropna=False):
                 yield answer, rows.head(IMAGES)
 
