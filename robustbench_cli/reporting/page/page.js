@@ -60,8 +60,9 @@
     button.addEventListener("click", () => all("[data-show]").forEach((each) => show(each, button.dataset.all === "true")));
   }
 
-  // On paper everything is open.
-  addEventListener("beforeprint", () => all("details").forEach((each) => (each.open = true)));
+  // On paper everything is open but the tables of points, which are wider than paper.
+  const folded = () => all("details").filter((each) => !each.closest(".decay"));
+  addEventListener("beforeprint", () => folded().forEach((each) => (each.open = true)));
 
   // Values: under a pointer or a finger, and from point to point with the arrow keys.
   for (const figure of all("figure.decay")) {
