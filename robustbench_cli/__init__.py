@@ -10,8 +10,10 @@ The house, from the door down; a room knows only those below it (``tests/test_la
 
 cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
+objects      what a notebook brings: networks, arrays and loaders become runs and data sets
 grid         many jobs at once: processes, Ray; worker is what each process is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
+tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
 training     methods and the loop: a config becomes a run
 evaluation   attacks and their schedules: a run's network becomes an evaluation
@@ -34,10 +36,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
+    from .reporting.contests import select
     from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
     from .runs.evaluation import Evaluation
     from .runs.run import Run, load_runs
+    from .spec import expand
     from .training.batch import Batch
     from .training.deploy import load_predictor
     from .training.method import Method
@@ -53,10 +57,12 @@ _HOMES = {
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
+    "expand": "spec",
     "figure": "reporting.report",
     "judge": "reporting.report",
     "load_predictor": "training.deploy",
     "load_runs": "runs.run",
+    "select": "reporting.contests",
     "table": "reporting.report",
     "train": "api",
     "transfer": "api",
@@ -73,10 +79,12 @@ __all__ = [
     "compose",
     "eps_range",
     "evaluate",
+    "expand",
     "figure",
     "judge",
     "load_predictor",
     "load_runs",
+    "select",
     "table",
     "train",
     "transfer",

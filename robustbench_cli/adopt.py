@@ -6,26 +6,36 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .data.dataset import SPLIT_SEED, Data, stratified
-from .errors import RunError, UsageError
+from .data.dataset import Data
+from .epsilon import Eps
+from .errors import RobustmixError, RunError, UsageError
+from .evaluation.attack import Attack
+from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
 from .files import digest, replacing, slug
+from .jobs import Where, load_data
+from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
-from .models.fitting import fit, normalisation_of
-from .models.infer import infer
-from .models.model import Model, Normalise, make
-from .models.normalisation import choose_normalisation, usual, written
+from .models.fitting import Match, compare, fit, normalisation_of
+from .models.guessing import near_chance, other_order
+from .models.infer import fitting
+from .models.model import Architecture, Model, Normalise, make
+from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
+from .models.readings import Reading, readings
 from .runs.data_identity import refuse_others
 from .runs.run import Run, create
+from .spec import build
 
 _log = logging.getLogger(__name__)
-PROBES = 2000  # training images on which the normalisation is chosen
+GUESS = "guess"
+"""For `normalise`: the likeliest, also where another one would give other numbers."""
 
 
 def adopt(
@@ -36,16 +46,19 @@ def adopt(
     model: str | None = None,
     normalise: str | None = None,
     weights_key: str | None = None,
+    attacks: Sequence[AttackConfig] = (),
 ) -> Run:
     """The run below `folder` that holds these weights; made on the first call.
 
-    The architecture is `model`, or the only known one that fits. The normalisation is `normalise`
-    (none, data, symmetric, imagenet, cifar, cifar-batchwise), or what the file carries, or the
-    one with the lowest loss on training images. What was found out is logged.
+    The architecture is `model`, or a known one that fits. The normalisation is `normalise` (none,
+    data, symmetric, imagenet, ..., or numbers), or what the file carries, or a usual one. Where
+    several are possible, they must agree on the numbers of `attacks`, or at the usual epsilon of
+    the data set, under a short attack. What was found out is logged, and kept in run.json.
 
     Raises:
-        RunError: unreadable, or no network fits.
-        UsageError: no normalisation of that name.
+        RunError: unreadable, no network fits, or none classifies these data.
+        UsageError: no such normalisation; or several are possible that give other numbers, unless
+            `normalise` is "guess".
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
@@ -61,26 +74,73 @@ def adopt(
     }
     if weights_key:
         asked["asked_weights"] = weights_key
+    numbers = _numbers(attacks, data)
+    before: list[dict[str, Any]] = []
     if mark and (path / "run.json").is_file():
         run = Run.open(path)
         if run.finished and {k: run.config.get(k) for k in asked} == asked:
             remedy = "bring those back, or choose another --runs-dir"
             refuse_others(path, str(data.dataset), run.record.get("data") or {}, facts, remedy)
-            return run
-    state = load_state(checkpoint, weights_key)
-    shape, classes = data.train.shape, len(data.classes)
+            before = run.record.get("guess", {}).get("judged", [])
+            if not before or not (numbers := _unjudged(numbers, before)):
+                return run
+    state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
-        architecture = open_architecture(model) if model else infer(state, shape, classes)
-        network = make(architecture, shape, classes)
-        how = fit(network, state)
-    except RunError as e:
-        raise RunError(f"{checkpoint}: {e}") from e
-    name = _normalise(network, data, state, normalise)
-    _log.warning("%s: %s, %s; normalisation: %s", checkpoint.name, architecture, how, name)
+        known = _architectures(state, data, model)
+        networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
+        how = {spec: fit(network, state) for spec, network in networks.items()}
+        ways = _ways(state, data, networks[str(known[0])], normalise)
+
+        def place(reading: Reading) -> Model:
+            network = networks[str(reading.architecture)]
+            network.normalise = Normalise(*reading.statistics)
+            return network.to(data.train.pixels.device).eval()
+
+        choice = choose(readings(known, ways), place, data.train, numbers, normalise == GUESS)
+        said = _verdict(choice, data)
+    except RobustmixError as e:
+        raise type(e)(f"{checkpoint}: {e}") from e
+    reading = choice.reading
+    spec, name = str(reading.architecture), reading.normalise
+    _log.warning("%s: %s, %s; normalisation: %s (%s)", checkpoint.name, spec, how[spec], name, said)
     with replacing(path / "model.safetensors") as beside:
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, beside)
-    config = {**asked, "model": str(architecture), "normalise": name.partition(" ")[0]}
-    return create(path, config, status="done", data=facts, matched=how)
+        weights = place(reading).state_dict()
+        save_file({k: v.cpu().contiguous() for k, v in weights.items()}, beside)
+    more: dict[str, Any] = {}
+    if len(choice.guess.readings) > 1:
+        more["guess"] = choice.guess.as_dict()
+        more["guess"]["judged"] += before
+    config = {**asked, "model": spec, "normalise": name}
+    return create(path, config, status="done", data=facts, matched=how[spec], **more)
+
+
+def open_run(
+    path: Path,
+    where: Where,
+    *,
+    data: str | None,
+    model: str | None = None,
+    normalise: str | None = None,
+    weights_key: str | None = None,
+    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
+) -> Run:
+    """The run whose weights a file is, or that somebody else's weights become, as :func:`adopt`.
+
+    `attacks`: how networks of a data set will be attacked.
+    """
+    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
+        return Run.open(path.parent)
+    if not data:
+        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
+    return adopt(
+        path,
+        where.runs,
+        load_data(data, where),
+        model=model,
+        normalise=normalise,
+        weights_key=weights_key,
+        attacks=attacks(data),
+    )
 
 
 def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> Path:
@@ -93,24 +153,103 @@ def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> P
     return folder / slug(f"{name}-{mark[:8]}") if taken else path
 
 
-def _normalise(model: Model, data: Data, state: dict[str, Tensor], asked: str | None) -> str:
-    """Give the model its normalisation; returns its name and how it was found."""
-    candidates = usual(data.mean, data.std)
-    if asked:
-        if asked not in candidates and ":" not in asked:
+def _numbers(attacks: Sequence[AttackConfig], data: Data) -> dict[str, Numbers]:
+    """By short attack, what will be printed; where nothing says so, the usual."""
+    found: dict[str, Numbers] = {}
+    for config in attacks:
+        n = min(config.samples or len(data.test), len(data.test))
+        for attack in short_attacks(build(Attack, config.attack)):
+            epsilons, most = found.get(attack, ((), 0))
+            merged = sorted({*epsilons, *(e for e in config.epsilons if e.value)})
+            found[attack] = Numbers(tuple(merged), max(n, most))
+    usual_eps = Numbers((Eps.parse(data.dataset.usual_eps("linf")),), len(data.test))
+    return {k: v for k, v in found.items() if v.epsilons} or {USUAL: usual_eps}
+
+
+def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict[str, Numbers]:
+    """What is left of `numbers` without those that were judged before, at least as strictly."""
+    known = {(j["attack"], j["eps"]): j["n"] for j in judged}
+    left = {
+        attack: asked._replace(
+            epsilons=tuple(e for e in asked.epsilons if known.get((attack, e.text), 0) < asked.n)
+        )
+        for attack, asked in numbers.items()
+    }
+    return {attack: asked for attack, asked in left.items() if asked.epsilons}
+
+
+def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
+    """Whether these are the weights of a whole network."""
+    shape, classes = data.train.shape, len(data.classes)
+    try:
+        known = _architectures(state, data, model)
+        return isinstance(compare(state, make(known[0], shape, classes).network), Match)
+    except RunError:
+        return False
+
+
+def _architectures(
+    state: Mapping[str, Tensor], data: Data, model: str | None
+) -> list[Architecture]:
+    if model:
+        return [open_architecture(model)]
+    return fitting(state, data.train.shape, len(data.classes))
+
+
+def _ways(
+    state: dict[str, Tensor], data: Data, network: Model, asked: str | None
+) -> dict[str, Statistics]:
+    """The normalisations that are possible before anything is measured, by name."""
+    known, channels = usual(data.mean, data.std), len(data.mean)
+    if asked and asked != GUESS:
+        if asked not in known and ":" not in asked:
             raise UsageError(
-                f"no normalisation {asked!r}; type --normalise {', '.join(candidates)}, or numbers "
-                "as people write them: 0.1307:0.3081"
+                f"no normalisation {asked!r}; type --normalise {', '.join(known)}, guess, or "
+                "numbers as people write them: 0.1307:0.3081"
             )
-        channels = len(data.mean)
-        model.normalise = Normalise(*(candidates.get(asked) or written(asked, channels)))
-        return f"{asked} (as asked)"
-    if normalisation_of(state, model.network) is not None:
-        return "file (the weights carry it)"
-    probes = data.train[stratified(data.train.labels, PROBES / len(data.train), SPLIT_SEED)]
-    choice = choose_normalisation(model.eval(), probes.x, probes.labels, candidates)
-    best, second = list(choice.losses.items())[:2]
-    return (
-        f"{choice.name} (loss {best[1]:.3f} on {len(probes)} training images, next best "
-        f"{second[0]} {second[1]:.3f}; to choose: --normalise)"
-    )
+        return {asked: known.get(asked) or written(asked, channels)}
+    if normalisation_of(state, network.network) is not None:
+        inside = network.normalise
+        return {"file": (inside.mean.flatten().tolist(), inside.std.flatten().tolist())}
+    return known
+
+
+def _verdict(choice: Choice, data: Data) -> str:
+    """What the choice rests on.
+
+    Raises:
+        RunError: it was guessed, and nothing classifies these data.
+        UsageError: it was guessed, and it matters.
+    """
+    guess, best, name = choice.guess, choice.looked[0].right, choice.reading.normalise
+    wrong = _wrong_order(choice, data)
+    if not wrong and near_chance(best, len(data.classes)):
+        wrong = (
+            f"under no reading is it right on more than {best.mean():.1%} of training images "
+            f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
+            f"--normalise {name} to attack it all the same"
+        )
+    if len(guess.readings) == 1:
+        if wrong:
+            _log.warning("%s", wrong)
+        return "the weights carry it" if name == "file" else "as asked"
+    if not guess.insisted and wrong:
+        raise RunError(wrong)
+    if not guess.insisted and guess.matters:
+        raise UsageError(guess.question())
+    return guess.why()
+
+
+def _wrong_order(choice: Choice, data: Data) -> str:
+    """A sentence, where under some reading the classes surely stand in another order."""
+    labels, best = choice.images.labels.cpu().numpy(), choice.looked[0].right
+    for looked in choice.looked:
+        if order := other_order(looked.classes, labels, len(data.classes), best):
+            moved, share = order
+            listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
+            listed += ", ..." * (len(moved) > 6)
+            return (
+                f"its classes stand in another order: {share:.1%} of training images are right, "
+                f"not {best.mean():.1%}, where its output {listed}; reorder its last layer"
+            )
+    return ""

@@ -6,7 +6,7 @@ is a keyword here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,37 @@ from .evaluation.attack import Attack
 from .jobs import AnalyseJob, AttackJob, Job, TrainJob, TransferJob, Where, make_question
 from .jobs.attack_config import AttackConfig, make_attack_config
 from .models.foreign import guess_joints, never_in_place
-from .models.model import Architecture, Model
+from .models.model import Model
+from .objects.data import data_spec
+from .objects.kinds import (
+    AnalysisLike,
+    AttackLike,
+    DataLike,
+    EpsilonsLike,
+    MethodLike,
+    ModelLike,
+    NetworkLike,
+    NetworksLike,
+)
+from .objects.networks import Foreign, model_spec, open_network, open_sides
+from .objects.specs import spec_of, specs_of
 from .progress import Progress
 from .runs.analysed import Analysed
 from .runs.evaluation import Evaluation
+from .runs.given import kind
 from .runs.run import Run
-from .spec import Plugin, allow_code, build, build_all
+from .spec import build, build_all
 from .training.config import TrainConfig
 from .training.deploy import build_defences
 from .training.method import Method
 from .training.objective import Loss, Objective
 
-Epsilons = str | float | Eps | Iterable[str | float | Eps]
-Methods = str | Method | Sequence[Method]
-
 
 def train(
     *,
-    data: str | Dataset = "digits",
-    model: str | Architecture | type[nn.Module] = "lenet5",
-    method: Methods = "plain",
+    data: DataLike = "digits",
+    model: ModelLike = "lenet5",
+    method: MethodLike = "plain",
     runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
@@ -49,6 +60,11 @@ def train(
 ) -> Run:
     """Train one network, or return the run that already holds it.
 
+    `data`: a spec, ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader (split 80 to 20,
+    always alike), or a pair of those, to train and to test on; they are written below
+    ``runs_dir/.arrays``. `model`: a spec, a class of networks, or a network object, which is copied
+    and trained on from the weights that it has.
+
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,
     lr, schedule, train_fraction, label_noise, ...
 
@@ -56,7 +72,11 @@ def train(
         UsageError: a spec or a setting that makes no sense.
         RunError: data that is not there, or a loss that is no longer finite.
     """
-    specs: dict[str, Any] = {"data": _text(data), "model": _text(model), "method": _text(method)}
+    specs: dict[str, Any] = {
+        "data": data_spec(data, Path(runs_dir), "train"),
+        "model": model_spec(model, "train"),
+        "method": specs_of(method, Method, "train"),
+    }
     try:
         config = TrainConfig(**specs, **settings).resolve()
     except TypeError as e:
@@ -66,91 +86,128 @@ def train(
 
 
 def evaluate(
-    run: Run | str | Path,
+    run: NetworkLike,
     *,
-    attack: str | Attack = "linf-pgd",
-    epsilons: Epsilons | None = None,
-    defence: Methods | None = None,
+    attack: AttackLike = "linf-pgd",
+    epsilons: EpsilonsLike | None = None,
+    defence: MethodLike | None = None,
     samples: int | None = None,
+    data: DataLike | None = None,
+    model: ModelLike | None = None,
+    normalise: str | None = None,
+    weights_key: str | None = None,
+    runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> Evaluation:
-    """Attack a run's test images and keep the result in its directory.
+    """Attack a network's test images and keep the result in its run's directory.
+
+    `run`: a run, its path, a checkpoint file, or an `nn.Module`. The last two become a run below
+    `runs_dir`, under a digest of all that they are, and need `data`: a spec, or the test images
+    themselves as ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader. An object is shown
+    pixels in [0, 1], after `normalise` (``"imagenet"``, ``"0.1307:0.3081"``) if that is given. For
+    a file, `model`, `normalise` (also ``"guess"``) and `weights_key` say what it does not, as on
+    the command line.
 
     `defence`: put before the network at test time, as ``"jpeg"`` or ``Smoothing(sigma=0.25)``.
     `epsilons`: ``"8/255"``, ``"0:0.5:0.025"``, or a sequence; usual ones of the data set by
     default. `options`: seed, schedule, view, batch_size, checks, eight_bit. A result that exists
     is read.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    if defence is not None:
-        options["defence"] = "+".join(map(str, build_defences(_text(defence))))
-    config = _attack_config(run, attack, epsilons, samples=samples, **options)
-    where = Where(run.path.parent, Path(data_dir), device)
-    return Evaluation.load(_do(AttackJob(run.path, config, where, force), progress))
+
+    def asked(spec: str) -> AttackConfig:
+        return _attack_config("evaluate", spec, attack, epsilons, samples=samples, **options)
+
+    options |= _defended("evaluate", defence)
+    spec_of(attack, Attack, "evaluate")  # before anything is read
+    foreign = Foreign(data=data, model=model, normalise=normalise, weights_key=weights_key)
+    where = Where(Path(runs_dir), Path(data_dir), device)
+    opened = open_network(run, foreign, where, "evaluate", lambda spec: [asked(spec)])
+    job = AttackJob(opened.path, asked(opened.config["data"]), _beside(opened, where), force)
+    return Evaluation.load(_do(job, progress))
 
 
 def transfer(
-    sources: Run | Iterable[Run],
-    targets: Run | Iterable[Run],
+    sources: NetworksLike,
+    targets: NetworksLike,
     *,
-    attack: str | Attack = "linf-pgd",
-    epsilons: Epsilons | None = None,
+    attack: AttackLike = "linf-pgd",
+    epsilons: EpsilonsLike | None = None,
     samples: int | None = None,
+    data: DataLike | None = None,
+    normalise: str | None = None,
+    runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
     **options: Any,
 ) -> list[Evaluation]:
-    """Craft on each source, show to every target; one evaluation per pair, in their order."""
-    listed, shown = (
-        [given] if isinstance(given, Run) else list(given) for given in (sources, targets)
+    """Craft on each source, show to every target; one evaluation per pair, in their order.
+
+    What `sources` and `targets` may be, and `data` and `normalise`: see :func:`evaluate`.
+    """
+    spec_of(attack, Attack, "transfer")
+    foreign = Foreign(data=data, normalise=normalise)
+    where = Where(Path(runs_dir), Path(data_dir), device)
+
+    def asked(spec: str) -> AttackConfig:
+        return _attack_config("transfer", spec, attack, epsilons, samples=samples, **options)
+
+    listed, shown = open_sides(
+        sources, targets, foreign, where, "transfer", lambda spec: [asked(spec)]
     )
     found = []
     for source in listed:
-        config = _attack_config(source, attack, epsilons, samples=samples, **options)
-        where = Where(source.path.parent, Path(data_dir), device)
-        job = TransferJob(source.path, tuple(t.path for t in shown), config, where, force)
+        config = asked(source.config["data"])
+        targeted = tuple(target.path for target in shown)
+        job = TransferJob(source.path, targeted, config, _beside(source, where), force)
         _do(job, progress)
         found += [Evaluation.load(path) for path in job.records]
     return found
 
 
 def analyse(
-    run: Run | str | Path,
-    analysis: str | Analysis,
+    run: NetworkLike,
+    analysis: AnalysisLike,
     *,
     seed: int = 0,
     view: str = "deployed",
-    defence: Methods | None = None,
+    defence: MethodLike | None = None,
+    data: DataLike | None = None,
+    normalise: str | None = None,
+    runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
     progress: Progress | None = None,
 ) -> Analysed:
-    """Look at a run's network, as ``"church-window"`` does, and keep the result in its directory.
+    """Look at a network, as ``"church-window"`` does, and keep the result in its run's directory.
 
     A result that exists is read. ``analyse(...)["adversarial"]`` is one of its numbers, `.table`
-    everything behind them.
+    everything behind them. What `run` may be, and `data` and `normalise`: see :func:`evaluate`.
     """
-    run = run if isinstance(run, Run) else Run.open(run)
-    options: dict[str, Any] = {"seed": seed, "view": view}
-    if defence is not None:
-        options["defence"] = "+".join(map(str, build_defences(_text(defence))))
-    question = make_question(_text(analysis), run.config["data"], **options)
-    where = Where(run.path.parent, Path(data_dir), device)
-    return Analysed.load(_do(AnalyseJob(run.path, question, where, force), progress))
+    spec = spec_of(analysis, Analysis, "analyse")
+    options: dict[str, Any] = {"seed": seed, "view": view, **_defended("analyse", defence)}
+    where = Where(Path(runs_dir), Path(data_dir), device)
+    opened = open_network(run, Foreign(data=data, normalise=normalise), where, "analyse")
+    question = make_question(spec, opened.config["data"], **options)
+    job = AnalyseJob(opened.path, question, _beside(opened, where), force)
+    return Analysed.load(_do(job, progress))
 
 
 analyze = analyse
 
 
 def compose(
-    model: nn.Module, methods: Methods, *, loss: Loss = "ce", dataset: str | Dataset | None = None
+    model: nn.Module,
+    methods: MethodLike,
+    *,
+    loss: Loss = "ce",
+    dataset: str | Dataset | None = None,
 ) -> Objective:
     """Methods around a network of your own: ``objective(batch).loss.backward()``.
 
@@ -159,8 +216,9 @@ def compose(
     ``objective.model.parameters()``: methods may add parameters. `dataset` decides the defaults
     that depend on one.
     """
-    listed = build_all(Method, methods) if isinstance(methods, str) else methods
-    listed = [listed] if isinstance(listed, Method) else list(listed)
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"compose takes a torch.nn.Module; got {kind(model)}")
+    listed = _methods(methods)
     if dataset is not None:
         known = build(Dataset, dataset) if isinstance(dataset, str) else dataset
         for method in listed:
@@ -178,29 +236,37 @@ def _do(job: Job, progress: Progress | None) -> Path:
     return job.path if job.done() else job.run(progress)
 
 
+def _methods(given: MethodLike) -> list[Method]:
+    """Objects as they are, so that what they learn can be read from them; texts made into some."""
+    found: list[Method] = []
+    for each in [given] if isinstance(given, (str, Method, type)) else given:
+        if isinstance(each, Method):
+            found.append(each)
+        else:
+            found += build_all(Method, spec_of(each, Method, "compose"))
+    return found
+
+
+def _beside(run: Run, where: Where) -> Where:
+    """Other runs that a job names lie beside the run itself."""
+    return replace(where, runs=run.path.parent)
+
+
+def _defended(who: str, defence: MethodLike | None) -> dict[str, str]:
+    if defence is None:
+        return {}
+    return {"defence": "+".join(map(str, build_defences(specs_of(defence, Method, who))))}
+
+
 def _attack_config(
-    run: Run, attack: str | Attack, epsilons: Epsilons | None, **options: Any
+    who: str, data: str, attack: AttackLike, epsilons: EpsilonsLike | None, **options: Any
 ) -> AttackConfig:
     chosen = () if epsilons is None else as_epsilons(epsilons)
-    return make_attack_config(_text(attack), run.config["data"], chosen, **options)
+    return make_attack_config(spec_of(attack, Attack, who), data, chosen, **options)
 
 
-def as_epsilons(given: Epsilons) -> tuple[Eps, ...]:
+def as_epsilons(given: EpsilonsLike) -> tuple[Eps, ...]:
     """``"8/255,0.1"``, ``"0:0.5:0.1"``, one number, or any sequence of them; sorted."""
     listed = [given] if isinstance(given, (str, float, int, Eps)) else list(given)
     texts = [part for each in listed for part in str(each).split(",")]
     return grid([t for t in texts if ":" not in t], [t for t in texts if ":" in t])
-
-
-def _text(given: str | Plugin | Sequence[Plugin] | type[nn.Module]) -> str:
-    """The spec of objects; giving an object of one's own vouches for its module."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, type):
-        allow_code(given.__module__)
-        return f"{given.__module__}:{given.__qualname__}"
-    plugins = [given] if isinstance(given, Plugin) else list(given)
-    for plugin in plugins:
-        if not type(plugin).__module__.startswith("robustbench_cli."):
-            allow_code(type(plugin).__module__)
-    return "+".join(map(str, plugins)) or "plain"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
-from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
 from .errors import UsageError
+
+CUBLAS = "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+"""Without it products of matrices may differ from run to run; read when CUDA starts."""
+
+_FILLING: Any = torch.utils.deterministic
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -20,6 +28,7 @@ def choose(name: str = "auto") -> torch.device:
     Raises:
         UsageError: no such device here.
     """
+    os.environ.setdefault(*CUBLAS)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -47,10 +56,48 @@ def seed_everything(*seeds: int) -> None:
     torch.manual_seed(mixed)
 
 
-def deterministic() -> None:
-    """Prefer kernels that add up in the same order each time."""
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
+def deterministic(device: torch.device) -> None:
+    """Kernels that add up in the same order each time, where there are such; float32 is no TF32."""
+    cudnn = torch.backends.cudnn
+    cudnn.benchmark, cudnn.deterministic = False, True
+    cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    if device.type == "cuda":
+        torch.set_deterministic_debug_mode("warn")  # its namesake loads PyTorch's compiler
+        _FILLING.fill_uninitialized_memory = False  # it only costs time
+        warnings.filterwarnings("ignore", ".* does not have a deterministic implementation.*")
+
+
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """`deterministic` while open; afterwards everything is as it was."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    chosen = cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32
+    mode, fills = torch.get_deterministic_debug_mode(), _FILLING.fill_uninitialized_memory
+    with warnings.catch_warnings() if device.type == "cuda" else nullcontext():
+        try:
+            deterministic(device)
+            yield
+        finally:
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32, matmul.allow_tf32 = chosen
+            if device.type == "cuda":
+                torch.set_deterministic_debug_mode(mode)
+                _FILLING.fill_uninitialized_memory = fills
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device had too little memory; its libraries have errors of their own for that."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _NO_MEMORY)
+
+
+_NO_MEMORY = (
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "MPS backend out of memory",
+)
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[None]:

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 import torch
 
+from .device import is_out_of_memory
 from .errors import RobustmixError, RunError, UsageError
 from .jobs import Job
 from .worker import Orders, begin, follow_once
@@ -128,14 +129,14 @@ def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
     except RobustmixError as e:
         _log.debug("%s", traceback.format_exc())
         return Finished(job, error=e)
-    except torch.OutOfMemoryError:
-        return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
     except OSError as e:  # the machine's answer, and no bug
         _log.debug("%s", traceback.format_exc())
         kind = "" if type(e) is OSError else f"{type(e).__name__}: "
         text = f"{e.filename}: {e.strerror}" if e.filename and e.strerror else str(e)
         return Finished(job, error=RunError(kind + text))
     except Exception as e:
+        if is_out_of_memory(e):
+            return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
         _log.debug("%s", traceback.format_exc())
         first = str(e).strip().partition("\n")[0]
         text = f"{type(e).__name__}: {first}; type --debug to see where"
@@ -199,14 +200,18 @@ def _outcome(future: Future[Finished]) -> Finished | None:
 
 
 def _gpus_of(worker: int, per_job: float) -> str:
-    """The value of CUDA_VISIBLE_DEVICES for a worker; empty to leave it alone."""
+    """The value of CUDA_VISIBLE_DEVICES for a worker; empty to leave it alone.
+
+    Where this process has one itself, the workers' are from its list.
+    """
     gpus = torch.cuda.device_count()
     if gpus == 0 or per_job <= 0:
         return ""
-    if per_job >= 1:
-        first = int(worker * per_job) % gpus
-        return ",".join(str((first + i) % gpus) for i in range(int(per_job)))
-    return str(int(worker * per_job) % gpus)
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    names = [name.strip() for name in listed.split(",") if name.strip()][:gpus]
+    names = names if len(names) == gpus else [str(i) for i in range(gpus)]
+    first = int(worker * per_job) % gpus
+    return ",".join(names[(first + i) % gpus] for i in range(max(1, int(per_job))))
 
 
 def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:

@@ -165,6 +165,7 @@ JSON: Mapping[str, Callable[[Any], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "list of texts": _list_of(lambda value: isinstance(value, str)),
     "list of whole numbers": _list_of(_whole),
+    "list of numbers": _list_of(_number),
     "list of objects": _list_of(lambda value: isinstance(value, dict)),
     "object of numbers": lambda value: (
         isinstance(value, dict) and all(map(_number, value.values()))
@@ -192,9 +193,10 @@ def check_document(
         if entry.empty and (value is None or value == {}):
             continue
         if not JSON[entry.kind](value):
+            article = "an" if entry.kind.startswith("object") else "a"
             raise RunError(
                 f"{where} is damaged: {entry.name} is {short(repr(value))}, "
-                f"expected a {entry.kind}{' or null' * entry.empty}; {remedy}"
+                f"expected {article} {entry.kind}{' or null' * entry.empty}; {remedy}"
             )
         for inner in value if isinstance(value, list) else [value] if entry.within else []:
             if entry.within:

@@ -22,6 +22,8 @@ from robustbench_cli.spec import build, names
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
+RECIPES = sorted(EXAMPLES.glob("*/*.toml"))
+DOCUMENTS = {"thesis", "batchout-diary", "course-report", "large-margin"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -39,6 +41,57 @@ def test_scripts_run(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_experiments_are_read(file: Path, tmp_path: Path) -> None:
     experiment = read_experiment(file, Where(runs=tmp_path))
     assert experiment.train and experiment.attack
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recipes_are_read_at_both_scales(file: Path, tmp_path: Path) -> None:
+    published, laptop = (
+        read_experiment(file, Where(runs=tmp_path), scale=scale) for scale in (None, "laptop")
+    )
+    for experiment in (published, laptop):
+        assert experiment.train and (experiment.attack or experiment.analyse)
+    assert laptop != published
+    assert published.report.folder == Path("results") / file.parent.name / file.stem
+    assert laptop.report.folder == published.report.folder.with_name(f"{file.stem}-laptop")
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_recipes_say_what_they_reproduce_and_what_was_cut(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    about = text.partition("\n[train]")[0]
+    assert f"# robustmix run examples/{file.parent.name}/{file.name}" in about
+    assert "\n# Cut" in text, "what --scale laptop leaves out"
+    for statement in statements(file):
+        assert statement.get("source"), statement
+
+
+def test_every_document_has_recipes() -> None:
+    assert {file.parent.name for file in RECIPES} == DOCUMENTS
+
+
+def test_no_published_number_is_typed_twice() -> None:
+    seen: dict[tuple[str, ...], Path] = {}
+    for file in RECIPES:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))["train"]["data"]
+        for each in statements(file):
+            if "value" in each:
+                about = [
+                    str(each.get(key))
+                    for key in ("method", "attack", "eps", "measure", "analysis", "number")
+                ]
+                key = (file.parent.name, data, *about)
+                assert key not in seen, f"{about} is in {file} and in {seen[key]}"
+                seen[key] = file
+    assert len(seen) > 100, "not counting the lists in them"
+
+
+def statements(file: Path) -> list[dict[str, object]]:
+    """The [[published]] and [[claim]] sections of a recipe, of all of its scales."""
+    document = tomllib.loads(file.read_text(encoding="utf-8"))
+    places = [document, *document.get("scale", {}).values()]
+    return [
+        each for place in places for name in ("published", "claim") for each in place.get(name, [])
+    ]
 
 
 def test_a_method_of_ones_own_is_short() -> None:

@@ -6,11 +6,14 @@ import random
 from pathlib import Path
 
 import pytest
+import two_tones
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment.plan import Experiment
 from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import allow_code
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 WHOLE = """\
@@ -135,6 +138,28 @@ def test_a_transfer_names_methods_in_any_spelling(read) -> None:  # type: ignore
     assert job.source.name == "digits-lenet5-mixup-s0" and len(job.targets) == 2
 
 
+def test_an_attack_may_name_files_instead(  # type: ignore[no-untyped-def]
+    read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    allow_code("two_tones")
+    files = [str(two_tones.weights(tmp_path / f"{name}.pt", 0.5)) for name in "ab"]
+    section = f"""
+    [[attack]]
+    checkpoint = {files}
+    data = "{two_tones.SPEC}"
+    model = "{two_tones.MODEL}"
+    eps = "0.2"
+    """
+    with pytest.raises(UsageError, match=r"a\.pt: how it sees images .* or --normalise data: 100"):
+        read(section)
+    found = read(f"{section}\nnormalise = '0.5:0.3'")
+    assert not found.train and len(found.attack) == len(found.run_paths) == 2
+    assert {Run.open(path).config["normalise"] for path in found.run_paths} == {"0.5:0.3"}
+    found = read(f"[train]\nepochs = 1\n{section}\nnormalise = 'none'\n[[attack]]\neps = '0.1'")
+    assert len(found.train) == 1 and len(found.attack) == len(found.run_paths) == 3
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)
 def test_the_examples(path: Path) -> None:
     found = read_experiment(path, Where())
@@ -178,6 +203,15 @@ def test_the_examples(path: Path) -> None:
         ("[[attack]]\nsamples = -3", "samples -3: expected 1 or more"),
         ("[[attack]]\nview = 3", "[[attack]] view must be str; got 3"),
         ("[[attack]]\nview = 'naked'", "no view 'naked'; type deployed, bare"),
+        ("[[attack]]\nnormalise = 'none'", 'name their file: checkpoint = "weights.pt"'),
+        ("[[attack]]\ncheckpoint = 'a.pt'", "checkpoint needs data: the data set it was"),
+        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'", "no file a.pt"),
+        ("[[attack]]\ncheckpoint = []\ndata = 'digits'", "checkpoint needs the name of a"),
+        (
+            "[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nmodel = 'my_lab:Net'",
+            "if you trust it: --allow-code my_lab",
+        ),
+        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nnormalise = 3", "must be str; got 3"),
         ("[[transfer]]\nsource = 'als'", "source: no run of als; there are: plain"),
         ("[report]\nfolder = 5", "[report] folder must be str; got 5"),
         ("[report]\nfigures = ['scattr']", "did you mean 'scatter'?"),

@@ -221,3 +221,23 @@ def test_without_ray_its_option_says_how_to_install_it(
 
 def test_jobs_side_by_side_are_at_least_one_and_at_most_eight() -> None:
     assert 1 <= side_by_side() <= 8 and side_by_side(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("listed", "per_job", "expected"),
+    [
+        (None, 1, ["0", "1", "2", "0"]),
+        ("5,6,7", 1, ["5", "6", "7", "5"]),
+        ("GPU-a, GPU-b,GPU-c", 2, ["GPU-a,GPU-b", "GPU-c,GPU-a", "GPU-b,GPU-c", "GPU-a,GPU-b"]),
+        ("5,6,7", 0.5, ["5", "5", "6", "6"]),
+        ("5,6,7", 0, ["", "", "", ""]),
+    ],
+)
+def test_workers_share_the_gpus_that_their_parent_may_use(
+    monkeypatch: pytest.MonkeyPatch, listed: str | None, per_job: float, expected: list[str]
+) -> None:
+    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if listed:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert [grid._gpus_of(worker, per_job) for worker in range(4)] == expected

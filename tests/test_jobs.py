@@ -396,7 +396,7 @@ def test_jobs_travel_between_processes(runs: Path, force: bool) -> None:
         ({"batch_size": 0}, "batch-size 0: expected 1 or more"),
         ({"view": "deploid"}, "no view 'deploid'; type deployed, bare"),
         ({"checks": "deep"}, "no checks 'deep'; type full, quick, off"),
-        ({"schedule": "all"}, "no schedule 'all'; type ascending, independent, bisect"),
+        ({"schedule": "all"}, "no schedule 'all'; type auto, ascending, independent, bisect"),
     ],
 )
 def test_probes_that_cannot_be_meant(options: dict[str, object], message: str) -> None:

@@ -19,10 +19,10 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"cli"},
-    {"experiment", "api", "adopt"},
+    {"experiment", "api", "objects", "adopt"},
     {"grid"},
     {"jobs"},
-    {"analysis"},
+    {"analysis", "tracking"},
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
@@ -38,6 +38,7 @@ APART = [  # neighbours that must not know each other
     ("reporting", "analysis"),  # pictures are drawn from what is stored
     ("reporting", "models"),
     ("reporting", "data"),
+    ("analysis", "tracking"),
     ("trust", "models"),
     ("trust", "data"),
 ]
@@ -51,6 +52,7 @@ HOMES = {  # where a package may be imported
     "ray": ("grid.py",),
     "torchvision": ("data", "models"),
     "sklearn": ("data",),
+    **dict.fromkeys(("trackio", "wandb", "tensorboard", "mlflow"), ("tracking",)),
 }
 TORCHLESS = (
     "reporting",
@@ -197,10 +199,11 @@ def test_reports_need_no_torch() -> None:
 
 HELP = """
 from robustbench_cli.cli import main
-commands = ['report', 'train', 'attack', 'run', 'transfer', 'sweep-epsilon', 'analyse']
+commands = ['report', 'train', 'attack', 'run', 'transfer', 'sweep-epsilon', 'analyse', 'track']
 for command in ([], *([name] for name in commands)):
     assert main([*command, '--help']) == 0
-for room in ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks', 'analyses'):
+rooms = ('methods', 'attacks', 'models', 'datasets', 'figures', 'checks', 'analyses', 'trackers')
+for room in rooms:
     assert main(['--list', room]) == 0
 assert main(['--version']) == 0
 """
@@ -208,7 +211,7 @@ assert main(['--version']) == 0
 
 def test_help_and_lists_answer_without_the_heavy_packages() -> None:
     heavy = {"torch", "torchvision", "pandas", "numpy", "scipy", "sklearn", "foolbox", "matplotlib"}
-    assert not loaded_by(HELP) & heavy
+    assert not loaded_by(HELP) & (heavy | {"trackio", "wandb", "tensorboard", "mlflow"})
 
 
 def test_the_public_names_are_the_promise() -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from fake_runs import make_run
+
+from robustbench_cli.analysis.analysis import Analysis
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.jobs.attack_config import make_attack_config
-from robustbench_cli.spec import build
+from robustbench_cli.jobs.inputs import open_images
+from robustbench_cli.jobs.job import Where
+from robustbench_cli.spec import Plugin, build
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.methods.pgd_at import PGDTraining
 
@@ -46,6 +52,32 @@ def test_python_and_attacks_meet_the_same_check() -> None:
 def test_two_is_a_length_in_l2() -> None:
     build(Method, "pgd-at:norm=l2,eps=2")
     build(Attack, "l2-pgd:step-size=2")
+
+
+@pytest.mark.parametrize(
+    ("room", "spec", "guess"),
+    [
+        (Attack, "linf-fmn:step-size=64", "64/255"),
+        (Attack, "l2-ddn:first=128", "128/255"),
+        (Analysis, "church-window:eps=8", "8/255"),
+        (Analysis, "logit-line:eps=16", "16/255"),
+        (Analysis, "subspace-dimension:norm=linf,eps=4", "4/255"),
+        (Analysis, "adversarials:eps=8", "8/255"),
+        (Method, "corpus-at:source=a,eps=8", "8/255"),
+        (Method, "corpus-at:source=a,attack=l2-pgd/linf-pgd,eps=2", "2/255"),
+    ],
+)
+def test_analyses_and_searches_meet_it_too(room: type[Plugin], spec: str, guess: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean {guess}"):
+        build(room, spec)
+
+
+def test_an_epsilon_in_l2_is_no_longer_than_the_images(tmp_path: Path) -> None:
+    run = make_run(tmp_path, data="digits")  # 28x28, so 28 from black to white
+    where = Where(tmp_path, tmp_path, "cpu")
+    open_images(make_attack_config("l2-pgd", "digits", [Eps.parse("28")]), run, where)
+    with pytest.raises(UsageError, match=r"l2-pgd \(l2\): epsilon 128 .*did you mean 128/255\?"):
+        open_images(make_attack_config("l2-pgd", "digits", [Eps.parse("128")]), run, where)
 
 
 def test_an_epsilon_names_the_attack_it_does_not_fit() -> None:

@@ -330,6 +330,6 @@ def test_numbers_that_are_none_can_still_be_printed() -> None:
 
 
 def test_the_rooms_are_the_folders() -> None:
-    assert set(ROOMS) == {*BASES, "checks", "signals", "analyses"}
+    assert set(ROOMS) == {*BASES, "checks", "signals", "analyses", "trackers"}
     assert list(names("methods")) == sorted(names("methods"))
     assert "plain" in names("methods") and "-canvas" not in names("figures")

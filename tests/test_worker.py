@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tiny import OPTIONS, in_a_process, train_job
 
+from robustbench_cli import worker
 from robustbench_cli.spec import allow_code, allowed_code
 from robustbench_cli.worker import Orders
 
@@ -71,3 +72,22 @@ def test_orders_are_what_the_parent_has(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir("/")
     orders.follow()
     assert allowed_code() == ("own_lab",) and Path.cwd() == tmp_path and done == ["set up"]
+
+
+def test_a_worker_knows_its_gpus_before_it_loads_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA reads which GPUs there are when it starts, once."""
+    seen: list[str | None] = []
+
+    class Slots:
+        def get(self) -> str:
+            return "3,4"
+
+    def follow(orders: Orders) -> None:
+        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(Orders, "follow", follow)
+    monkeypatch.setattr(worker, "end_with_parent", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *given: None)
+    worker.begin(Slots(), Orders(1))  # type: ignore[arg-type]
+    assert seen == ["3,4"]

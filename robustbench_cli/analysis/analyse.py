@@ -53,6 +53,7 @@ def analyse_model(
     train: Images | None = None,
     other: nn.Module | None = None,
     evaluations: Sequence[Evaluation] = (),
+    folder: Path | None = None,
     seed: int = 0,
     parts: Path | None = None,
     progress: Progress | None = None,
@@ -62,7 +63,7 @@ def analyse_model(
 
     Args:
         model: pixels (N, C, H, W) in [0, 1] -> logits (N, classes), on the device of `test`.
-        train, other, evaluations: what the analysis needs beside test images, if it does.
+        train, other, evaluations, folder: what the analysis needs beside test images, if it does.
         parts: a folder for finished pieces. A repeated call with the same arguments goes on from
             them and ends with the same table. Remove the folder once the result is saved.
         identity: what else the table depends on (digests of the weights and the data).
@@ -80,9 +81,8 @@ def analyse_model(
     network, compared = Network(model), Network(other) if other is not None else None
     with fenced(), frozen(model), frozen(compared or nn.Identity()):
         network.eval()
-        subject = Subject(
-            network, test, seed, Batches(None, test.shape, device), train, compared, evaluations
-        )
+        batches = Batches(None, test.shape, device)
+        subject = Subject(network, test, seed, batches, train, compared, evaluations, folder)
         here = {"device": device.type, "torch": torch.__version__}
         stored = Parts(parts, {"identity": about, **here})
         count = (stored.load(0) or {}).get("threads")

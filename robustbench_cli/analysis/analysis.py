@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -30,7 +31,7 @@ class Subject:
     """All that an analysis may look at.
 
     network: pixels (N, C, H, W) in [0, 1] -> logits (N, classes), in eval mode, frozen, counting
-    what is asked of it. train, other and evaluations only where the analysis asks for them.
+    what is asked of it. train, other, evaluations and folder only where the analysis asks for them.
     """
 
     network: Network
@@ -40,6 +41,7 @@ class Subject:
     train: Images | None = None
     other: Network | None = None
     evaluations: Sequence[Evaluation] = ()
+    folder: Path | None = None
 
     @property
     def model(self) -> Model:
@@ -93,6 +95,10 @@ class Analysis(Plugin):
     @property
     def other(self) -> str | None:
         """The run directory of a network to compare with."""
+        return None
+
+    def folder(self, root: Path) -> Path | None:
+        """Files that it looks at beside the data set; `root` holds all data sets."""
         return None
 
     def reads(self, evaluation: Evaluation) -> bool:

@@ -12,10 +12,12 @@ from robustbench_cli.spec import ROOMS
 from .analyse import analyse
 from .attack import attack
 from .doctor import doctor
+from .grids import GridCommand
 from .report import report
 from .run import run
 from .spread import Command, with_groups
 from .sweep_epsilon import sweep_epsilon
+from .track import track
 from .train import train
 from .transfer import transfer
 
@@ -29,6 +31,7 @@ are worth. Epsilons are in pixels of [0, 1].
   robustmix sweep-epsilon runs/* --eps-range 0:0.5:0.05
   robustmix analyse runs/* -n church-window -o windows.png
   robustmix report runs/* --figure decay-curve -o decay.png
+  robustmix track runs/* --to tensorboard             what other tools are told
   robustmix run examples/quickstart.toml              all of it from one file
   robustmix attack resnet20.th --data cifar10         somebody else's weights
   robustmix --list methods                            what there is
@@ -52,12 +55,14 @@ COMMANDS: dict[Command, str] = {
     transfer: "Do adversarials made on one network fool another?",
     analyse: "Look inside and around: church windows, margins, subspaces...",
     report: "Tables and pictures from run directories.",
+    track: "Tell trackio, wandb, tensorboard or mlflow of finished runs.",
     run: "A whole experiment from one TOML file.",
     doctor: "What is installed, which device, which data are there.",
 }
 for command, line in COMMANDS.items():
-    app.command(command.__name__.replace("_", "-"), short_help=line)(with_groups(command))
-app.command("analyze", hidden=True)(with_groups(analyse))
+    name = command.__name__.replace("_", "-")
+    app.command(name, cls=GridCommand, short_help=line)(with_groups(command))
+app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 
 def _print_version(asked: bool) -> None:

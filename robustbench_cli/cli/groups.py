@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+from .completion import names_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,6 +78,41 @@ class Work:
         from robustbench_cli.grid import Workers
 
         return Workers(self.jobs or 1, self.gpus_per_job, self.ray)
+
+
+@dataclass(frozen=True)
+class Following:
+    """Who is told how it goes."""
+
+    track: Annotated[
+        list[str] | None,
+        Option(
+            "--track",
+            metavar="TRACKER",
+            help="Tell trackio, wandb, tensorboard or mlflow; repeat.",
+            autocompletion=names_of("trackers"),
+        ),
+    ] = None
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Those that are installed; of others a warning says what to type.
+
+        Raises:
+            UsageError: no such tracker, or parameter of one.
+        """
+        if not self.track:
+            return ()
+        from robustbench_cli.spec import build
+        from robustbench_cli.tracking.tracker import Tracker
+
+        from . import show
+
+        chosen = {str(tracker): tracker for tracker in (build(Tracker, s) for s in self.track)}
+        missing = {spec: tracker.missing() for spec, tracker in chosen.items()}
+        for reason in filter(None, missing.values()):
+            show.say(f"warning: --track: {reason}")
+        return tuple(spec for spec, reason in missing.items() if reason is None)
 
 
 @dataclass(frozen=True)

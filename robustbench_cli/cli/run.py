@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument, Exit
+from typer import Argument, Exit, Option
 
 from robustbench_cli.errors import UsageError
 
 from . import show
-from .groups import Output, Places, Voice, Work
+from .groups import Following, Output, Places, Voice, Work
 from .train import run_grid
 
 if TYPE_CHECKING:
-    from robustbench_cli.experiment.plan import ReportConfig
+    from robustbench_cli.experiment.plan import Experiment, ReportConfig
+    from robustbench_cli.grid import Workers
     from robustbench_cli.jobs import Job
-    from robustbench_cli.reporting.statements import Statements
+    from robustbench_cli.reporting.contests import Contest
+    from robustbench_cli.reporting.formats.table import Table
 
 
 def run(
     *,
     file: Annotated[Path, Argument(metavar="FILE.toml", help="The experiment.")],
+    scale: Annotated[
+        str | None,
+        Option(metavar="NAME", help="Smaller or larger, as its [scale.NAME] sections say."),
+    ] = None,
     output: Output,
     places: Places,
     work: Work,
+    following: Following,
     voice: Voice,
 ) -> None:
     """A whole experiment from one file: train a grid, attack it, transfer, analyse, report.
 
-    Published numbers in the file stand beside ours, and claims get a verdict.
+    Published numbers in the file stand beside ours, and claims get a verdict. With [select] the
+    best setting of each method, by images held out of the training, is trained again with fresh
+    seeds, and the other sections are about these champions; what was tried is in the report.
 
     The jobs are those of the other subcommands. What is finished is not done again, so a killed
     experiment goes on where it was, and a longer file does only what is new.
@@ -40,7 +49,9 @@ def run(
     \b
       robustmix run examples/quickstart.toml --dry-run        list the jobs
       robustmix run examples/quickstart.toml -j 2 -o report.html
+      robustmix run examples/selection.toml                   champions, without cheating
       robustmix run big.toml --part $SLURM_ARRAY_TASK_ID/8     one of eight, then once without
+      robustmix run examples/thesis/spirals.toml --scale laptop
     """
     from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
@@ -50,21 +61,65 @@ def run(
     if page:
         output = replace(output, output=None)
     show.form_of(output)
-    experiment = read_experiment(file, places.where, force=work.force)
+    trackers = following.trackers
+    experiment = read_experiment(file, places.where, scale=scale, force=work.force)
     if page and not (experiment.attack or experiment.analyse):
         raise UsageError(f"{file} attacks and analyses nothing, so {page} would be empty")
+    if work.dry_run:
+        show.emit("\n".join(_listed(experiment, work)))
+        return
+    workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
+    failed, untrained = _do(experiment, work, workers, voice, trackers)
+    tried = None
+    if (selecting := experiment.select) and not work.part:  # which knows no other part's results
+        experiment = selecting.after()
+        more, untrained = _do(experiment, work, workers, voice, trackers)
+        failed, tried = failed + more, selecting.contests()
+    usable = [path for path in experiment.run_paths if path not in untrained]
+    typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
+    if page and usable and not work.part:
+        _page(experiment, usable, page, shlex.join([*typed, "-o", str(page)]))
+    if work.part:
+        again = f"{file} --scale {scale}" if scale else file
+        show.say(f"part {work.part} is done; when all are: robustmix run {again}")
+    elif usable and experiment.attack:
+        _report(experiment, usable, output, tried, shlex.join(typed))
+    elif usable and experiment.analyse:
+        _summarise(experiment, usable, output, tried)
+    elif usable and experiment.statements:
+        _judge(experiment, usable, output, tried)
+    elif tried:
+        _tell(experiment.report, tried, output)
+    elif usable:
+        show.emit("\n".join(map(str, usable)), output.output)
+    if failed:
+        raise Exit(3)
+
+
+def _phases(
+    experiment: Experiment, work: Work, trackers: tuple[str, ...] = ()
+) -> dict[str, Sequence[Job]]:
     phases: dict[str, Sequence[Job]] = {
-        "runs": work.share(experiment.train),
+        "runs": work.share([replace(job, track=trackers) for job in experiment.train]),
         "evaluations": work.share(experiment.attack),
         "transfers": work.share(experiment.transfer),
         "analyses": work.share(experiment.analyse),
     }
-    if work.dry_run:
-        show.emit("\n".join(show.list_jobs(jobs) for jobs in phases.values() if jobs))
-        return
-    workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
+    return {noun: jobs for noun, jobs in phases.items() if jobs}
+
+
+def _do(
+    experiment: Experiment,
+    work: Work,
+    workers: Workers,
+    voice: Voice,
+    trackers: tuple[str, ...],
+) -> tuple[int, set[Path]]:
+    """How many jobs failed, and the runs that could not be trained."""
+    from robustbench_cli.tracking.publish import publish_all
+
     failed, untrained = 0, set[Path]()
-    for noun, jobs in phases.items():
+    for noun, jobs in _phases(experiment, work, trackers).items():
         possible = [job for job in jobs if untrained.isdisjoint(job.needs)]
         if work.part and noun != "runs":  # others may not have trained theirs
             possible = _without_waiting(possible, noun)
@@ -72,23 +127,25 @@ def run(
             failed += finished.error is not None
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
-    usable = [path for path in experiment.run_paths if path not in untrained]
-    typed = shlex.join(["robustmix", "run", str(file)])
-    if page and usable and not work.part:
-        command = f"{typed} -o {shlex.quote(str(page))}"
-        _page(experiment.report, experiment.statements, usable, page, command)
-    if work.part:
-        show.say(f"part {work.part} is done; when all are: robustmix run {file}")
-    elif usable and experiment.attack:
-        _report(experiment.report, experiment.statements, usable, output, typed)
-    elif usable and experiment.analyse:
-        _summarise(experiment.report, experiment.statements, usable, output)
-    elif usable and experiment.statements:
-        _judge(experiment.report, experiment.statements, usable, output)
-    elif usable:
-        show.emit("\n".join(map(str, usable)), output.output)
-    if failed:
-        raise Exit(3)
+    trained = [path for path in experiment.run_paths if (path / "model.safetensors").is_file()]
+    publish_all(trained, trackers)
+    return failed, untrained
+
+
+def _listed(experiment: Experiment, work: Work) -> Iterator[str]:
+    """The jobs; of those that the choice of champions decides their number until it is made."""
+    phases = _phases(experiment, work)
+    yield from map(show.list_jobs, phases.values())
+    if not experiment.select:
+        return
+    known: list[Job] = [*experiment.train, *experiment.attack]
+    if all(job.done() for job in known):
+        yield from map(show.list_jobs, _phases(experiment.select.after(), work).values())
+        return
+    first, _ = experiment.select.stand_ins()
+    counts = ", ".join(f"{len(jobs)} {noun}" for noun, jobs in _phases(first, work).items())
+    seeds = " ".join(map(str, experiment.select.seeds))
+    yield f"later  {counts}: of the champions, which follow from the above; seeds {seeds}"
 
 
 def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
@@ -105,81 +162,108 @@ def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
 
 
 def _report(
-    plan: ReportConfig,
-    statements: Statements,
+    experiment: Experiment,
     paths: Sequence[Path],
     output: Output,
+    tried: Sequence[Contest] | None,
     command: str,
 ) -> None:
     from robustbench_cli.reporting.report import table, write_report
     from robustbench_cli.runs.run import load_runs
 
+    plan, statements = experiment.report, experiment.statements
     runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
+    written: Sequence[Path] = ()
     if plan.folder is None:
         made = table(runs, by=plan.by, attack=attack, epsilons=epsilons, statements=statements)
-        show.emit_table(made, output)
-        return
-    made, written = write_report(
-        runs,
-        plan.folder,
-        by=plan.by,
-        attack=attack,
-        epsilons=epsilons,
-        highlight=plan.highlight,
-        figures=plan.figures,
-        statements=statements,
-        command=command,
-    )
-    show.emit_table(made, output)
-    show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+    else:
+        made, written = write_report(
+            runs,
+            plan.folder,
+            by=plan.by,
+            attack=attack,
+            epsilons=epsilons,
+            highlight=plan.highlight,
+            figures=plan.figures,
+            statements=statements,
+            command=command,
+        )
+    _tell(plan, tried, output, made, written)
 
 
-def _page(
-    plan: ReportConfig,
-    statements: Statements,
-    paths: Sequence[Path],
-    page: Path,
-    command: str,
-) -> None:
+def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: str) -> None:
     """Everything in one file, beside what the experiment writes anyway."""
     from robustbench_cli.reporting.report import write_page
-    from robustbench_cli.runs.run import load_runs
 
+    plan = experiment.report
     write_page(
-        load_runs(paths),
+        paths,
         page,
         by=plan.by,
         attack=plan.attack or None,
         epsilons=plan.epsilons or None,
         highlight=plan.highlight,
         figures=plan.figures,
-        statements=statements,
+        statements=experiment.statements,
         command=command,
     )
     show.say(f"wrote {page}")
 
 
 def _summarise(
-    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+    experiment: Experiment,
+    paths: Sequence[Path],
+    output: Output,
+    tried: Sequence[Contest] | None,
 ) -> None:
     """The numbers of the analyses, of an experiment without attacks."""
     from robustbench_cli.reporting.report import summary, write_summary
     from robustbench_cli.runs.run import load_runs
 
-    runs = load_runs(paths)
+    plan, statements = experiment.report, experiment.statements
+    runs, written = load_runs(paths), list[Path]()
     if plan.folder is None:
-        show.emit_table(summary(runs, by=plan.by, statements=statements), output)
-        return
-    made, written = write_summary(runs, plan.folder, by=plan.by, statements=statements)
-    show.emit_table(made, output)
-    show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")
+        made = summary(runs, by=plan.by, statements=statements)
+    else:
+        made, written = write_summary(runs, plan.folder, by=plan.by, statements=statements)
+    _tell(plan, tried, output, made, written)
 
 
 def _judge(
-    plan: ReportConfig, statements: Statements, paths: Sequence[Path], output: Output
+    experiment: Experiment,
+    paths: Sequence[Path],
+    output: Output,
+    tried: Sequence[Contest] | None,
 ) -> None:
     """What others say, of an experiment that only trains: what training costs."""
     from robustbench_cli.reporting.report import judge
     from robustbench_cli.runs.run import load_runs
 
-    show.emit_table(judge(load_runs(paths), statements, by=plan.by), output)
+    plan = experiment.report
+    made = judge(load_runs(paths), experiment.statements, by=plan.by)
+    _tell(plan, tried, output, made)
+
+
+def _tell(
+    plan: ReportConfig,
+    tried: Sequence[Contest] | None,
+    output: Output,
+    made: Table | None = None,
+    written: Sequence[Path] = (),
+) -> None:
+    """The table, with what was tried to find the champions that it is about, if it is."""
+    from robustbench_cli.reporting.formats.table import SUFFIXES
+    from robustbench_cli.reporting.tables.tried import tried_table, with_champions
+
+    if tried:
+        whole = tried_table(tried)
+        made = with_champions(made, tried) if made else whole
+        if plan.folder:
+            files = [plan.folder / f"tried{suffix}" for suffix in SUFFIXES]
+            for path in files:
+                whole.save(path)
+            written = [*written, *files]
+    if made:
+        show.emit_table(made, output)
+    if written:
+        show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from typer import Argument, Option
@@ -37,12 +38,13 @@ def sweep_epsilon(
     from robustbench_cli.reporting.report import table
 
     show.form_of(output)
-    runs = open_targets(target, foreign, places.where)
+    asked = partial(strength.configs, sweep=True)
+    runs = open_targets(target, foreign, places.where, asked)
     defences = guard.defences()
     jobs = [
         AttackJob(run.path, config, places.where, work.force)
         for run in runs
-        for config in strength.configs(run, sweep=True, defences=defences)
+        for config in asked(run.config["data"], defences=defences)
     ]
     jobs = work.share(jobs)
     if work.dry_run:
@@ -51,5 +53,6 @@ def sweep_epsilon(
     finished = run_grid(jobs, work.workers, "evaluations", voice)
     if any(f.path for f in finished):
         attacks = list(dict.fromkeys(job.config.attack for job in jobs))
-        show.emit_table(table(runs, by=by, attack=attacks), output)
+        seen = [run.on(strength.split) for run in runs]
+        show.emit_table(table(seen, by=by, attack=attacks), output)
     leave(finished)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -45,7 +45,8 @@ class Foreign:
         Option(
             metavar="NAME|MEAN:STD",
             help="For a checkpoint file: none, data, symmetric, imagenet, cifar, cifar-batchwise, "
-            "or numbers, as 0.1307:0.3081, one for each channel with commas.",
+            "or numbers, as 0.1307:0.3081, one for each channel with commas. Without it, found "
+            "out where that is certain; guess: the likeliest in any case.",
         ),
     ] = None
     weights_key: Annotated[
@@ -76,7 +77,11 @@ class Strength:
         list[str] | None,
         Option(metavar="START:STOP:STEP", help="Both ends included, exact."),
     ] = None
-    samples: Annotated[int | None, Option(min=1, help="The first N test images. [all]")] = None
+    samples: Annotated[int | None, Option(min=1, help="The first N images. [all]")] = None
+    split: Annotated[
+        Literal["test", "validation"],
+        Option(help="Which images; validation: held out of the run's training, to choose by."),
+    ] = "test"
     schedule: Annotated[
         Literal["auto", "ascending", "independent", "bisect"],
         Option(
@@ -116,18 +121,19 @@ class Strength:
         return list(dict.fromkeys(self.attack or ["linf-pgd"]))
 
     def configs(
-        self, run: Run, *, sweep: bool, defences: Sequence[str | None] = (None,)
+        self, data: str, *, sweep: bool = False, defences: Sequence[str | None] = (None,)
     ) -> list[AttackConfig]:
-        """One per defence and attack."""
+        """One per defence and attack, for networks of this data set."""
         from robustbench_cli.jobs.attack_config import make_attack_config
 
         return [
             make_attack_config(
                 text,
-                run.config["data"],
+                data,
                 grid(self.eps or (), self.eps_range or ()),
                 sweep=sweep,
                 samples=self.samples,
+                split=self.split,
                 seed=self.attack_seed,
                 schedule=self.schedule,
                 view=self.view,
@@ -169,17 +175,32 @@ class Guard:
         return list(self.defence)
 
 
-def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[Run]:
-    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs."""
+def open_targets(
+    names: Sequence[str],
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
+) -> list[Run]:
+    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs.
+
+    `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
+    normalisation is judged.
+    """
     from robustbench_cli.runs.run import load_runs
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
     found: dict[Path, Run] = {}
+    files = {name for name in names if Path(name).is_file()}
+    for option in ("model", "normalise", "weights_key"):
+        if getattr(foreign, option) and not files:
+            raise UsageError(
+                f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
+                "run carries its own"
+            )
     for name in names:
-        for run in (
-            [_adopted(Path(name), foreign, where)] if Path(name).is_file() else load_runs(name)
-        ):
+        runs = [_adopted(Path(name), foreign, where, attacks)] if name in files else load_runs(name)
+        for run in runs:
             if not run.finished:
                 raise UsageError(
                     f"{run.path} is not trained to its end; "
@@ -189,24 +210,16 @@ def open_targets(names: Sequence[str], foreign: Foreign, where: Where) -> list[R
     return list(found.values())
 
 
-def _adopted(path: Path, foreign: Foreign, where: Where) -> Run:
-    from robustbench_cli.adopt import adopt
+def _adopted(
+    path: Path,
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]],
+) -> Run:
+    from robustbench_cli.adopt import open_run
     from robustbench_cli.data.dataset import Dataset
-    from robustbench_cli.jobs import load_data
-    from robustbench_cli.runs.run import Run
     from robustbench_cli.spec import build
 
-    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
-        return Run.open(path.parent)
-    if not foreign.data:
-        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
-    build(Dataset, foreign.data)  # the user typed it, so it may name their own class
-    data = load_data(foreign.data, where)
-    return adopt(
-        path,
-        where.runs,
-        data,
-        model=foreign.model,
-        normalise=foreign.normalise,
-        weights_key=foreign.weights_key,
-    )
+    if foreign.data:
+        build(Dataset, foreign.data)  # the user typed it, so it may name their own class
+    return open_run(path, where, **asdict(foreign), attacks=attacks)

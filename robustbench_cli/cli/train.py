@@ -9,7 +9,7 @@ from typer import Exit, Option
 
 from . import show
 from .completion import names_of
-from .groups import Places, Voice, Work
+from .groups import Following, Places, Voice, Work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def train(
             "--method",
             "-m",
             metavar="SPEC[+SPEC...]",
-            help="Repeat for a grid. [plain]",
+            help="Repeat, or braces, for a grid. [plain]",
             autocompletion=names_of("methods"),
         ),
     ] = None,
@@ -85,6 +85,7 @@ def train(
     ] = None,
     places: Places,
     work: Work,
+    following: Following,
     voice: Voice,
 ) -> None:
     """Train networks: every combination of data, model, method and seed is a run.
@@ -96,12 +97,16 @@ def train(
       robustmix train                                     plain lenet5 on digits, seconds
       robustmix train -m mixup:alpha=0.4+pgd-at:eps=8/255 --data cifar10 --model resnet18
       robustmix train -m plain -m pgd-at -m info-mixup --seeds 3 -j 2
+      robustmix train -m 'vib:beta={1e-4,1e-3}'           a grid: write it in quotes
       robustmix train -m pgd-at --stop-on linf-pgd:steps=10    (Rice et al., 2020)
+      robustmix train -m pgd-at --track tensorboard       (live; also trackio, wandb, mlflow)
       RUN=$(robustmix train -q --epochs 3) && robustmix attack $RUN
     """
     from robustbench_cli.jobs import TrainJob
+    from robustbench_cli.tracking.publish import publish_all
     from robustbench_cli.training.config import TrainConfig
 
+    trackers = following.trackers
     chosen = [*(seed or []), *range(seeds or 0)] or [0]
     jobs = [
         TrainJob(
@@ -130,6 +135,7 @@ def train(
             ).resolve(),
             places.where,
             work.force,
+            trackers,
         )
         for d, n, m, s in product(
             data or ["digits"], model or ["lenet5"], method or ["plain"], dict.fromkeys(chosen)
@@ -140,8 +146,9 @@ def train(
         show.emit(show.list_jobs(jobs))
         return
     finished = run_grid(jobs, work.workers, "runs", voice)
-    if paths := [str(f.path) for f in finished if f.path]:
-        show.emit("\n".join(paths))
+    if paths := [f.path for f in finished if f.path]:
+        publish_all(paths, trackers)
+        show.emit("\n".join(map(str, paths)))
     leave(finished)
 
 

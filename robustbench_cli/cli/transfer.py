@@ -44,15 +44,15 @@ def transfer(
     from robustbench_cli.reporting.report import transfer_table
 
     show.form_of(output)
-    sources = open_targets(source, foreign, places.where)
-    targets = open_targets(target, foreign, places.where)
+    sources = open_targets(source, foreign, places.where, strength.configs)
+    targets = open_targets(target, foreign, places.where, strength.configs)
     for run in (*sources, *targets):
         if run.config["data"] != sources[0].config["data"]:
             raise UsageError(
                 f"{run.name} is for {run.config['data']} and {sources[0].name} for "
                 f"{sources[0].config['data']}; transfer needs networks for the same data"
             )
-    configs = strength.configs(sources[0], sweep=False)
+    configs = strength.configs(sources[0].config["data"])
     jobs = [
         TransferJob(run.path, tuple(t.path for t in targets), config, places.where, work.force)
         for run in sources

@@ -17,11 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.device import is_out_of_memory
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import Plugin
 
 from . import usual
 
+_WITH_TRAINING = (
+    "part=test gives none; a file with x_train and y_train does, and in Python "
+    "data=((x, y), (x_test, y_test))"
+)
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
 
@@ -30,10 +35,12 @@ class Images:
     """A labelled set on one device.
 
     pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
+    classes: what they are called; empty where nobody said.
     """
 
     pixels: Tensor
     labels: Tensor
+    classes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -53,7 +60,20 @@ class Images:
         return channels, height, width
 
     def to(self, device: torch.device) -> Self:
-        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        """
+        Raises:
+            RunError: too large for the device's memory.
+        """
+        try:
+            return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        except RuntimeError as e:
+            if not is_out_of_memory(e):
+                raise
+        size = self.pixels.numel() * self.pixels.element_size() / 2**30
+        raise RunError(
+            f"{len(self)} images of {size:.1f} GiB do not fit into the memory of {device}; take "
+            "fewer (train: --train-fraction 0.5, attack: --samples 1000), or --device cpu"
+        )
 
     def digest(self) -> str:
         """16 hexadecimal digits that change whenever a pixel or a label does."""
@@ -159,6 +179,8 @@ def open_data(
     two depend on `seed`; validation and test labels are never touched.
     """
     train, test, classes = dataset.load(root)
+    if not len(train):
+        raise RunError(f"{dataset} has no training images, and this needs some; {_WITH_TRAINING}")
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}
     for name, share in {"validation": validation, **shares}.items():
         if not 0 <= share <= 1 or (name == "train-fraction" and share == 0):
@@ -248,7 +270,7 @@ def random_crop(pixels: Tensor, padding: int) -> Tensor:
     """Pad with zeros and cut each image at a place of its own; (N, C, H, W) stays that shape."""
     n, _, height, width = pixels.shape
     padded = F.pad(pixels, (padding,) * 4)
-    rows, columns = (torch.randint(2 * padding + 1, (n, 1)).to(pixels.device) for _ in range(2))
+    rows, columns = (_drawn(torch.randint(2 * padding + 1, (n, 1)), pixels) for _ in range(2))
     rows = rows + torch.arange(height, device=pixels.device)
     columns = columns + torch.arange(width, device=pixels.device)
     sample = torch.arange(n, device=pixels.device)[:, None, None]
@@ -258,5 +280,10 @@ def random_crop(pixels: Tensor, padding: int) -> Tensor:
 
 def random_flip(pixels: Tensor) -> Tensor:
     """Mirror each image left to right with probability one half."""
-    mirrored = torch.rand(len(pixels), 1, 1, 1).to(pixels.device) < 0.5
+    mirrored = _drawn(torch.rand(len(pixels), 1, 1, 1), pixels) < 0.5
     return torch.where(mirrored, pixels.flip(3), pixels)
+
+
+def _drawn(numbers: Tensor, pixels: Tensor) -> Tensor:
+    """Random numbers of the host, where `pixels` are; nobody waits for their journey."""
+    return numbers.to(pixels.device, non_blocking=True)

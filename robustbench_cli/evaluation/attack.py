@@ -45,6 +45,14 @@ class Samples:
         targets = None if self.targets is None else self.targets[index]
         return Samples(self.x[index], self.labels[index], targets, self.others)
 
+    def joined(self, other: Samples) -> Samples:
+        """These and then those; both with targets, or neither."""
+        targets = self.targets
+        if targets is not None and other.targets is not None:
+            targets = torch.cat([targets, other.targets])
+        x, labels = torch.cat([self.x, other.x]), torch.cat([self.labels, other.labels])
+        return Samples(x, labels, targets, self.others)
+
     def reached(self, prediction: Tensor) -> Tensor:
         """Whether each class is what the attack wants: the target, or any but the label."""
         return prediction != self.labels if self.targets is None else prediction == self.targets
@@ -104,6 +112,11 @@ class Attack(Plugin):
         """One result per epsilon, each made when it is asked for."""
         for eps in epsilons:
             yield self.craft(model, samples, eps)
+
+    @property
+    def aims(self) -> bool:
+        """Whether only one given class per sample counts as success."""
+        return False
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -8,8 +8,9 @@ answer of the smoothed network. Otherwise it abstains, and that is an error at e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import floor, inf, log
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -17,16 +18,17 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import torch
 from foolbox.models.base import Model
-from scipy.special import betaincinv, ndtri
+from scipy.special import betaincinv, log_ndtr, ndtri
 from torch import Tensor, nn
 
 from robustbench_cli import device as devices
+from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part
 from robustbench_cli.runs.provenance import provenance
-from robustbench_cli.spec import param
+from robustbench_cli.spec import param, shorten
 
 from .attack import Attack, Crafted, Samples
 from .isolation import fenced, frozen
@@ -39,6 +41,8 @@ from .verification.ball import Norm
 
 ABSTAIN = -1
 """The prediction where there is none, or none that holds at a radius."""
+MOST_COPIES = 1_000_000
+"""More noisy copies than this are suggested to nobody."""
 
 
 @dataclass(kw_only=True)
@@ -58,6 +62,36 @@ class Certifier(Attack):
     n: int = param(10_000, "noisy copies that estimate", low=1)
     n0: int = param(100, "noisy copies that choose the class", low=1)
     alpha: float = param(0.001, "probability that a certificate is wrong", low=1e-9, high=0.5)
+    beyond: bool = param(False, "whether to ask for radii that nothing can be certified for")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Without `beyond`, on which no certificate depends."""
+        return {name: value for name, value in super().settings.items() if name != "beyond"}
+
+    @property
+    def reach(self) -> float:
+        """The largest radius, of an image whose noisy copies all get one answer; 0 for none."""
+        return certified_radius(self.n, self.n, self.sigma, self.alpha)
+
+    def refuse_beyond(self, radii: Sequence[Eps]) -> None:
+        """
+        Raises:
+            UsageError: a radius that no network reaches, unless `beyond`; with what would do.
+        """
+        reach = self.reach
+        wrong = [eps for eps in radii if float(eps) > reach or not reach]
+        if self.beyond or not wrong:
+            return
+        given = f"n={self.n}, alpha={shorten(self.alpha)} and sigma={shorten(self.sigma)}"
+        most = f"certify radii up to {reach:.4g} at most" if reach else "certify no radius at all"
+        ways = ["smaller epsilons"] if reach else []
+        enough = copies_for(float(wrong[-1]), self.sigma, self.alpha)
+        ways += [f"n={enough}" if enough <= MOST_COPIES else "a larger sigma"]
+        asked = replace(self, beyond=True)
+        raise UsageError(
+            f"{self}: {given} {most}; type {' or '.join(ways)}, or {asked} to ask all the same"
+        )
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         raise UsageError(f"{self.name} makes no images: robustmix attack RUN -a {self}")
@@ -142,6 +176,12 @@ def lower_bound(successes: int, n: int, alpha: float) -> float:
     return float(betaincinv(successes, n - successes + 1, alpha)) if successes else 0.0
 
 
+def copies_for(radius: float, sigma: float, alpha: float) -> float:
+    """The least n for which some image can be certified at a radius; infinity if floats end."""
+    share = float(log_ndtr(radius / sigma))  # log Φ: n answers alike vouch for alpha^(1/n)
+    return floor(log(alpha) / share) + 1 if share else inf
+
+
 def certified_radius(successes: int, n: int, sigma: float, alpha: float) -> float:
     """σ·Φ⁻¹(p) for the lower bound p of the probability; 0 unless p > ½."""
     p = lower_bound(successes, n, alpha)
@@ -151,6 +191,7 @@ def certified_radius(successes: int, n: int, sigma: float, alpha: float) -> floa
 def _evaluation(
     plan: Plan, about: Mapping[str, Any], documents: list[Part], found: list[Certificate]
 ) -> Evaluation:
+    assert isinstance(plan.attack, Certifier)
     labels, n = plan.images.labels.cpu().numpy(), len(found)
     predictions = np.array([each.prediction for each in found], np.int64)
     radii = np.array([each.radius for each in found])
@@ -186,7 +227,8 @@ def _evaluation(
         "failed": [],
         "notes": [
             f"certified accuracy of the smoothed network, and no accuracy under an attack; "
-            f"abstained on {abstained} of {n} images, which count as errors",
+            f"abstained on {abstained} of {n} images, which count as errors; no radius above "
+            f"{plan.attack.reach:.4g} can be certified with these n, alpha and sigma",
             *notes,
         ],
         "device": devices.describe(plan.images.pixels.device),

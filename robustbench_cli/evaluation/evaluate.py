@@ -16,14 +16,13 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import Part, Parts
 
-from .algorithms.targets import at_target
 from .attack import Attack
 from .certify import Certifier, certify
 from .isolation import fenced, frozen
 from .network import Network, answers_differ
 from .plan import Plan, Victim
 from .recording.outcomes import Outcomes
-from .recording.record import identify, make_record, make_rows, measured, open_parts
+from .recording.record import at_target, identify, make_record, make_rows, measured, open_parts
 from .scheduling.auditing import audit_entry, audit_notes, contradicted, draw_audit
 from .scheduling.chunk import run_chunk
 from .scheduling.schedules import ScheduleName
@@ -96,7 +95,10 @@ def evaluate_model(
     with fenced(), frozen(model):
         network = Network(model).eval()
         victim = plan.look(network)
-        stored = open_parts(parts, about, victim.clean)
+        plan.batches.fit(model, images[:64].x)
+        size = plan.batches.chunk
+        key = {**about, "chunk": size} if size else about
+        stored = open_parts(parts, key, victim.clean)
         few = images[: plan.batches.size].x
         count = num_threads or (stored.load(0) or {}).get("threads")
         network.random = answers_differ(network, few[:16])
@@ -111,7 +113,7 @@ def evaluate_model(
                     return {**found, "threads": count, "copy": not chunk.exact}
 
                 with quick_pools(model):  # not earlier: copies are traced from what is there
-                    return stored.each(len(images), work, progress)
+                    return stored.each(len(images), work, progress, size=size)
 
             if real == "auto":
                 real = "ascending" if network.random else "bisect"
@@ -124,15 +126,14 @@ def evaluate_model(
                 and (doubts := contradicted(audits))
             ):
                 real = "ascending"
-                stored = open_parts(parts and parts / real, about, victim.clean)
+                stored = open_parts(parts and parts / real, key, victim.clean)
                 documents = attacked(stored, real)
                 rows, audits = _told(plan, victim, documents)
                 spent = [*spent, *documents]
     record = {**make_record(plan, about, documents, spent), **audits, "schedule": real}
     record["threads"], record["crafted_on_copy"] = documents[0]["threads"], documents[0]["copy"]
     record["notes"] = [*record["notes"], *audit_notes(record), *filter(None, [doubts])]
-    if victim.goals is not None:
-        record["at_target"] = at_target(rows)
+    record |= at_target(rows, plan.epsilons)
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robustbench_cli.device import reproducible
+
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[list[str]]:
@@ -53,21 +55,15 @@ def _same(a: Tensor, b: Tensor) -> bool:
 def fenced() -> Iterator[None]:
     """Random numbers may be seeded and drawn inside; outside, nothing of it is seen.
 
-    Inside, cuDNN sticks to kernels that give the same result each time, and float32 is float32,
-    not TF32.
+    Inside, `reproducible`.
     """
-    state, legacy, cudnn = random.getstate(), np.random.get_state(), torch.backends.cudnn
-    chosen = cudnn.deterministic, cudnn.benchmark
-    short = cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    state, legacy = random.getstate(), np.random.get_state()
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     devices = range(torch.cuda.device_count()) if started else ()
-    with torch.random.fork_rng(devices, device_type="cuda"):
+    kind = torch.device("cuda" if started else "cpu")
+    with torch.random.fork_rng(devices, device_type="cuda"), reproducible(kind):
         try:
-            cudnn.deterministic, cudnn.benchmark = True, False
-            cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
             yield
         finally:
             random.setstate(state)
             np.random.set_state(legacy)
-            cudnn.deterministic, cudnn.benchmark = chosen
-            cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = short

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
+from robustbench_cli.device import is_out_of_memory
 from robustbench_cli.errors import RunError
 
 from .throughput.batches import Batches
@@ -105,9 +106,9 @@ def predict_clean(network: Network, images: Images, batches: Batches) -> Clean:
 def _first_logits(network: Network, x: Tensor) -> Any:
     try:
         return logits(network, x)
-    except torch.OutOfMemoryError:
-        raise
     except (RuntimeError, ValueError, TypeError) as e:
+        if is_out_of_memory(e):
+            raise
         reason = str(e).strip().partition("\n")[0]
         shape = "x".join(map(str, x.shape[1:]))
         raise RunError(f"the network cannot take {shape} images: {reason}") from e

@@ -61,7 +61,7 @@ class Plan:
         """What `network` says of the images before anything is done to them."""
         seed_everything(self.seed, 1)  # for networks that draw random numbers
         clean = predict_clean(network, self.images, self.batches)
-        goals = choose_targets(self.attack, self.images.labels, clean, self.seed)
+        goals = choose_targets(self.attack, self.images, clean, self.seed)
         return Victim(network, clean, goals)
 
     def chunk(self, victim: Victim, here: slice, tell: Callable[[float, str], None]) -> Chunk:

@@ -35,7 +35,7 @@ from .attack import Attack
 from .isolation import fenced, frozen
 from .network import Network
 from .plan import Plan, Victim
-from .recording.record import identify, make_record, make_rows, measured, open_parts
+from .recording.record import at_target, identify, make_record, make_rows, measured, open_parts
 from .scheduling.transferring import TransferTarget, transfer_chunk
 from .throughput.fast_path import crafting_source
 from .throughput.pooling import quick_pools
@@ -181,6 +181,7 @@ def _evaluation(
         "white_box": same or pair["source"] == pair["target"],
     }
     rows = make_rows(plan.epsilons, fixed, varying)
+    record |= at_target(rows, plan.epsilons)
     return Evaluation(str(plan.attack), plan.attack.norm, plan.epsilons, rows, record)
 
 

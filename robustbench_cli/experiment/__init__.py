@@ -2,13 +2,23 @@
 
 [train]                                   # every key may be a list: the grid is their product
 data = "digits"
-method = ["plain", "pgd-at", "mixup:alpha=0.4+pgd-at"]
+method = ["plain", "pgd-at", "mixup:alpha={0.2,0.4}+pgd-at"]
 seeds = 3
+
+[select]                                  # left out, as a rule: then all of the grid goes on
+measure = "area"                          # the best of each method, on held-out images, goes on
+eps-range = "0:0.5:0.05"
 
 [[attack]]                                # any number of these
 attack = ["linf-fgsm", "linf-pgd:steps=40"]
 eps-range = "0:0.5:0.05"
 samples = 200
+
+[[attack]]                                # somebody else's weights, instead of what is trained
+checkpoint = "resnet20.th"                # a list is attacked file by file
+data = "cifar10"
+normalise = "imagenet"                    # or "0.1307:0.3081", "guess"; also model, weights-key
+eps = "8/255"
 
 [[transfer]]                              # source and target are methods; all by default
 source = "plain"
@@ -35,4 +45,7 @@ text = "Training against an attack withstands it best."
 [report]
 folder = "results"
 figures = ["scatter", "history"]          # beside those that every report has
+
+[scale.laptop.train]                      # with --scale laptop; scale.py says how sections change
+epochs = 2
 """

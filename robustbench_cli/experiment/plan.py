@@ -9,6 +9,8 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.jobs import AnalyseJob, AttackJob, TrainJob, TransferJob
 from robustbench_cli.reporting.statements import Statements
 
+from .selecting import Selecting
+
 
 @dataclass(frozen=True)
 class ReportConfig:
@@ -24,7 +26,10 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class Experiment:
-    """The jobs of a file, in the order in which they must be done, phase by phase."""
+    """The jobs of a file, in the order in which they must be done, phase by phase.
+
+    Where it selects, these are the jobs that the choice depends on; `select` knows what comes then.
+    """
 
     train: tuple[TrainJob, ...]
     attack: tuple[AttackJob, ...] = ()
@@ -32,7 +37,10 @@ class Experiment:
     report: ReportConfig = field(default_factory=ReportConfig)
     analyse: tuple[AnalyseJob, ...] = ()
     statements: Statements = field(default_factory=Statements)
+    select: Selecting | None = None
 
     @property
     def run_paths(self) -> list[Path]:
-        return [job.path for job in self.train]
+        """What is reported on: what is trained, and other networks that are attacked."""
+        paths = [*(job.path for job in self.train), *(job.target for job in self.attack)]
+        return list(dict.fromkeys(paths))

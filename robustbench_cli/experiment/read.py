@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.jobs import TrainJob, Where
 
 from . import values
 from .plan import Experiment
-from .sections import analyse, attack, report, statements, train
+from .scale import scaled
+from .sections import analyse, attack, report, select, statements, train
 
-_SECTIONS = {"train", "attack", "transfer", "analyse", "analyze", "report", "published", "claim"}
+_SECTIONS = {
+    *("train", "select", "attack", "transfer", "analyse", "analyze", "report"),
+    *("published", "claim"),
+}
+_UNTRAINED = _SECTIONS - {"train", "select", "transfer", "analyse", "analyze"}
+"""What a file may do with checkpoint files alone."""
 
 
-def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experiment:
-    """
+def read_experiment(
+    path: Path, where: Where, *, scale: str | None = None, force: bool = False
+) -> Experiment:
+    """The experiment as it is written, or at one of its scales.
+
     Raises:
         UsageError: no such file, no TOML, an unknown key, or a spec that makes no sense; the
-            message names the section.
+            message names the section, and the scale that was asked for.
+        RunError: somebody else's weights that cannot be used.
     """
     try:
         document = tomllib.loads(path.read_text("utf-8"))
@@ -29,18 +41,36 @@ def read_experiment(path: Path, where: Where, *, force: bool = False) -> Experim
     except (ValueError, RecursionError) as e:  # no TOML, no UTF-8, or a number of 5000 digits
         raise UsageError(f"{path} is no TOML: {e}") from e
     try:
-        values.known(document, _SECTIONS, "the file")
-        return _experiment(document, where, force)
+        values.known(document, _SECTIONS | {"scale"}, "the file")
+        document = scaled(document, scale)
     except UsageError as e:
         raise UsageError(f"{path}: {e}") from e
+    try:
+        values.known(document, _SECTIONS, "the file")
+        return _experiment(document, where, force)
+    except RobustmixError as e:
+        at = f" at [scale.{scale}]" if scale else ""
+        raise type(e)(f"{path}{at}: {e}") from e
 
 
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
-    configs = train.read(values.table(document, "train"))
+    attacks = values.tables(document, "attack")
+    alone = all("checkpoint" in section for section in attacks) and document.keys() <= _UNTRAINED
+    configs = [] if attacks and alone else train.read(values.table(document, "train"))
     jobs = tuple(TrainJob(config, where, force) for config in configs)
+    rest = partial(_on, document, where, force)
+    if "select" in document:
+        return select.read(values.table(document, "select"), jobs, rest)
+    return rest(jobs)
+
+
+def _on(
+    document: dict[str, Any], where: Where, force: bool, jobs: Sequence[TrainJob]
+) -> Experiment:
+    """The sections behind [train], on the networks that these jobs train."""
     plan = report.read(values.table(document, "report"))
     return Experiment(
-        jobs,
+        tuple(jobs),
         tuple(attack.attacks(values.tables(document, "attack"), jobs, where, force)),
         tuple(attack.transfers(values.tables(document, "transfer"), jobs, where, force)),
         plan,

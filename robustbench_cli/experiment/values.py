@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.spec import expand_all
 
 
 def known(section: Mapping[str, Any], expected: set[str], where: str) -> None:
@@ -42,6 +43,11 @@ def texts(given: Any) -> list[str]:
         if not isinstance(text, (str, int, float)) or isinstance(text, bool):
             raise UsageError(f"{text!r}: expected text, or a list of texts")
     return [str(text) for text in texts]
+
+
+def specs(given: Any) -> list[str]:
+    """Texts whose braces stand for several: ``vib:beta={1e-4,1e-3}``."""
+    return expand_all(texts(given))
 
 
 def typed(value: Any, hint: Any, where: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from robustbench_cli.analysis.analyse import analyse_model, identify
 from robustbench_cli.analysis.analysis import Analysis
+from robustbench_cli.data.corruptions.published import fingerprint
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
 from robustbench_cli.progress import Progress
@@ -103,6 +104,7 @@ class AnalyseJob:
             train=training_images(run, self.where) if analysis.trains else None,
             other=other,
             evaluations=self._read(run, analysis),
+            folder=analysis.folder(self.where.data.expanduser()),
             seed=self.question.seed,
             parts=parts,
             progress=progress,
@@ -124,6 +126,8 @@ class AnalyseJob:
             more["defence"] = self.question.defence
         if analysis.trains:
             more["data"].append(training_images(run, self.where).digest())
+        if folder := analysis.folder(self.where.data.expanduser()):
+            more["files"] = fingerprint(folder)
         if read := self._read(run, analysis):
             more["read"] = [evaluation.record["rows_digest"] for evaluation in read]
         return identify(analysis, self.question.seed, more)

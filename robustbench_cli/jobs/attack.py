@@ -22,7 +22,7 @@ from robustbench_cli.files import read_json, write_json
 from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.evaluation import Evaluation, file_name
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.run import FOLDERS, Run
 from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
@@ -30,7 +30,7 @@ from .attack_config import AttackConfig
 from .inputs import is_recorded, open_images, open_predictor, same_data, training_images
 from .job import Where
 
-_OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit")
+_OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit", "split")
 """Of an identity, what the evaluation itself cannot know."""
 
 
@@ -50,7 +50,8 @@ class AttackJob:
     @property
     def label(self) -> str:
         behind = f" behind {self.config.defence}" if self.config.defence else ""
-        return f"{self.config.attack} on {self.target.name}{behind}"
+        held = ", validation images" if self.config.split == "validation" else ""
+        return f"{self.config.attack} on {self.target.name}{behind}{held}"
 
     @property
     def needs(self) -> tuple[Path, ...]:
@@ -61,7 +62,11 @@ class AttackJob:
     @property
     def path(self) -> Path:
         """The record of the evaluation."""
-        return self.target / "attacks" / f"{file_name(self._identity())}.json"
+        return self._folder / f"{file_name(self._identity())}.json"
+
+    @property
+    def _folder(self) -> Path:
+        return self.target / FOLDERS[self.config.split]
 
     def done(self) -> bool:
         if self.force or not all((path / "model.safetensors").is_file() for path in self.needs):
@@ -79,7 +84,7 @@ class AttackJob:
 
     def _attack(self, identity: dict[str, Any], progress: Progress | None) -> Path:
         run = Run.open(self.target)
-        parts = self.target / "attacks" / f".{file_name(identity)}"
+        parts = self._folder / f".{file_name(identity)}"
         if self.force:
             shutil.rmtree(parts, ignore_errors=True)
         model, images = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -18,6 +19,7 @@ from robustbench_cli.evaluation.recording.record import identify
 from robustbench_cli.evaluation.scheduling.schedules import ScheduleName
 from robustbench_cli.evaluation.signal import Effort
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, Precision
+from robustbench_cli.runs.run import Split
 from robustbench_cli.spec import build, shorten
 from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, build_defences
@@ -30,7 +32,8 @@ class AttackConfig:
 
     attack: str
     epsilons: tuple[Eps, ...]
-    samples: int | None = None  # the first so many test images; None: all
+    samples: int | None = None  # the first so many images; None: all
+    split: Split = "test"  # of the images: nobody's, or held out of the run's training
     seed: int = 0
     schedule: ScheduleName = "auto"
     view: View = "deployed"
@@ -47,17 +50,14 @@ class AttackConfig:
     def crafting(self) -> Crafting:
         return Crafting(compile=self.compile, precision=self.precision)
 
-    def images(self, data: str, root: Path, device: str) -> Images:
-        """The test images of a data set that are attacked."""
-        images = test_part(data, root, device).images
-        return images[: self.samples] if self.samples else images
-
     def identity(self, images: Images, **more: Any) -> dict[str, Any]:
         """What the rows of this attack on these images depend on, and `more`."""
         if self.defence:
             more["defence"] = self.defence
         if self.eight_bit:
             more["eight_bit"] = True
+        if self.split != "test":
+            more["split"] = self.split
         return identify(
             build(Attack, self.attack),
             self.epsilons,
@@ -79,12 +79,13 @@ def make_attack_config(
         UsageError: no such attack or defence, or epsilons that cannot be meant.
     """
     dataset, made = build(Dataset, data, trusted=False), build(Attack, attack)
-    grid = tuple(sorted(set(epsilons))) or _usual(dataset, made.norm, sweep)
+    grid = tuple(sorted(set(epsilons))) or _usual(dataset, made, sweep)
     if made.norm == "linf":  # in L2 a sweep may go as far as the images' own diagonal
         for eps in grid:
             refuse_unscaled(f"{made} (linf): epsilon ", float(eps), made.norm, str(eps))
     written = build_defences(options.pop("defence", None), trusted=False)
     if isinstance(made, Certifier):
+        made.refuse_beyond(grid)
         _refuse_other(made, written)
         written, options = [], {**options, "view": "bare", "checks": "off", "eight_bit": False}
     config = AttackConfig(str(made), grid, **options, defence="+".join(map(str, written)) or None)
@@ -110,7 +111,7 @@ def _check(config: AttackConfig) -> None:
     if config.defence and config.view == "bare":
         raise UsageError(f"the bare view leaves {config.defence} out; type --view deployed")
     words: dict[str, Any] = {"schedule": ScheduleName, "view": View, "checks": Effort}
-    words["precision"] = Precision
+    words |= {"precision": Precision, "split": Split}
     for name, kind in words.items():
         if getattr(config, name) not in get_args(kind):
             raise UsageError(
@@ -118,10 +119,17 @@ def _check(config: AttackConfig) -> None:
             )
 
 
-def _usual(dataset: Dataset, norm: str, sweep: bool) -> tuple[Eps, ...]:
-    if sweep:
-        return eps_range(dataset.usual_eps(norm, "ranges"))
-    return (Eps.parse(dataset.usual_eps(norm)),)
+def _usual(dataset: Dataset, attack: Attack, sweep: bool) -> tuple[Eps, ...]:
+    """Of a certificate, those that it can reach, if it reaches any above 0."""
+    usual = Eps.parse(dataset.usual_eps(attack.norm))
+    most = attack.reach if isinstance(attack, Certifier) and not attack.beyond else inf
+    if not sweep and float(usual) <= most:
+        return (usual,)
+    every = eps_range(dataset.usual_eps(attack.norm, "ranges"))
+    reached = tuple(eps for eps in every if float(eps) <= most)
+    if not any(eps.value for eps in reached):
+        return (usual,)
+    return reached if sweep else reached[-1:]
 
 
 class TestPart(NamedTuple):
@@ -140,4 +148,5 @@ def test_part(data: str, root: Path, device: str) -> TestPart:
 @lru_cache(maxsize=2)
 def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
     _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
-    return TestPart(images.to(devices.choose(device)), classes, images.digest())
+    named = replace(images.to(devices.choose(device)), classes=classes)
+    return TestPart(named, classes, images.digest())

@@ -107,8 +107,8 @@ def make_corpus(
                 save_file(kept, beside)
             write_json(record, {"identity": identity, "tried": len(train), "kept": len(index)})
     try:
-        stored = load_file(path, device=str(train.pixels.device))
-        return Corpus(stored["x"], stored["label"])
+        stored, device = load_file(path), train.pixels.device
+        return Corpus(stored["x"].to(device), stored["label"].to(device))
     except (OSError, KeyError, SafetensorError) as e:
         raise RunError(f"{path} is damaged; remove it and train again") from e
 

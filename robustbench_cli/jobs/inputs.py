@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,13 +11,18 @@ from torch import nn
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Images
+from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.targets import Targeted
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.files import read_json
 from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import build
+from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, load_predictor
 
 from .attack_config import AttackConfig, test_part
-from .job import Where, load_data
+from .job import Where, data_facts, held_out, load_data
 
 _REMEDY = "bring those back, or make the run anew in another --runs-dir"
 
@@ -38,13 +44,21 @@ def open_predictor(run: Run, config: Viewed, where: Where) -> nn.Module:
 
 
 def open_images(config: AttackConfig, run: Run, where: Where) -> Images:
-    """The test images that a config looks at.
+    """The images that a config looks at.
 
     Raises:
         RunError: the data set is not there, or is another one than the run's.
+        UsageError: the attack aims at a class that the data set does not have, an epsilon is
+            longer than an image, or the run held no images out.
     """
-    same_data(run, where)
-    return config.images(run.config["data"], where.data, where.device)
+    images = test_images(run, where) if config.split == "test" else _held_out(run, where)
+    attack, diagonal = build(Attack, config.attack), prod(images.shape) ** 0.5
+    for eps in config.epsilons if attack.norm == "l2" else ():  # its range is that of the images
+        what = f"{attack} ({attack.norm}): epsilon "
+        refuse_unscaled(what, float(eps), attack.norm, str(eps), longest=diagonal * (1 + 1e-6))
+    if isinstance(attack, Targeted) and attack.fixed:  # sooner than the network would say so
+        attack.number(images.classes, len(images.classes))
+    return images[: config.samples] if config.samples else images
 
 
 def test_images(run: Run, where: Where) -> Images:
@@ -74,12 +88,29 @@ def training_images(run: Run, where: Where) -> Images:
     Raises:
         RunError: the data set is not there, or holds other images now.
     """
-    kept = ("validation", "train_fraction", "label_noise", "seed")
-    options = {key: run.config[key] for key in kept if key in run.config}
-    images = load_data(run.config["data"], where, **options).train
+    images = load_data(run.config["data"], where, **_parts(run)).train
     found = {"train_digest": images.digest()}
     refuse_others(run.path, run.config["data"], run.record.get("data") or {}, found, _REMEDY)
     return images
+
+
+def _held_out(run: Run, where: Where) -> Images:
+    """The validation images of a run: out of its data set's training part, never trained on."""
+    if not run.config.get("validation"):
+        checkpoint = run.config.get("checkpoint")
+        why = f"nobody knows what {checkpoint} was trained on" if checkpoint else "none were"
+        raise UsageError(f"{run.path}: no images held out of the training: {why}; --split test")
+    spec, parts = run.config["data"], _parts(run)
+    refuse_others(
+        run.path, spec, run.record.get("data") or {}, data_facts(spec, where, **parts), _REMEDY
+    )
+    return held_out(spec, where, parts["validation"])
+
+
+def _parts(run: Run) -> dict[str, Any]:
+    """How the data set was divided, as far as the run says."""
+    kept = ("validation", "train_fraction", "label_noise", "seed")
+    return {key: run.config[key] for key in kept if key in run.config}
 
 
 def is_recorded(path: Path, identity: dict[str, Any]) -> bool:

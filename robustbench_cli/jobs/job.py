@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 from robustbench_cli import device as devices
-from robustbench_cli.data.dataset import Data, Dataset, open_data
+from robustbench_cli.data.dataset import Data, Dataset, Images, open_data
 from robustbench_cli.progress import Progress
 from robustbench_cli.spec import build
 
@@ -51,6 +51,18 @@ def load_data(spec: str, where: Where, **options: Any) -> Data:
     """A data set on the job's device; `options` as for :func:`open_data`."""
     dataset = build(Dataset, spec, trusted=False)
     return open_data(dataset, where.data.expanduser(), devices.choose(where.device), **options)
+
+
+def held_out(spec: str, where: Where, validation: float) -> Images:
+    """The validation images, which are the same for every seed; read once, as test images are."""
+    stamp = build(Dataset, spec, trusted=False).stamp()
+    return _held_out(spec, where.data, where.device, validation, stamp)
+
+
+@lru_cache(maxsize=2)
+def _held_out(spec: str, root: Path, device: str, validation: float, _stamp: Hashable) -> Images:
+    data = load_data(spec, Where(data=root, device=device), validation=validation)
+    return replace(data.validation, classes=data.classes)
 
 
 def data_facts(spec: str, where: Where, **options: Any) -> dict[str, Any]:

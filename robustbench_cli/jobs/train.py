@@ -12,6 +12,7 @@ from robustbench_cli.progress import Progress
 from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build_all
+from robustbench_cli.tracking.telling import following
 from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.method import Method
 from robustbench_cli.training.train import Trainer
@@ -28,6 +29,7 @@ class TrainJob:
     config: TrainConfig  # resolved
     where: Where = Where()
     force: bool = False
+    track: tuple[str, ...] = ()  # trackers that are told of every epoch
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", with_stopping(self.config))
@@ -69,9 +71,10 @@ class TrainJob:
             shutil.rmtree(self.path, ignore_errors=True)
         config = self.config
         data = load_data(config.data, self.where, **self._parts)
-        trainer = Trainer(config, data, self.path, progress, watch(config))
-        supply(trainer.methods, data.train, config.data, self.where.runs, progress)
-        return trainer.run().path
+        with following(self.track, self.path) as observer:
+            trainer = Trainer(config, data, self.path, progress, watch(config), observer)
+            supply(trainer.methods, data.train, config.data, self.where.runs, progress)
+            return trainer.run().path
 
     @property
     def _parts(self) -> dict[str, Any]:

@@ -36,8 +36,9 @@ class TransferJob:
             if getattr(self.config, name):
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is for attack and sweep-epsilon, not for transfer")
-        if self.config.precision != "float32":
-            raise UsageError("--precision is for attack and sweep-epsilon, not for transfer")
+        for name, usual in {"precision": "float32", "split": "test"}.items():
+            if getattr(self.config, name) != usual:
+                raise UsageError(f"--{name} is for attack and sweep-epsilon, not for transfer")
         paths = {path.resolve() for path in (self.source, *self.targets)}
         for first, second in combinations(sorted(paths), 2):
             if first.name == second.name:  # results are named after the directories

@@ -5,10 +5,11 @@ Reads safetensors, and whatever `torch.load` reads under ``weights_only=True``.
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from robustbench_cli.errors import RunError
 
 from .nests import find_sets
 
+_log = logging.getLogger(__name__)
 LARGEST = 4 * 2**30
 """Bytes of a file, at most: the largest network of torchvision weighs 2.6 GB."""
 
@@ -30,11 +32,17 @@ _AGAIN = "download or copy it again"
 _SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 
 
-def load_state(path: Path | str, key: str | None = None) -> dict[str, Tensor]:
+def load_state(
+    path: Path | str,
+    key: str | None = None,
+    complete: Callable[[Mapping[str, Tensor]], bool] = lambda _: True,
+) -> dict[str, Tensor]:
     """Named tensors on the CPU, floating ones as float32, in the order of the file.
 
     Looks into every nest (`nests.py`); `key` says which set is meant, where there are several, as
-    ``ema`` or ``state_dict.1``. Names lose the prefixes ``module.``, ``model.`` and ``_orig_mod.``
+    ``ema`` or ``state_dict.1``; without it, those count that are `complete`, if any is, which may
+    look at names and shapes only. Names lose the prefixes ``module.``, ``model.`` and
+    ``_orig_mod.``.
     (A .safetensors file has no order of its own: its names come sorted.)
 
     Raises:
@@ -43,7 +51,14 @@ def load_state(path: Path | str, key: str | None = None) -> dict[str, Tensor]:
     path = Path(path)
     check_size(path)
     check_archive(path)
-    state = _chosen(path, find_sets(_read(path, _first_bytes(path))), key)
+    found = find_sets(_read(path, _first_bytes(path)))
+    if key is None and len(found) > 1:
+        whole = {place: each for place, each in found.items() if complete(strip(each))}
+        if len(whole) == 1:
+            place, others = one_line(next(iter(whole)) or "top"), len(found) - 1
+            _log.warning("%s: weights: %s (%d more fit no network)", path.name, place, others)
+        found = whole or found
+    state = _chosen(path, found, key)
     room = path.stat().st_size
     return strip({name: _plain(path, name, value, room) for name, value in state.items()})
 

@@ -1,4 +1,4 @@
-"""Which network do these weights belong to? The one known architecture that they fit."""
+"""Which networks may these weights belong to? The known architectures that they fit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .fitting import Match, State, compare
 from .model import Architecture
 
 
-def infer(state: State, shape: tuple[int, int, int], classes: int) -> Architecture:
-    """The architecture that `state` fits, for (channels, height, width) images.
+def fitting(state: State, shape: tuple[int, int, int], classes: int) -> list[Architecture]:
+    """The architectures that `state` fits, for (channels, height, width) images; at least one.
 
     Every file of the architectures' folder is tried, with the parameters that its class lists as
     ``variants`` (spec texts; without that, the defaults). Nothing is allocated: the networks are
-    built on the meta device. One that fits by name beats those that fit by order alone.
+    built on the meta device. Those that fit by name beat those that fit by order alone.
 
     Raises:
-        RunError: none fits, or several do; lists them.
+        RunError: none fits.
     """
     by_name: list[Architecture] = []
     by_order: list[Architecture] = []
@@ -34,12 +34,8 @@ def infer(state: State, shape: tuple[int, int, int], classes: int) -> Architectu
         match = compare(state, network)
         if isinstance(match, Match):
             (by_name if "by name" in match.how else by_order).append(candidate)
-    fits = by_name or by_order
-    if len(fits) == 1:
-        return fits[0]
-    if fits:
-        listing = ", ".join(map(str, fits))
-        raise RunError(f"the weights fit several networks: {listing}; choose one: --model NAME")
+    if fits := by_name or by_order:
+        return fits
     channels, height, width = shape
     raise RunError(
         f"the weights ({_summary(state)}) fit no known network for {channels}x{height}x{width} "

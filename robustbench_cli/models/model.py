@@ -52,6 +52,7 @@ class Model(nn.Module):
         self.normalise = Normalise(mean, std)
         self.network = network
         self._stages, self._head = tuple(stages), head
+        self.architecture = ""  # the spec of what made the network, where one did
 
     def forward(self, x: Tensor) -> Tensor:
         return self.network(self.normalise(x))  # type: ignore[no-any-return]
@@ -113,4 +114,6 @@ def make(
     network = architecture.build(shape, classes)
     stages, head = architecture.joints(network)
     channels = shape[0]
-    return Model(network, stages, head, mean or [0.0] * channels, std or [1.0] * channels)
+    model = Model(network, stages, head, mean or [0.0] * channels, std or [1.0] * channels)
+    model.architecture = str(architecture)
+    return model

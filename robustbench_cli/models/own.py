@@ -17,6 +17,7 @@ from robustbench_cli.spec import build, import_object, names
 from .checkpoint import one_line
 from .foreign import guess_joints, never_in_place, try_out
 from .model import Architecture
+from .session import PREFIX, kept
 
 Maker = Callable[..., nn.Module]
 
@@ -78,6 +79,8 @@ def open_architecture(
             f"a {type(given).__name__} is no model; expected a name such as lenet5, an "
             "Architecture, or a class derived from torch.nn.Module (the class, not an object)"
         )
+    if given.startswith(PREFIX):
+        return kept(given)
     module, _, rest = given.strip().partition(":")
     attribute, _, parameters = rest.partition(":")
     if module in names(Architecture.room) or not attribute.isidentifier():

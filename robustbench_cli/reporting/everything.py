@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.files import slug, write
+from robustbench_cli.runs.given import RunsLike, all_runs
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, names
 
@@ -56,7 +57,7 @@ class Everything:
 
 
 def gather(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     attack: Attacks = None,
@@ -79,7 +80,7 @@ def gather(
         UsageError: as `Selection.of`; a figure of `figures` that cannot be drawn.
         RunError: runs that were neither attacked nor analysed.
     """
-    listed = [runs] if isinstance(runs, Run) else list(runs)
+    listed = all_runs(runs, "a report")
     chosen = [build(Figure, spec) for spec in figures]
     selection = Selection.of(
         listed,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.given import RunsLike
 from robustbench_cli.spec import build
 
 from .analyses import Analyses, analysis_table
@@ -43,7 +43,7 @@ __all__ = [
 
 
 def table(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     attack: Attacks = None,
@@ -54,6 +54,7 @@ def table(
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
     Args:
+        runs: a run, its path, a pattern such as ``"runs/*"``, or several of them.
         by: the setting that names the rows (method, model, train-fraction, ...), or ``run`` for a
             row for each run. Runs are averaged over seeds only, whatever `by` is.
         attack: specs or names; all attacks by default.
@@ -72,9 +73,9 @@ def table(
 
 
 def transfer_table(
-    sources: Run | Iterable[Run],
+    sources: RunsLike,
     *,
-    targets: Iterable[Run] = (),
+    targets: RunsLike = (),
     by: str = "method",
     attack: Attacks = None,
     epsilons: Epsilons = None,
@@ -88,7 +89,7 @@ def transfer_table(
     return matrix.transfer_table(selection)
 
 
-def judge(runs: Run | Iterable[Run], statements: Given, *, by: str = "method") -> Table:
+def judge(runs: RunsLike, statements: Given, *, by: str = "method") -> Table:
     """Published numbers beside ours, and claims with verdicts.
 
     Args:
@@ -109,7 +110,7 @@ def judge(runs: Run | Iterable[Run], statements: Given, *, by: str = "method") -
 
 def figure(
     name: str | Figure,
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     attack: Attacks = None,
@@ -141,7 +142,7 @@ def figure(
 
 
 def summary(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     *,
     by: str = "method",
     analysis: Analyses = None,
@@ -158,7 +159,7 @@ def summary(
 
 
 def write_report(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     folder: str | Path,
     *,
     by: str = "method",
@@ -196,7 +197,7 @@ def write_report(
 
 
 def write_page(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     path: str | Path,
     *,
     by: str = "method",
@@ -238,7 +239,7 @@ def write_page(
 
 
 def write_summary(
-    runs: Run | Iterable[Run],
+    runs: RunsLike,
     folder: str | Path,
     *,
     by: str = "method",

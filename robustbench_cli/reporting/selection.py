@@ -11,9 +11,10 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.runs.given import RunsLike, all_runs
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin, split
-from robustbench_cli.trust.examine import Found, examine_runs, verdict_line, warnings
+from robustbench_cli.trust.examine import Found, apart, examine_runs, verdict_line, warnings
 
 from .analyses import Analyses, Answer, collect_analyses
 from .numbers.claims import Judged, judge
@@ -49,19 +50,19 @@ class Selection:
     @classmethod
     def of(
         cls,
-        runs: Run | Iterable[Run],
+        runs: RunsLike,
         *,
         by: str = "method",
         attack: Attacks = None,
         epsilons: Epsilons = None,
-        targets: Iterable[Run] = (),
+        targets: RunsLike = (),
         against: str | None = None,
         highlight: str | Iterable[str] = (),
         analysis: Analyses = None,
         statements: Given | None = None,
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
-        listed = (runs,) if isinstance(runs, Run) else tuple(runs)
+        listed = tuple(all_runs(runs, "a report"))
         if not listed:
             raise UsageError("no run to report on; name a directory: robustmix report runs/")
         if attack is not None and not isinstance(attack, str):
@@ -72,7 +73,7 @@ class Selection:
             by=by,
             attack=attack,
             epsilons=chosen,
-            targets=tuple(targets),
+            targets=tuple(all_runs(targets, "a transfer's targets")),
             against=against,
             highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
             analysis=analysis,
@@ -182,9 +183,11 @@ class Selection:
         return examine_runs(self.runs, self.frame)
 
     @cached_property
-    def verdict(self) -> str:
-        """The line that ends the table."""
-        return verdict_line(self.findings, self.runs)
+    def verdict(self) -> tuple[str, ...]:
+        """The line that ends the table, and one about what was not asked for, if need be."""
+        others = apart(self.findings, self.runs)
+        line = verdict_line(self.findings, self.runs)
+        return (line, f"Apart: {others}") if others else (line,)
 
 
 def _pieces(label: str) -> set[str]:

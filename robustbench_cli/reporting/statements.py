@@ -19,24 +19,29 @@ from typing import Any, Literal, get_args
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 
-Measure = Literal["accuracy", "clean", "area", "cost"]
+Measure = Literal["accuracy", "clean", "area", "cost", "number"]
 """Accuracy at an epsilon, or of unchanged images; the area under the decay curve as a share of its
-range; seconds of training."""
+range; seconds of training; a number of an analysis."""
 Relation = Literal["better", "equal", "stronger"]
 MOST = 200  # claims that are judged together; the draws of a bootstrap have no finer tails
 
-_ABOUT = {"attack", "eps", "measure", "by", "view", "text", "source"}
+_ABOUT = {"attack", "eps", "measure", "analysis", "number", "by", "view", "text", "source"}
 _PUBLISHED = {"method", "value", *_ABOUT}
-_CLAIM = {"better", "equal", "stronger", "than", "margin", "within", "method", *_ABOUT}
+_CLAIM = {"better", "equal", "stronger", "than", "margin", "within", "method", "lower", *_ABOUT}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What a number is of. `by`: the setting that names groups, as in ``report --by``."""
+    """What a number is of. `by`: the setting that names groups, as in ``report --by``.
+
+    `analysis`, `number`: a spec, and the name that its table gives the number.
+    """
 
     measure: Measure
     eps: Eps | None = None
     attack: str | None = None
+    analysis: str | None = None
+    number: str | None = None
     by: str = "method"
     view: str | None = None
     text: str = ""
@@ -45,7 +50,7 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class Published(Statement):
-    """A printed number: a share, or seconds."""
+    """A printed number: a share, seconds, or as the analysis's table prints it."""
 
     method: str
     value: float
@@ -57,7 +62,9 @@ class Claim(Statement):
 
     `first` and `second` name groups, or, of a stronger attack, attacks on the group `method`. What
     is better has more accuracy, or costs less; a stronger attack leaves less. `margin`: by how much
-    at least, or, of equals, at most: a share of images, or of the cost of the cheaper one.
+    at least, or, of equals, at most: a share of images, or of the cost of the cheaper one, or in
+    the unit in which the table of an analysis prints its number. `lower`: such a number is better
+    where it is lower.
     """
 
     relation: Relation
@@ -65,6 +72,7 @@ class Claim(Statement):
     second: str
     margin: float = 0.0
     method: str | None = None
+    lower: bool = False
 
     @property
     def region(self) -> tuple[float, float]:
@@ -168,6 +176,9 @@ def _claims(section: Mapping[str, Any], where: str, by: str) -> list[Claim]:
         raise UsageError(f"{where}: {other} does not go with {relation}; write {margin} = 2")
     if relation == "equal" and "within" not in section:
         raise UsageError(f"{where} needs what still counts as equal, in points: within = 2")
+    lower = section.get("lower", False)
+    if not isinstance(lower, bool) or (lower and "number" not in section):
+        raise UsageError(f"{where}: lower = true says which numbers of an analysis are better")
     stronger = relation == "stronger"
     method = _text(section, "method", where) or None
     if stronger != bool(method):
@@ -179,6 +190,7 @@ def _claims(section: Mapping[str, Any], where: str, by: str) -> list[Claim]:
             first=first,
             second=second,
             method=method,
+            lower=lower,
             margin=_number(section.get(margin, 0), each["measure"], f"{where} {margin}", gap=True),
             **each,
         )
@@ -208,9 +220,17 @@ def _about(
         raise UsageError(f"{where} by is a setting, as in report --by; an amount is: margin = 30")
     epsilons: list[Eps | None] = [Eps.parse(text) for text in _texts(section, "eps", where)]
     attacks: list[str | None] = [*_texts(section, "attack", where)] or [None]
-    measure = _text(section, "measure", where) or ("accuracy" if epsilons else "")
+    analysis, number = (_text(section, key, where) or None for key in ("analysis", "number"))
+    attacked = bool(epsilons or stronger) or attacks != [None]
+    if (analysis or number) and (attacked or not (analysis and number)):
+        raise UsageError(
+            f"{where}: a number of an analysis is named without attack: "
+            'analysis = "margin", number = "mean"'
+        )
+    usual = "number" if number else "accuracy" if epsilons else ""
+    measure = _text(section, "measure", where) or usual
     if measure not in get_args(Measure):
-        listing = ", ".join(get_args(Measure))
+        listing = ", ".join(name for name in get_args(Measure) if name != "number")
         raise UsageError(f'{where} needs eps = "8/255", or a measure, one of {listing}')
     if (measure == "accuracy") != bool(epsilons):
         raise UsageError(f"{where}: an accuracy needs an eps, and only an accuracy has one")
@@ -218,6 +238,8 @@ def _about(
         raise UsageError(f"{where}: two attacks are compared at an eps or by area, without attack")
     if not stronger and measure in ("accuracy", "area") and attacks == [None]:
         raise UsageError(f'{where}: which attack? attack = "linf-pgd"')
+    if (measure == "number") != bool(number):
+        raise UsageError(f"{where}: a number of an analysis needs no measure, and names itself")
     if measure == "cost" and attacks != [None]:
         raise UsageError(f"{where}: cost is that of training, without attack")
     view = _text(section, "view", where) or None
@@ -225,6 +247,7 @@ def _about(
         raise UsageError(f"{where} view is one of deployed, bare; got {view!r}")
     shared = {
         **{key: _text(section, key, where) for key in ("text", "source")},
+        **{"analysis": analysis, "number": number},
         "by": section.get("by") or by,
         "view": view,
     }
@@ -269,7 +292,7 @@ def _number(value: object, measure: str, where: str, *, gap: bool = False) -> fl
         number = float("nan")
     if isinstance(value, bool) or not isfinite(number) or number < 0:
         raise UsageError(f"{where} must be a number from 0 on, such as 89.19; got {value!r}")
-    if measure == "cost" and not gap:
+    if measure == "number" or (measure == "cost" and not gap):
         return number
     if number > 100 and measure != "cost":
         raise UsageError(f"{where} {value!r} is more than 100 percent")

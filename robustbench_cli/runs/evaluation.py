@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from math import nan
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,6 +89,19 @@ class Evaluation:
             low, high = wilson(right, self.n)
             rows.append((eps.text, float(eps), right / self.n, low, high, self.n))
         return pd.DataFrame(rows, columns=["eps", "eps_value", "accuracy", "low", "high", "n"])
+
+    def at_target(self) -> pd.DataFrame:
+        """eps, eps_value, rate, low, high (Wilson, 95 %), n; one row per epsilon.
+
+        `rate`: of the n samples whose label is another class, the share that is taken for the class
+        that the attack aims at. No rows where it aims at none.
+        """
+        aimed, rows = self.tally.aimed, []
+        for eps, reached in zip(self.epsilons, self.tally.reached[1:], strict=False):
+            low, high = wilson(reached, aimed) if aimed else (nan, nan)
+            rate = reached / aimed if aimed else nan
+            rows.append((eps.text, float(eps), rate, low, high, aimed))
+        return pd.DataFrame(rows, columns=["eps", "eps_value", "rate", "low", "high", "n"])
 
     @property
     def file_name(self) -> str:

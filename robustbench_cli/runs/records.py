@@ -62,6 +62,11 @@ _MEASURED = (
     ),
 )
 _AUDITED = (Entry("eps", "text", "the budget"), Entry("right", "text", "a 0 or 1 for each sample"))
+_REACHED = (
+    Entry("eps", "text", "the budget"),
+    Entry("reached", "whole number", "samples taken for the class aimed at"),
+    Entry("n", "whole number", "samples of other classes"),
+)
 _LISTED = (Entry("index", "whole number", "the sample"), Entry("reason", "text", "what happened"))
 
 EVALUATION = (
@@ -99,6 +104,13 @@ EVALUATION = (
         "samples attacked at every epsilon",
         (Entry("epsilons", "list of objects", "", _AUDITED, optional=True),),
         empty=True,
+        optional=True,
+    ),
+    Entry(
+        "at_target",
+        "list of objects",
+        "how many samples of other classes are taken for the class aimed at",
+        _REACHED,
         optional=True,
     ),
     Entry("signals", "object", "measurements that the checks read", _MEASURED, optional=True),
@@ -145,12 +157,37 @@ _DATA = (
     Entry("train_size", "whole number", "training images", optional=True),
     Entry("test_images", "object of numbers", "how many, and how many seen", optional=True),
 )
+_GUESS = (
+    Entry(
+        "readings",
+        "list of objects",
+        "the chosen one, what else is possible, and the others",
+        (
+            Entry("option", "text", "what to type to choose it"),
+            Entry("right", "whole number", "training images that are right"),
+            Entry("of", "whole number", "training images shown"),
+            Entry("possible", "true or false", "whether clean accuracy leaves it"),
+        ),
+    ),
+    Entry(
+        "judged",
+        "list of objects",
+        "short attacks on the possible ones",
+        (
+            Entry("norm", "text", ""),
+            Entry("eps", "text", "the budget"),
+            Entry("attack", "text", ""),
+            Entry("accuracy", "list of numbers", "by possible reading"),
+        ),
+    ),
+)
 RUN = (
     Entry("format", "whole number", "1"),
     Entry("config", "object", "all that decides the weights", _CONFIG),
     Entry("status", "text", "done once the weights are final", optional=True),
     Entry("created", "text", "when, ISO 8601 in UTC", optional=True),
     Entry("data", "object", "the images: classes, shape, sizes, digests", _DATA, True, True),
+    Entry("guess", "object", "of weights of others: how they see images", _GUESS, optional=True),
     Entry("validation_accuracy", "number", "in [0, 1]", empty=True, optional=True),
     Entry("seconds", "number", "of training", optional=True),
     Entry("device", "text", "where it was trained", optional=True),

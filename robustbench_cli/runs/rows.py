@@ -58,7 +58,7 @@ CERTIFIED = Schema(
 
 HISTORY = Schema(
     (
-        Column("epoch", "whole", "which epoch, from 1", low=0),
+        Column("epoch", "whole", "which epoch, from 1", low=1),
         Column("loss", "number", "mean over the training images", empty=True, optional=True),
         Column(
             *("validation", "number", "accuracy on held-out images"),

@@ -5,6 +5,7 @@
       model.safetensors   weights, normalisation included
       history.csv         one row per epoch
       attacks/            one record (JSON) and one table (CSV, gzip) per evaluation
+      validation/         the same on images that were held out of its training
       transfer/           the same for adversarials that this network's attacks made for others
       analyses/           one record and one table per analysis
 
@@ -14,12 +15,12 @@ Every file is written beside its place and renamed: a file that exists is comple
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -34,16 +35,24 @@ from .records import RUN, TRANSFER, check_record
 from .rows import HISTORY
 
 FORMAT = 1
+Split = Literal["test", "validation"]
+"""The images of an evaluation: those that nobody trained on, or those held out of the training."""
+
+FOLDERS: dict[Split, str] = {"test": "attacks", "validation": "validation"}
 
 _HUGGING_FACE = ("model.safetensors", "pytorch_model.bin")  # beside a config.json
 
 
 @dataclass(frozen=True)
 class Run:
-    """One directory. `record` is what run.json held when it was opened."""
+    """One directory. `record` is what run.json held when it was opened.
+
+    `split`: whose evaluations are its; see :meth:`on`.
+    """
 
     path: Path
     record: dict[str, Any]
+    split: Split = "test"
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -60,6 +69,20 @@ class Run:
         record = read_json(path / "run.json")
         check_record(record, RUN, FORMAT, path / "run.json", "train the run again")
         return cls(path, record)
+
+    @classmethod
+    def of(cls, record: Path) -> Run:
+        """The run to which the record of an evaluation belongs, as seen by its images.
+
+        Raises:
+            RunError: as `open`.
+        """
+        run = cls.open(record.parent.parent)
+        return run.on("validation") if record.parent.name == FOLDERS["validation"] else run
+
+    def on(self, split: Split) -> Run:
+        """The same run, of which tables and figures show what was measured on these images."""
+        return replace(self, split=split)
 
     @cached_property
     def name(self) -> str:
@@ -98,11 +121,16 @@ class Run:
         return rows
 
     def evaluations(self) -> list[Evaluation]:
-        """Everything that attacked this network, in the order of the file names."""
-        return [_load(p) for p in sorted((self.path / "attacks").glob("[!.]*.json"))]
+        """Everything that attacked this network, in the order of the file names.
+
+        On test images; on images held out of the training only for a run seen by them.
+        """
+        return [_load(p) for p in sorted((self.path / FOLDERS[self.split]).glob("[!.]*.json"))]
 
     def transfers(self) -> list[Evaluation]:
         """What this network's attacks did to other networks; `record["target"]` names them."""
+        if self.split != "test":
+            return []
         found = {p: _load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))}
         for path, evaluation in found.items():
             check_document(evaluation.record, TRANSFER, path, "delete it and run again")
@@ -113,7 +141,8 @@ class Run:
         return [Analysed.load(p) for p in sorted((self.path / "analyses").glob("[!.]*.json"))]
 
     def save(self, evaluation: Evaluation) -> Path:
-        return evaluation.save(self.path / "attacks")
+        split = evaluation.record.get("identity", {}).get("split", "test")
+        return evaluation.save(self.path / FOLDERS[split])
 
     def update(self, **changes: Any) -> Run:
         """Rewrite run.json with some keys changed."""

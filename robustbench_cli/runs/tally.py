@@ -22,8 +22,10 @@ class Tally:
     n: samples. images: a digest of their indices. clean: right when unchanged. answers: how many
     classes the network gave to unchanged images. right: still right at each epsilon. distance: the
     median of the verified perturbations; NaN where there is none. moved: whether a prediction at
-    epsilon 0 is not the clean one. targeted: whether the attack aimed at classes. transferred:
-    (rows, right; rows, right among the images that source and target both classify correctly) of
+    epsilon 0 is not the clean one. targeted: whether the attack aimed at classes. aimed: if so, the
+    samples whose label is not the class aimed at. reached: of these, those that are taken for the
+    class aimed at when unchanged, and at each epsilon; empty if it did not aim. transferred: (rows,
+    right; rows, right among the images that source and target both classify correctly) of
     adversarials of another network.
     """
 
@@ -36,6 +38,8 @@ class Tally:
     moved: bool
     targeted: bool
     transferred: tuple[tuple[int, int, int, int], ...] = ()
+    aimed: int = 0
+    reached: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, document: Mapping[str, Any], epsilons: int) -> Self:
@@ -44,6 +48,7 @@ class Tally:
         Raises:
             KeyError, TypeError, ValueError: not what `document` below writes.
         """
+        aims = bool(document["targeted"])
         tally = cls(
             n=int(document["n"]),
             images=str(document["images"]),
@@ -52,7 +57,9 @@ class Tally:
             right=tuple(map(int, document["right"])),
             distance=tuple(nan if d is None else float(d) for d in document["distance"]),
             moved=bool(document["moved"]),
-            targeted=bool(document["targeted"]),
+            targeted=aims,
+            aimed=int(document["aimed"]) if aims else 0,  # early records lack it
+            reached=tuple(map(int, document["reached"])) if aims else (),
             transferred=tuple(
                 (int(a), int(b), int(c), int(d)) for a, b, c, d in document["transferred"]
             ),
@@ -61,6 +68,8 @@ class Tally:
             raise ValueError("counts of another grid")
         if not 0 <= max(tally.clean, *tally.right, 0) <= tally.n or not tally.n:
             raise ValueError("more right than there are")
+        if not 0 <= max(tally.aimed, *tally.reached, 0) <= tally.n:
+            raise ValueError("more reached than there are")
         return tally
 
     @property
@@ -76,6 +85,7 @@ def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> 
     """
     first = samples.drop_duplicates("index")
     medians = samples.groupby("eps")["distance"].median()
+    aimed, reached = reach(samples, list(correct.columns))
     at_zero = samples[samples["eps"].isin(zero)]
     return Tally(
         n=int(samples["index"].nunique()),
@@ -86,8 +96,21 @@ def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> 
         distance=tuple(float(medians[eps]) for eps in correct.columns),
         moved=bool((at_zero["prediction"] != at_zero["clean"]).any()),
         targeted="target" in samples,
+        aimed=aimed,
+        reached=reached,
         transferred=_transferred(samples, list(correct.columns)),
     )
+
+
+def reach(samples: pd.DataFrame, epsilons: Sequence[str]) -> tuple[int, tuple[int, ...]]:
+    """`Tally.aimed` and `Tally.reached`; nothing where no classes were aimed at."""
+    if "target" not in samples:
+        return 0, ()
+    others = samples[samples["label"] != samples["target"]]
+    hit = (others["prediction"] == others["target"]).groupby(others["eps"]).sum()
+    first = others.drop_duplicates("index")
+    clean = int((first["clean"] == first["target"]).sum())
+    return len(first), (clean, *(int(hit.get(eps, 0)) for eps in epsilons))
 
 
 def _mark(index: pd.Index) -> str:

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 from robustbench_cli.errors import UsageError
 
+from .braces import expand
 from .plugin import P, parameters
 from .registry import find, names
 from .values import convert
@@ -32,6 +33,16 @@ def read(part: str) -> tuple[str, dict[str, str]]:
     return name.strip(), {k.strip().replace("_", "-"): v.strip() for k, _, v in pairs}
 
 
+def family(text: str) -> str:
+    """``vib:beta=0.001+mixup:alpha=1`` -> ``vib+mixup``: the names without their parameters."""
+    return "+".join(map(_name, split(text)))
+
+
+def _name(part: str) -> str:
+    name, _, given = part.partition(":")
+    return f"{name}:{given.partition(':')[0]}" if "." in name else name  # my_lab.nets:MyNet
+
+
 def _items(given: str) -> list[str]:
     """``key=value,key=value``, of which a value may hold commas."""
     return re.split(r",(?=\s*[A-Za-z][\w-]*\s*=)", given) if given else []
@@ -41,8 +52,11 @@ def build(base: type[P], text: str, *, trusted: bool = True) -> P:
     """One object from its spec, for example ``pgd-at:eps=8/255,steps=7``.
 
     Raises:
-        UsageError: unknown name or parameter, or a value of the wrong type or range.
+        UsageError: unknown name or parameter, a value of the wrong type or range, or a grid.
     """
+    if "{" in text and len(expand(text)) > 1:
+        first, *_ = expand(text)
+        raise UsageError(f"{text} is a grid, and one spec is expected here, such as {first}")
     name, _, given = text.strip().partition(":")
     name, (attribute, _, after) = name.strip(), given.partition(":")
     if "." in name or (name not in names(base.room) and attribute.isidentifier()):

@@ -13,13 +13,22 @@ A network is never trained on a longer L2 radius, not even of larger images; oth
 """
 
 
-def refuse_unscaled(what: str, value: float, norm: str, written: str | None = None) -> None:
+def refuse_unscaled(
+    what: str,
+    value: float,
+    norm: str,
+    written: str | None = None,
+    *,
+    longest: float | None = None,
+) -> None:
     """This field's commonest mistake; `written` is the value as the user typed it.
+
+    `longest`: what no length of the images at hand exceeds, where they are known.
 
     Raises:
         UsageError: `value` is longer than any length in pixels of [0, 1], with a guess.
     """
-    longest = _LONGEST.get(norm)
+    longest = _LONGEST.get(norm) if longest is None else longest
     if longest is None or value <= longest:
         return
     text = written or shorten(value)

@@ -21,6 +21,7 @@ ROOMS = {
     "checks": "trust.checks",
     "signals": "evaluation.signals",
     "analyses": "analysis.analyses",
+    "trackers": "tracking.trackers",
 }
 """What ``--list`` lists: the word, and the folder whose files it lists."""
 
@@ -36,12 +37,12 @@ def param(
     *,
     low: float | None = None,
     high: float | None = None,
-    unit: Literal["pixels", "one pixel"] | None = None,
+    unit: Literal["pixels", "one pixel", "l2"] | None = None,
 ) -> Any:
     """A dataclass field with a line of explanation and inclusive bounds (None: open).
 
-    A length in `unit` pixels (by the plugin's norm; none: Linf), or a change of one pixel, is
-    refused if it was meant for 0..255.
+    A length in `unit` pixels (by the plugin's norm, Linf without one; or always in L2), or a change
+    of one pixel, is refused if it was meant for 0..255.
     """
     about_it = {"about": about, "low": low, "high": high, "unit": unit}
     return field(default=default, metadata=about_it)
@@ -68,7 +69,8 @@ class Plugin:
             unit = f.metadata.get("unit")
             if unit and isinstance(value, (int, float)):
                 what = f"{self.name}: {f.name.replace('_', '-')}="
-                norm = getattr(self, "norm", "linf") if unit == "pixels" else "linf"
+                own = getattr(self, "norm", "linf")
+                norm = {"pixels": own, "one pixel": "linf", "l2": "l2"}[unit]
                 refuse_unscaled(what, value, norm)
 
     @classmethod

@@ -69,6 +69,8 @@ def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
         norms = [one for one in known if one.endswith(f"-{name}")]  # pgd: linf-pgd, then l2-pgd
         near = norms[::-1] or difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"type: robustmix --list {base.room}"
+        if base.room == "attacks" and name in names("analyses"):
+            hint = f"that is an analysis; type: robustmix analyse RUN -n {name}"
         raise UsageError(f"no {noun} named {name!r}; {hint}")
     return _class_in(base, name)  # type: ignore[arg-type]
 

@@ -28,6 +28,12 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> tuple[float,
     return low, high
 
 
+def half_width(share: float, n: int) -> float:
+    """Half of Wilson's interval of a share of n samples."""
+    low, high = wilson(share * n, n)
+    return (high - low) / 2
+
+
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float] | None:
     """Student's interval for the mean over seeds; None below three values.
 
@@ -41,22 +47,33 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float
     return mean - half, mean + half
 
 
+def difference_interval(
+    first: Sequence[float], second: Sequence[float], confidence: float = 0.95
+) -> tuple[float, float] | None:
+    """For the mean of `first` less that of `second`; None below three values on either side.
+
+    Welch's interval (Biometrika 1947): the sides need not scatter alike.
+    """
+    sides = [np.asarray(side, float) for side in (first, second)]
+    if min(map(len, sides)) < 3:
+        return None
+    shares = [float(np.var(side, ddof=1)) / len(side) for side in sides]
+    middle, deviation = float(np.mean(sides[0]) - np.mean(sides[1])), sum(shares) ** 0.5
+    if not deviation:
+        return middle, middle
+    parts = zip(shares, sides, strict=True)
+    freedom = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in parts)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * deviation
+    return middle - half, middle + half
+
+
 def ratio_interval(
     above: Sequence[float], below: Sequence[float], confidence: float = 0.95
 ) -> tuple[float, float] | None:
     """For the ratio of two positive quantities, of their geometric means; None below three values.
 
-    Welch's interval for the difference of the logarithms (Welch, Biometrika 1947): seconds scatter
-    by shares of themselves, and the sides need not scatter alike.
+    The interval for the difference of their logarithms: seconds scatter by shares of themselves.
     """
-    if min(len(above), len(below)) < 3:
-        return None
-    logs = [np.log(np.asarray(side, float)) for side in (above, below)]
-    shares = [float(np.var(side, ddof=1)) / len(side) for side in logs]
-    middle, deviation = float(np.mean(logs[0]) - np.mean(logs[1])), sum(shares) ** 0.5
-    if not deviation:
-        return float(np.exp(middle)), float(np.exp(middle))
-    parts = zip(shares, logs, strict=True)
-    freedom = sum(shares) ** 2 / sum(share**2 / (len(side) - 1) for share, side in parts)
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * deviation
-    return float(np.exp(middle - half)), float(np.exp(middle + half))
+    logs = [np.log(np.asarray(side, float)).tolist() for side in (above, below)]
+    found = difference_interval(logs[0], logs[1], confidence)
+    return None if found is None else (float(np.exp(found[0])), float(np.exp(found[1])))

@@ -21,7 +21,7 @@ from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.given import RunLike, one_run
 from robustbench_cli.spec import build, build_all, find, names
 
 from .method import Method, Predict, overrides
@@ -59,7 +59,7 @@ class Predictor(nn.Module):
 
 
 def load_predictor(
-    run: Run,
+    run: RunLike,
     device: torch.device | None = None,
     view: View = "deployed",
     *,
@@ -79,6 +79,7 @@ def load_predictor(
         RunError: unfinished, damaged, or its architecture has changed since.
         UsageError: a defence that is none, or one without the training images that it needs.
     """
+    run = one_run(run, "load_predictor")
     if not run.finished:
         raise RunError(f"{run.path} is not finished; go on with: robustmix train (same options)")
     config, facts = run.config, run.record.get("data", {})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -46,7 +47,8 @@ class Trainer:
     """One training in progress. `data` is already on the device.
 
     `watch` measures accuracy under the attack of ``config.stop_on``; without it, the last epoch's
-    weights are the run's.
+    weights are the run's. `observer` is told the history so far at the start and whenever it has
+    grown; what that takes is none of the run's seconds.
     """
 
     config: TrainConfig
@@ -54,11 +56,12 @@ class Trainer:
     path: Path
     progress: Progress | None = None
     watch: Watch | None = None
+    observer: Callable[[Sequence[Mapping[str, float]]], None] | None = None
 
     def __post_init__(self) -> None:
         config = self.config
         self.device = self.data.train.pixels.device
-        devices.deterministic()
+        devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)
         for method in self.methods:
@@ -93,9 +96,11 @@ class Trainer:
 
     def _run(self, run: Run) -> Run:
         started = time.monotonic() - sum(row["seconds"] for row in self.history)
+        started += self._observed()
         for epoch in range(len(self.history), self.epochs):
             self.history.append(self._epoch(epoch))
             self._save_checkpoint()
+            started += self._observed()
         facts: dict[str, Any] = {}
         if self.best and self.best.weights:
             save_weights(self.model, self.path / LAST)
@@ -186,6 +191,13 @@ class Trainer:
                 self.epochs * size,
                 lambda: f"epoch {epoch + 1}/{self.epochs}  loss {float(total) / seen:.3f}",
             )
+
+    def _observed(self) -> float:
+        """The seconds that the observer took."""
+        before = time.monotonic()
+        if self.observer:
+            self.observer(self.history)
+        return time.monotonic() - before
 
     # --- what a killed training leaves, and how it goes on ---
 

@@ -6,16 +6,11 @@ So they cost nothing, need no torch, and can be asked again of results that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import product
 from typing import Any, ClassVar, Literal
 
-import pandas as pd
-from scipy.special import bdtr
-
-from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin, build, names
 
@@ -23,8 +18,6 @@ Level = Literal["pass", "warning", "failure"]
 About = Literal["network", "attack", "gradients", "one step"]
 """What a failure makes worthless: every accuracy of the network, those under attack, or only those
 under attacks that follow gradients, or that take one step."""
-SURE = 0.01
-"""A difference on the same samples is believed below this p (one-sided sign test)."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +25,10 @@ class Evidence:
     """What is known of one network: its config, its data, and what attacked it.
 
     transfers: adversarials of other networks that were shown to it. validation: its accuracy at the
-    end of training, on held-out images. shown: the attacks in the table at hand, and on how many
-    images each; None: all.
+    end of training, on held-out images. shown: the file names of the evaluations that the table at
+    hand is made of; None: all.
     certificates: what was proved of it, which is never among the evaluations. ended: the last row
-    of its history.csv.
+    of its history.csv. guess: how somebody else's weights see images, where no one said.
     """
 
     config: Mapping[str, Any]
@@ -43,14 +36,19 @@ class Evidence:
     evaluations: Sequence[Evaluation]
     transfers: Sequence[Evaluation] = ()
     validation: float | None = None
-    shown: Mapping[str, int] | None = None
+    shown: Collection[str] | None = None
     certificates: Sequence[Evaluation] = ()
     ended: Mapping[str, float] = field(default_factory=dict)
+    guess: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
         """0 where they are not known."""
         return len(self.facts.get("classes", ()))
+
+    def shows(self, evaluation: Evaluation) -> bool:
+        """Whether the table at hand is made of it, among others."""
+        return self.shown is None or evaluation.file_name in self.shown
 
     def signals(self, name: str) -> Iterator[tuple[Evaluation, Mapping[str, Any]]]:
         """What was measured under this name, with the evaluation it was measured beside."""
@@ -67,13 +65,19 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Finding:
-    """One verdict: what was seen, and what to type about it."""
+    """One verdict: what was seen, and what to type about it.
+
+    of: the evaluations that it speaks of; empty where it speaks of the network. asked: whether
+    one of them was asked for, or the network is.
+    """
 
     check: str
     level: Level
     text: str
     remedy: str = ""
     about: About = "attack"
+    of: tuple[Evaluation, ...] = field(default=(), repr=False, compare=False)
+    asked: bool = True
 
     def __str__(self) -> str:
         return f"{self.text} [{self.check}]" + (f"; {self.remedy}" if self.remedy else "")
@@ -90,8 +94,10 @@ class Check(Plugin):
         """Nothing, where there is nothing to read; else at least one finding."""
         raise NotImplementedError
 
-    def found(self, level: Level, text: str, remedy: str = "") -> Finding:
-        return Finding(self.name, level, text, remedy, self.about)
+    def found(
+        self, level: Level, text: str, remedy: str = "", *, of: Iterable[Evaluation] = ()
+    ) -> Finding:
+        return Finding(self.name, level, text, remedy, self.about, tuple(of))
 
 
 def examine(evidence: Evidence) -> list[Finding]:
@@ -126,43 +132,6 @@ def verdict(findings: Iterable[Finding]) -> str:
     return f"Checks: {len(levels)} passed."
 
 
-def shared(
-    firsts: Iterable[Evaluation], seconds: Iterable[Evaluation]
-) -> Iterator[tuple[Evaluation, Evaluation, Eps]]:
-    """Pairs of the same norm, view and goal, at each epsilon above 0 that both have."""
-    for first, second in product(firsts, seconds):
-        alike = first.norm == second.norm and view(first) == view(second)
-        alike = alike and one_goal(first, second)
-        for eps in first.epsilons if alike and first is not second else ():
-            if eps.value and eps in second.epsilons:
-                yield first, second, eps
-
-
-def view(evaluation: Evaluation) -> object:
-    """What was attacked: the network bare or deployed, and the defence put before it."""
-    identity = evaluation.record.get("identity", {})
-    return identity.get("view"), identity.get("defence")
-
-
-def one_goal(first: Evaluation, second: Evaluation) -> bool:
-    """Whether both only want a mistake, or the same class at each sample that both have.
-
-    To reach a given class is harder than to leave one, so other pairs say nothing of gradients.
-    """
-    aims = [_aims(evaluation) for evaluation in (first, second)]
-    if aims[0] is None or aims[1] is None:
-        return aims[0] is aims[1]
-    both = aims[0].index.intersection(aims[1].index)
-    return bool((aims[0][both] == aims[1][both]).all())
-
-
-def _aims(evaluation: Evaluation) -> pd.Series | None:
-    """Index: sample; the class aimed at. None: any but the label."""
-    if "target" not in evaluation.samples:
-        return None
-    return evaluation.samples.drop_duplicates("index").set_index("index")["target"]
-
-
 def suggest(*specs: str) -> str:
     """``-a SPEC`` for the first of these attacks that there is."""
     known = names("attacks")
@@ -172,40 +141,3 @@ def suggest(*specs: str) -> str:
 def blind(norm: str) -> str:
     """An attack without gradients to type, in this norm if there is one."""
     return suggest(f"{norm}-square", f"{norm}-boundary", "l2-boundary")
-
-
-def right(evaluation: Evaluation, eps: Eps) -> pd.Series:
-    """Index: sample; True where the prediction at `eps` is right."""
-    (text,) = (e.text for e in evaluation.epsilons if e == eps)
-    return evaluation.correct()[text]
-
-
-def lead(higher: Evaluation, lower: Evaluation, eps: Eps) -> float:
-    """`above` at one epsilon of two evaluations, or 0; their counts mostly say so without rows."""
-    same = higher.tally.images == lower.tally.images
-    if same and accident(_right(higher, eps) - _right(lower, eps)):
-        return 0.0
-    return above(right(higher, eps), right(lower, eps)) or 0.0
-
-
-def accident(gap: int) -> bool:
-    """Whether so many more right ones are chance by the sign test, whichever samples they are."""
-    return gap <= 0 or 0.5**gap >= SURE  # p is least where none of the others was broken
-
-
-def accuracy(evaluation: Evaluation, eps: Eps) -> float:
-    return _right(evaluation, eps) / evaluation.n
-
-
-def _right(evaluation: Evaluation, eps: Eps) -> int:
-    return evaluation.tally.right[evaluation.epsilons.index(eps)]
-
-
-def above(higher: pd.Series, lower: pd.Series) -> float | None:
-    """By how much accuracy is higher on the samples both have, if that is no accident."""
-    both = higher.index.intersection(lower.index)
-    a, b = higher[both], lower[both]
-    more, less = int((a & ~b).sum()), int((b & ~a).sum())
-    if more <= less or float(bdtr(less, more + less, 0.5)) >= SURE:
-        return None
-    return float(a.mean() - b.mean())

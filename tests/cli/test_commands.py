@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import two_tones
 from console import Cli
 from tiny import OPTIONS, contents
 
@@ -249,19 +250,20 @@ def test_a_checkpoint_is_attacked_like_a_run(
     monkeypatch.chdir(tmp_path)
     weights_of("mlp:width=16", Path("theirs.pt"))
     asked = ["attack", "theirs.pt", "--data", "spirals:samples=40", "--model", "mlp:width=16"]
+    asked += ["--normalise", "none"]
     found = cli(*asked, *FGSM)
     assert found.code == 0 and "theirs.pt: mlp:width=16" in found.err
     assert "normalisation: " in found.err
     again = cli(*asked, *FGSM)
     assert again.out == found.out and "normalisation" not in again.err, "adopted once"
-    assert [run.name for run in load_runs("runs")] == ["spirals-samples=40-theirs"]
+    assert [run.name for run in load_runs("runs")] == ["spirals-samples=40-theirs-none"]
 
 
 def test_two_checkpoints_of_one_name_stay_apart(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    asked = ["--data", "spirals:samples=40", *FGSM, "--json"]
+    asked = ["--data", "spirals:samples=40", "--normalise", "none", *FGSM, "--json"]
     for folder, width in (("a", 64), ("b", 100)):
         Path(folder).mkdir()
         weights_of(f"mlp:width={width}", Path(folder) / "best.pt")
@@ -269,6 +271,25 @@ def test_two_checkpoints_of_one_name_stay_apart(
     assert len({curve["run"] for curve in both}) == 2
     assert [curve["model"] for curve in both] == ["mlp", "mlp:width=100"]
     assert len(json.loads(cli("attack", "a/best.pt", *asked).out)["curves"]) == 1
+
+
+def test_what_decides_the_number_is_asked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    two_tones.weights(Path("theirs.pt"), 0.5)
+    asked = ["theirs.pt", "--data", two_tones.SPEC, "--model", two_tones.MODEL]
+    found = cli("attack", *asked, "-e", "0.2")
+    assert found.code == 2 and "--normalise none: 100.0% of 1800 training images" in found.line
+    assert cli("sweep-epsilon", *asked, "--eps-range", "0:0.4:0.1").code == 2
+    assert cli("attack", *asked, "-e", "0.02").code == 0
+    found = cli("attack", "runs/*", "-e", "0.2")
+    assert "none was guessed, and whether" in found.err, "the run knows what was not measured"
+    found = cli("attack", *asked, "-e", "0.2", "--normalise", "guess")
+    assert found.code == 0 and "which matters: 100.0% and 5" in found.err
+    assert "Checks: 1 failed" in found.out + found.err
+    found = cli("attack", "runs/*", "-e", "0.2", "--normalise", "none")
+    assert found.code == 2 and "--normalise is for checkpoint files" in found.line
 
 
 def test_the_weights_of_a_run_stand_for_the_run(cli: Cli, runs: Path) -> None:
@@ -461,6 +482,14 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     before = contents(Path("runs"))
     assert cli("run", experiment, "-j", "1", "--json").out == found.out
     assert contents(Path("runs")) == before
+
+
+def test_run_has_scales(cli: Cli, experiment: Path) -> None:
+    experiment.write_text(EXPERIMENT + "[scale.laptop.train]\nseed = 7\n")
+    listed = cli("run", experiment, "--scale", "laptop", "--dry-run").out
+    assert listed.splitlines()[0] == f"to do  train {PLAIN.removesuffix('0')}7"
+    refused = cli("run", experiment, "--scale", "labtop")
+    assert refused.code == 2 and "no scale 'labtop'; there are: laptop" in refused.err
 
 
 def test_run_keeps_what_succeeds(

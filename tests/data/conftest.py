@@ -80,6 +80,14 @@ def write_pictures(root: Path, parts: tuple[str, ...] = ("train", "test"), n: in
     return f"folder:{root}"
 
 
+def write_arrays(root: Path) -> str:
+    """20 images to train on and 10 to test on, (N, H, W, C) of uint8; the spec that loads them."""
+    x, y = gradients(30), np.arange(30) % 10
+    root.mkdir(parents=True, exist_ok=True)
+    np.savez(root / "own.npz", x_train=x[:20], y_train=y[:20], x_test=x[20:], y_test=y[20:])
+    return f"npz:{root / 'own.npz'}"
+
+
 WRITE: dict[str, Callable[[Path], Any]] = {
     "cifar10": lambda root: write_cifar(root, datasets.CIFAR10, "labels"),
     "cifar100": lambda root: write_cifar(root, datasets.CIFAR100, "fine_labels"),
@@ -87,6 +95,7 @@ WRITE: dict[str, Callable[[Path], Any]] = {
     "fashion-mnist": lambda root: write_mnist(root, "FashionMNIST"),
     "folder": write_pictures,
     "mnist": write_mnist,
+    "npz": write_arrays,
     "spirals": lambda root: None,
     "svhn": write_svhn,
 }

@@ -45,7 +45,7 @@ def test_every_data_set_keeps_the_contract(
 
 @pytest.mark.parametrize("name", names("datasets"))
 def test_every_data_set_has_usable_defaults(name: str) -> None:
-    dataset = build(Dataset, "folder:pictures" if name == "folder" else name)
+    dataset = build(Dataset, f"{name}:path" if name in ("folder", "npz") else name)
     assert describe("datasets", name).endswith(".")
     assert dataset.epochs > 0 and dataset.batch_size > 1 and dataset.crop >= 0
     norms = {"linf", "l2"} if name == "spirals" else {"linf", "l2", "l1", "l0"}

@@ -54,6 +54,35 @@ def test_pictures_of_the_right_size_are_kept_to_the_bit_and_grey_is_one_channel(
     assert load(f"folder:{tmp_path},size=8,grey=true", Path())[0].shape == (1, 8, 8)
 
 
+def test_sizes_need_not_be_square(pictures: Pictures, tmp_path: Path) -> None:
+    spec = pictures(tmp_path)  # 8x4: red on the left half
+    train, _, _ = load(f"{spec},size=4x8", Path())
+    assert train.shape == (3, 4, 8)
+    assert train.pixels[0, 0, 0].tolist() == [200] * 4 + [0] * 4
+    assert str(build(Dataset, f"{spec},size=16X16")) == f"{spec},size=16"
+    for size in ("2x8", "8x2000", "a", "4x4x4", "-8"):
+        with pytest.raises(UsageError, match=f"folder: size={size}"):
+            build(Dataset, f"{spec},size={size}")
+
+
+def test_stretching_is_said_once_and_crop_and_pad_keep_proportions(
+    pictures: Pictures, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = pictures(tmp_path)
+    load(f"{spec},size=4x8", Path())
+    crop = load(f"{spec},size=4,fit=crop", Path())[0].pixels[0]
+    assert crop[0].tolist() == [[200, 200, 0, 0]] * 4  # the middle
+    pad = load(f"{spec},size=8,fit=pad", Path())[0].pixels[0]
+    black, row = [0] * 8, [200] * 4 + [0] * 4
+    assert pad[0].tolist() == [black] * 2 + [row] * 4 + [black] * 2
+    assert not caplog.records
+    for _ in range(2):
+        load(f"{spec},size=8", Path())
+    (said,) = caplog.messages
+    assert "pictures are stretched to 8x8, as 0.png of 4x8; " in said
+    assert said.endswith("fit=crop or fit=pad")
+
+
 def test_a_folder_without_train_and_test_is_split_80_to_20(
     pictures: Pictures, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from statistics import NormalDist
@@ -21,6 +22,7 @@ from robustbench_cli.evaluation.certify import (
     Certifier,
     certificate,
     certified_radius,
+    copies_for,
     lower_bound,
     votes,
 )
@@ -89,6 +91,41 @@ def test_the_radius_is_cohens() -> None:
     assert certified_radius(100_000, 100_000, 1, 0.001) == pytest.approx(3.8115, abs=1e-4)
     assert certified_radius(50_000, 100_000, 1, 0.001) == 0
     assert certified_radius(50_100, 100_000, 1, 0.001) == 0  # above half, and not surely so
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(10, 0.001), (9, 0.001), (10_000, 0.001), (3, 0.2)])
+def test_no_image_is_certified_further_than_the_reach(n: int, alpha: float) -> None:
+    attack = Certifier(sigma=0.25, n=n, alpha=alpha)
+    p = alpha ** (1 / n)  # the bound where all answers agree
+    assert attack.reach == pytest.approx(0.25 * NORMAL.inv_cdf(p) if p > 0.5 else 0.0)
+    images = Images(at(0.3), torch.tensor([1]))
+    found = evaluate_model(Says(0.0, 1.0), images, replace(attack, n0=1), grid(["0"]))
+    assert found.samples["radius"].tolist() == pytest.approx([attack.reach])
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.1, 0.5, 1.0])
+def test_so_many_copies_are_enough_and_one_less_is_not(radius: float) -> None:
+    n = int(copies_for(radius, 0.25, 0.001))
+    # at 0, p must exceed ½
+    assert certified_radius(n, n, 0.25, 0.001) >= radius
+    assert certified_radius(n - 1, n - 1, 0.25, 0.001) < max(radius, 1e-9)
+
+
+def test_radii_out_of_reach_are_refused_with_what_would_do() -> None:
+    small = Certifier(n=10)
+    with pytest.raises(
+        UsageError,
+        match=r"n=10, alpha=0.001 and sigma=0.25 certify radii up to "
+        r"0.0007\d* at most; type smaller epsilons or n=40, or "
+        r"\S+:n=10,beyond=true to ask",
+    ):
+        small.refuse_beyond(grid(["0,0.25"]))
+    with pytest.raises(UsageError, match="certify no radius at all; type n=10, or"):
+        Certifier(n=9).refuse_beyond(grid(["0"]))
+    with pytest.raises(UsageError, match="smaller epsilons or a larger sigma, or"):
+        Certifier().refuse_beyond(grid(["0,0.5,5"]))
+    replace(small, beyond=True).refuse_beyond(grid(["0.25"]))
+    assert replace(small, beyond=True).settings == small.settings  # stored certificates hold
 
 
 # --- images ---

@@ -38,6 +38,8 @@ def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
     [
         ("lenet5", (1, 32, 32), 10, 81_194),
         ("lenet5", GREY, 10, 81_194),  # with a border of zeros, as LeCun's
+        ("lenet5:dense=1", GREY, 10, 940 + 69_240 + 1_210),
+        ("lenet5:dense=3", GREY, 10, 81_194 + 84 * 84 + 84),
         ("madry-cnn", GREY, 10, 3_274_634),
         ("small-cnn", GREY, 10, 166_406),
         ("preact-resnet18", COLOUR, 10, 11_172_170),

@@ -1,58 +1,11 @@
-"""The normalisation that foreign weights expect shows in their loss on a few images."""
+"""Normalisations by name, and as numbers."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
-import torch
-from torch import nn
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.models.model import Model
-from robustbench_cli.models.normalisation import choose_normalisation, usual, written
-
-
-class Exact(nn.Module):
-    """Two classes, dark and bright, told apart where `mean` and `std` made the border zero."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        level = 4 * x.mean((1, 2, 3))
-        return torch.stack([-level, level], 1)
-
-
-def task() -> tuple[torch.Tensor, torch.Tensor]:
-    y = torch.arange(40) % 2
-    return (0.4 + 0.2 * y)[:, None, None, None].expand(-1, 3, 2, 2).clone(), y
-
-
-def test_the_lowest_loss_wins_and_stays_in_the_model() -> None:
-    model = Model(Exact(), [], "", [0.0] * 3, [1.0] * 3).train()
-    candidates = usual([0.1] * 3, [0.3] * 3)
-    choice = choose_normalisation(model, *task(), candidates)
-    assert choice.name == min(choice.losses, key=choice.losses.__getitem__) != "none"
-    assert [*choice.losses] == sorted(choice.losses, key=choice.losses.__getitem__)
-    assert choice.losses["none"] > choice.losses["symmetric"]
-    assert model.normalise.mean.flatten().tolist() == pytest.approx(choice.mean)
-    assert model.normalise.std.flatten().tolist() == pytest.approx(choice.std)
-    assert model.training  # as it was
-
-
-def test_of_equal_losses_the_first_candidate_is_taken() -> None:
-    model = Model(Exact(), [], "", [0.0] * 3, [1.0] * 3)
-    first, second = ([0.5] * 3, [0.2] * 3), ([0.5] * 3, [0.20001] * 3)
-    for pair in ({"a": first, "b": second}, {"a": second, "b": first}):
-        choice = choose_normalisation(model, *task(), pair)
-        assert choice.name == "a"
-        assert [*choice.losses] == ["a", "b"]
-
-
-def test_a_loss_that_is_no_number_never_wins() -> None:
-    model = Model(Exact(), [], "", [0.0] * 3, [1.0] * 3)
-    candidates = {"broken": ([math.nan] * 3, [1.0] * 3), "sane": ([0.0] * 3, [1.0] * 3)}
-    choice = choose_normalisation(model, *task(), candidates)
-    assert choice.name == "sane"
-    assert choice.losses["broken"] == math.inf
+from robustbench_cli.models.normalisation import usual, written
 
 
 def test_the_colour_constants_are_tried_on_colour_images_only() -> None:

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from robustbench_cli.statistics.intervals import ratio_interval, t_interval, wilson
+from robustbench_cli.statistics.intervals import (
+    difference_interval,
+    ratio_interval,
+    t_interval,
+    wilson,
+)
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 1), (0, 360), (9, 10), (931, 1000), (50, 50)])
@@ -48,3 +53,12 @@ def test_the_interval_of_a_ratio_is_welchs_of_the_logarithms(confidence: float) 
 def test_a_ratio_needs_three_values_each_and_may_be_exact() -> None:
     assert ratio_interval([1, 2, 3], [1, 2]) is None
     assert ratio_interval([3, 3, 3], [2, 2, 2]) == pytest.approx((1.5, 1.5))
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_a_difference_of_means_has_welchs_interval(confidence: float) -> None:
+    first, second = [0.44, 0.40, 0.47, 0.43], [0.31, 0.39, 0.35]
+    expected = reference.ttest_ind(first, second, equal_var=False).confidence_interval(confidence)
+    assert difference_interval(first, second, confidence) == pytest.approx(tuple(expected))
+    assert difference_interval(first, second[:2]) is None
+    assert difference_interval([3, 3, 3], [1, 1, 1]) == (2, 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,22 @@ def test_a_broken_certificate_fails() -> None:
 @pytest.mark.parametrize("broken", [0, 1])
 def test_what_chance_explains_passes(broken: int) -> None:
     assert levels(attack(broken), proof()) == ["pass"]
+
+
+def test_an_attack_on_a_class_can_break_a_certificate_but_not_confirm_it() -> None:
+    aimed = [
+        replace(made, samples=made.samples.assign(target=1)) for made in (attack(0), attack(20))
+    ]
+    assert [levels(made, proof()) for made in aimed] == [[], ["failure"]]
+
+
+def test_a_certificate_of_other_weights_is_not_compared() -> None:
+    made = attack(20)
+    made.record["identity"] = {"weights": "aa"}
+    for weights, expected in (("aa", ["failure"]), ("bb", [])):
+        other = proof()
+        other.record["identity"] = {"weights": weights}
+        assert levels(made, other) == expected
 
 
 def test_only_images_that_few_votes_cannot_lose_are_compared() -> None:

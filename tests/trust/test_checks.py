@@ -125,7 +125,7 @@ def test_epsilons_of_two_norms_may_share_a_number() -> None:
 
 def test_norms_that_a_table_does_not_show_together_are_not_mixed() -> None:
     evaluations = fgsm(), evaluation("l2-boundary", DISTANCES * 4, "l2", kind="minimal")
-    evidence = Evidence({}, FACTS, evaluations, shown={"linf-fgsm": 100})
+    evidence = Evidence({}, FACTS, evaluations, shown={evaluations[0].file_name})
     assert not list(build(Check, "norms-mixed").look(evidence))
 
 
@@ -269,6 +269,45 @@ def test_honest_evidence_passes(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", names("checks"))
 def test_no_evidence_no_finding(name: str) -> None:
     assert levels(name) == []
+
+
+def guessed(*judged: tuple[str, float, float], seen: Evaluation, rival: bool = True) -> Finding:
+    """`judged`: an epsilon, and the accuracy under the choice and under its rival there."""
+    readings = [
+        {
+            "option": f"--normalise {name}",
+            "right": 990,
+            "of": 1000,
+            "possible": name != "data" or rival,
+        }
+        for name in ("none", "data")
+    ]
+    attacks = [
+        {"norm": "linf", "eps": eps, "attack": "linf-pgd:steps=10", "accuracy": [*accuracy]}
+        for eps, *accuracy in judged
+    ]
+    guess = {"readings": readings, "judged": attacks}
+    evidence = Evidence({"method": "plain"}, FACTS, [seen], guess=guess)
+    (found,) = build(Check, "guessed-normalisation").look(evidence)
+    return found
+
+
+def test_a_guess_that_decides_the_number_fails() -> None:
+    """400 images: half of Wilson's interval at 76.6 % is 4.1 points."""
+    curve = [(f"0.{i}", 0.5, 0.5) for i in range(1, 6)]
+    found = guessed(*curve[:2], ("0.3", 0.766, 0.114), *curve[3:], seen=pgd())
+    assert found.level == "failure" and "at 0.3 leaves 76.6%, and 11.4% under" in found.text
+    assert "--normalise none, or --normalise data" in found.remedy
+    assert guessed(*curve[:2], ("0.3", 0.766, 0.74), *curve[3:], seen=pgd()).level == "pass"
+
+
+def test_a_guess_is_not_vouched_for_where_nobody_looked() -> None:
+    assert guessed(("0.1", 0.5, 0.5), seen=pgd()).level == "warning"
+    curve = [(f"0.{i}", 0.5, 0.5) for i in range(1, 6)]
+    assert guessed(*curve, seen=pgd()).level == "pass"
+    blind = evaluation("linf-square", access="scores")
+    assert guessed(*curve, seen=blind).level == "warning", "gradients may be hidden"
+    assert guessed(seen=blind, rival=False).level == "pass", "nothing else was possible"
 
 
 def test_clean_accuracy_at_chance_fails() -> None:

@@ -37,6 +37,7 @@ from robustbench_cli.evaluation.verification.eight_bit import rounded
 from robustbench_cli.evaluation.verification.verify import verify
 from robustbench_cli.runs.analysed import Number
 from robustbench_cli.spec import param
+from robustbench_cli.spec.pixels import refuse_unscaled
 
 
 @dataclass(kw_only=True)
@@ -49,6 +50,8 @@ class Adversarials(Analysis):
         super().__post_init__()
         if isinstance(self._attack, Certifier):
             raise UsageError(f"{self.name}: {self.attack} makes no adversarials")
+        for eps in grid([self.eps] if self.eps else ()):
+            refuse_unscaled(f"{self.name}: eps=", float(eps), self._attack.norm, str(eps))
 
     def adapt(self, dataset: Dataset) -> None:
         if self.eps is None and self._attack.budget:

@@ -51,7 +51,10 @@ class ChurchWindow(Analysis):
     images: int = param(16, "how many test images", low=1, high=1000)
     points: int = param(101, "along a side of a window; odd, to hold the image", low=3, high=1001)
     eps: float | None = param(
-        None, "half a side, in pixels; none: the end of the data set's usual L∞ sweep", low=0
+        None,
+        "half a side, in pixels; none: the end of the data set's usual L∞ sweep",
+        low=0,
+        unit="pixels",
     )
     directions: Literal["gradient", "random", "adversarial", "halves"] = param(
         "gradient", "what spans the plane"

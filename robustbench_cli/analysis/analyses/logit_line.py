@@ -40,7 +40,10 @@ class LogitLine(Analysis):
     points: int = param(101, "along each line", low=3, high=10_001)
     halvings: int = param(8, "of an interval in which the slope jumps", low=0, high=20)
     eps: float | None = param(
-        None, "half the line, in pixels; none: the end of the data set's usual L∞ sweep", low=0
+        None,
+        "half the line, in pixels; none: the end of the data set's usual L∞ sweep",
+        low=0,
+        unit="pixels",
     )
 
     def adapt(self, dataset: Dataset) -> None:

@@ -48,7 +48,10 @@ class SubspaceDimension(Analysis):
 
     norm: Literal["l2", "linf"] = param("l2", "of a step")
     eps: float | None = param(
-        None, "its length, in pixels; none: the end of the data set's usual sweep", low=0
+        None,
+        "its length, in pixels; none: the end of the data set's usual sweep",
+        low=0,
+        unit="pixels",
     )
     images: int = param(50, "how many test images", low=1, high=10_000)
     most: int = param(32, "directions that are tried together", low=1, high=1024)

@@ -3,32 +3,36 @@
 The folders are read as torchvision's ImageFolder does: classes are the sorted names of the folders,
 pictures may lie deeper, and png, jpg, bmp, ppm, tif and webp are known. Without train/ and test/,
 PATH/CLASS/* is split 80 to 20, the same share of every class, always in the same way. Pictures are
-stretched to a square of `size` pixels (bilinear, antialiased) and decoded once; both parts are
-shuffled once, so that the first n test pictures have all classes. A relative PATH starts at the
-working directory and is kept whole, so that it means the same pictures from everywhere. Nothing is
-cropped or mirrored in training unless you ask for it.
+decoded once and resized (bilinear, antialiased) to `size`, a square's side or HEIGHTxWIDTH; those
+of other proportions are stretched, which is said: `fit=crop` keeps the middle, `fit=pad` keeps all
+and adds black bars. Both parts are shuffled once, so that the first n test pictures have all
+classes. A relative PATH starts at the working directory and is kept whole, so that it means the
+same pictures from everywhere. Nothing is cropped or mirrored in training unless you ask for it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import re
 from collections.abc import Hashable
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.datasets import ImageFolder
 
 from robustbench_cli.data import usual
-from robustbench_cli.data.dataset import Dataset, Images, stratified
-from robustbench_cli.errors import RunError
+from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.data.split import shuffled, split
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import param
 
-_SEED = 0  # of the split and of the order
+_log = logging.getLogger(__name__)
 _EXPECTED = "expected PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
 Listing = tuple[list[tuple[str, int]], list[str]]  # (file, class) of each picture; class names
@@ -43,12 +47,34 @@ class Folder(Dataset):
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
 
     path: str = param(MISSING, "the folder that has train/ and test/, or one folder per class")
-    size: int = param(32, "height and width in pixels", low=4, high=1024)
+    size: str = param("32", "pixels: the side of a square, or HEIGHTxWIDTH")
+    fit: Literal["stretch", "crop", "pad"] = param("stretch", "pictures of other proportions")
     grey: bool = param(False, "one channel instead of red, green and blue")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.path = str(Path(self.path).expanduser().absolute())
+        height, width = self.shape
+        self.size = str(height) if height == width else f"{height}x{width}"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width.
+
+        Raises:
+            UsageError: `size` is none.
+        """
+        sides = str(self.size).lower().split("x")
+        if len(sides) > 2 or not all(re.fullmatch("[0-9]{1,4}", side) for side in sides):
+            raise UsageError(
+                f"folder: size={self.size} is no size; write pixels, as 32, or "
+                "HEIGHTxWIDTH, as 20x36"
+            )
+        height, width = int(sides[0]), int(sides[-1])
+        for side in (height, width):
+            if not 4 <= side <= 1024:
+                raise UsageError(f"folder: size={self.size} is outside [4, 1024]")
+        return height, width
 
     def stamp(self) -> Hashable:
         files = sorted(path for path in Path(self.path).rglob("*") if path.is_file())
@@ -76,32 +102,62 @@ class Folder(Dataset):
             raise RunError(f"{path} has {present[0].name}/ alone; {_EXPECTED}")
         if not present:
             pictures, classes = _list(path)
-            return *_split(self._decode(pictures), classes), tuple(classes)
+            return *split(self._decode(pictures), classes), tuple(classes)
         (train, classes), (test, others) = (_list(part) for part in parts)
         if classes != others:
             unlike = ", ".join(sorted({*classes} ^ {*others}))
             raise RunError(f"{path}: train/ and test/ need the same classes; one lacks {unlike}")
-        return _shuffled(self._decode(train)), _shuffled(self._decode(test)), tuple(classes)
+        return shuffled(self._decode(train)), shuffled(self._decode(test)), tuple(classes)
 
     def _decode(self, pictures: list[tuple[str, int]]) -> Images:
-        shape = (1 if self.grey else 3, self.size, self.size)
+        shape = (1 if self.grey else 3, *self.shape)
         pixels = torch.empty((len(pictures), *shape), dtype=torch.uint8)
         for place, (file, _) in zip(pixels, pictures, strict=True):
-            place.copy_(self._read(file))
+            picture = self._read(file)
+            if self.fit == "stretch" and not self._alike(picture):
+                _say_once(self.path, self.size, file, f"{picture.height}x{picture.width}")
+            place.copy_(self._fitted(picture))
         return Images(pixels, torch.tensor([label for _, label in pictures]))
 
-    def _read(self, file: str) -> Tensor:
-        """One picture as (C, size, size), uint8."""
+    def _alike(self, picture: Image.Image) -> bool:
+        """Whether it has the wanted proportions, but for rounding to whole pixels."""
+        height, width = self.shape
+        wanted = picture.height * width / height
+        return abs(picture.width - wanted) <= max(1, 0.01 * wanted)
+
+    def _fitted(self, picture: Image.Image) -> Tensor:
+        """(C, height, width), uint8."""
+        height, width = self.shape
+        resample = Image.Resampling.BILINEAR
+        match self.fit:
+            case "crop":
+                picture = ImageOps.fit(picture, (width, height), resample)
+            case "pad":
+                picture = ImageOps.pad(picture, (width, height), resample)
+            case _:
+                picture = picture.resize((width, height), resample)
+        return torch.from_numpy(np.array(picture)).reshape(height, width, -1).permute(2, 0, 1)
+
+    def _read(self, file: str) -> Image.Image:
         try:
             with Image.open(file) as opened:
                 if opened.mode[0] in "IF":  # Pillow would clip these at 255
                     raise RunError(f"{file} has more than 8 bits per channel; save it with 8")
-                picture = opened.convert("L" if self.grey else "RGB")
+                return opened.convert("L" if self.grey else "RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
             raise RunError(f"cannot read the picture {file}; it is damaged or no picture") from e
-        picture = picture.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return (
-            torch.from_numpy(np.array(picture)).reshape(self.size, self.size, -1).permute(2, 0, 1)
+
+
+_said: set[tuple[str, str]] = set()
+
+
+def _say_once(folder: str, size: str, file: str, found: str) -> None:
+    if (folder, size) not in _said:
+        _said.add((folder, size))
+        _log.warning(
+            "%s: pictures are stretched to %s, as %s of %s; to keep their proportions: fit=crop or "
+            "fit=pad",
+            *(folder, size if "x" in size else f"{size}x{size}", Path(file).name, found),
         )
 
 
@@ -115,17 +171,3 @@ def _list(folder: Path) -> Listing:
     if len(found.classes) < 2:
         raise RunError(f"{folder} has one class, {found.classes[0]}; expected at least two folders")
     return found.samples, found.classes
-
-
-def _split(images: Images, classes: list[str]) -> tuple[Images, Images]:
-    for name, count in zip(classes, images.labels.bincount().tolist(), strict=True):
-        if count < 2:
-            raise RunError(f"class {name} has one picture; a split into train and test needs two")
-    test = stratified(images.labels, 0.2, _SEED)
-    training = torch.ones(len(images), dtype=torch.bool)
-    training[test] = False
-    return _shuffled(images[training]), _shuffled(images[test])
-
-
-def _shuffled(images: Images) -> Images:
-    return images[torch.from_numpy(np.random.default_rng(_SEED).permutation(len(images)))]

@@ -160,9 +160,9 @@ def ascend(
         logits, value, gradient = _look(model, lanes, loss, slope=i < steps)
         lanes.learn(value, gradient)
         broken = logits.argmax(1) != lanes.labels
-        if broken.any():
-            images[lanes.where[broken]] = lanes.point[broken]
-            lanes.keep(~broken)
+        if len(gone := broken.nonzero()[:, 0]):
+            images[lanes.where[gone]] = lanes.point[gone]
+            lanes.keep((~broken).nonzero()[:, 0])
         if not len(lanes.where) or i == steps:
             break
         if i == 0:

@@ -37,7 +37,7 @@ class FastMinimumNorm(Targeted):
     budget: ClassVar[bool] = False
 
     steps: int = param(100, "gradient steps", low=1)
-    step_size: float = param(1.0, "first step, in pixels (L2)", low=0)
+    step_size: float = param(1.0, "first step, in pixels (L2)", low=0, unit="l2")
     gamma: float = param(0.05, "share by which the ball shrinks or grows at first", low=0, high=1)
 
     def build(self, eps: float | None) -> Any:

@@ -61,9 +61,9 @@ class SquareSearch(Attack):
         final, where = best.clone(), torch.arange(len(x), device=x.device)
         lead = margin(model(best), labels)
         for query in range(1, self.queries + 1):
-            if (broken := lead > 0).any():
+            if len(broken := (lead > 0).nonzero()[:, 0]):
                 final[where[broken]] = best[broken]
-                left = ~broken
+                left = (~(lead > 0)).nonzero()[:, 0]
                 x, labels, best = x[left], labels[left], best[left]
                 lead, where = lead[left], where[left]
             if not len(where) or query == self.queries:

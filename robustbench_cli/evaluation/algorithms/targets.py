@@ -1,19 +1,22 @@
 """Targeted attacks: with a `target`, only reaching that class counts as success.
 
 next: the label's number + 1, cyclic. random: one of the other classes, the same for the same seed.
-least-likely: the smallest logit for the unchanged image (Kurakin et al. 2017). A number: that class
-for all; samples that have it as their label are never attacked. none: any class but the label.
+least-likely: the smallest logit for the unchanged image (Kurakin et al. 2017). A number, from 0, or
+the name of a class: that one for all; samples that have it as their label are never attacked. none:
+any class but the label.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
+from robustbench_cli.data.dataset import Images
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.network import Clean
@@ -28,48 +31,60 @@ class Targeted(Attack):
 
     target: str = param(
         "none",
-        "class to reach: next, random, least-likely, or a number, which leaves samples of that "
-        "class alone; none: any but the label",
+        "class to reach: next, random, least-likely, or one class by number or name, which leaves "
+        "samples of that class alone; none: any but the label",
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.target not in WORDS and not (self.target.isascii() and self.target.isdecimal()):
-            raise UsageError(
-                f"{self.name}: target={self.target} is none of {', '.join(WORDS)}, nor the number "
-                "of a class, such as 3"
-            )
+    @property
+    def aims(self) -> bool:
+        return self.target != "none"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it aims at one class for all samples."""
+        return self.target not in WORDS
+
+    def number(self, classes: Sequence[str], count: int) -> int:
+        """Of the class that it aims at, among `count`, where that is fixed; a number comes first.
+
+        Raises:
+            UsageError: there is no such class, or the number is another one's name.
+        """
+        known = f"a number from 0 to {count - 1}"
+        if self.target.isascii() and self.target.isdecimal() and int(self.target) < count:
+            found = int(self.target)
+            if self.target in classes and classes.index(self.target) != found:
+                raise UsageError(
+                    f"{self.name}: target={self.target} is the number of the class "
+                    f"{classes[found]!r} and the name of another, number "
+                    f"{classes.index(self.target)}; rename the classes, so that one is meant"
+                )
+            return found
+        if self.target in classes:
+            return classes.index(self.target)
+        if classes:
+            near = get_close_matches(self.target, classes, 1)
+            some = ", ".join(classes[:10]) + ", ..." * (len(classes) > 10)
+            known += f", or a name: {f'did you mean {near[0]}?' if near else some}"
+        words = ", ".join(WORDS)
+        raise UsageError(f"{self.name}: no class {self.target!r}; type target={words}, {known}")
 
 
-def at_target(rows: pd.DataFrame) -> list[dict[str, object]]:
-    """Per epsilon, how many of the samples of other classes are taken for their target."""
-    aimed = rows[rows["label"] != rows["target"]]
-    hit = aimed["prediction"] == aimed["target"]
-    return [
-        {"eps": str(eps), "reached": int(part.sum()), "n": len(part)}
-        for eps, part in hit.groupby(aimed["eps"], sort=False)
-    ]
-
-
-def choose_targets(attack: Attack, labels: Tensor, clean: Clean, seed: int) -> Tensor | None:
+def choose_targets(attack: Attack, images: Images, clean: Clean, seed: int) -> Tensor | None:
     """(N,) classes, or None where any wrong class will do; random ones are a function of `seed`.
 
-    A number is the target of every sample, also where it is the label.
+    A fixed class is the target of every sample, also where it is the label.
 
     Raises:
         UsageError: the network has no such class.
     """
-    if not isinstance(attack, Targeted) or attack.target == "none":
+    labels = images.labels
+    if not isinstance(attack, Targeted) or not attack.aims:
         return None
     if attack.target == "least-likely":
         return clean.least_likely
-    if attack.target.isdecimal():
-        if int(attack.target) >= clean.classes:
-            raise UsageError(
-                f"{attack.name}: target={attack.target}, but the classes are 0 to "
-                f"{clean.classes - 1}"
-            )
-        return torch.full_like(labels, int(attack.target))
+    if attack.fixed:
+        return torch.full_like(labels, attack.number(images.classes, clean.classes))
     step: int | Tensor = 1
     if attack.target == "random":
         drawn = np.random.default_rng([seed, 2]).integers(1, clean.classes, len(labels))

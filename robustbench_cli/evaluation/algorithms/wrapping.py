@@ -15,8 +15,6 @@ from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import build, param
 
-from .targets import Targeted
-
 
 def read(text: str) -> Attack:
     """``linf-pgd:steps=20+restarts=2``: inside a spec, a plus sign stands for the comma."""
@@ -36,7 +34,7 @@ class Wrapping(Attack):
         self.inner = read(self.attack)
         if isinstance(self.inner, Wrapping):
             raise UsageError(f"{self.name} cannot wrap {self.inner.name}; name a plain attack")
-        if isinstance(self.inner, Targeted) and self.inner.target != "none":
+        if self.inner.aims:
             raise UsageError(f"{self.name} wraps untargeted attacks; leave out target=")
         for trait in ("norm", "budget", "one_step", "access"):
             vars(self)[trait] = getattr(self.inner, trait)

@@ -10,7 +10,8 @@ choose a class, `n` fresh ones bound its probability from below (Clopper-Pearson
 Epsilons are radii. An image counts at a radius if g is right and certified for it; abstentions are
 errors at every radius. Each certificate holds with probability 1 - alpha, by itself. It speaks of
 the bare network under noise, whatever defences stand before it. The paper: n = 100,000. No radius
-exceeds sigma · Φ⁻¹(alpha^(1/n)), that is 3.2 sigma for n = 10,000.
+exceeds sigma · Φ⁻¹(alpha^(1/n)), that is 3.2 sigma for n = 10,000; epsilons beyond are refused
+unless `beyond` is true.
 Cost for all epsilons together: `n0` + `n` forwards. Every image has random numbers of its own.
 """
 

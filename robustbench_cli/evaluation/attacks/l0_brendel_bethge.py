@@ -27,7 +27,9 @@ class L0BrendelBethge(BrendelBethge):
     norm: ClassVar[Norm] = "l0"
     foolbox: ClassVar[Any] = L0BrendelBethgeAttack
 
-    radius: float = param(0.1, "of the first trust region, in pixels of [0, 1]", low=0)
+    radius: float = param(
+        0.1, "of the first trust region, in pixels of [0, 1]", low=0, unit="one pixel"
+    )
 
     def _walk(self, model: Model, samples: Samples, starts: Tensor) -> Tensor:
         found = super()._walk(model, samples, starts)

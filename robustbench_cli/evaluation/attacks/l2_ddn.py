@@ -27,7 +27,7 @@ class L2DDN(Targeted):
     budget: ClassVar[bool] = False
 
     steps: int = param(100, "gradient steps", low=1)
-    first: float = param(1.0, "first norm of the perturbation, in pixels", low=0)
+    first: float = param(1.0, "first norm of the perturbation, in pixels", low=0, unit="pixels")
     gamma: float = param(0.05, "share by which the norm changes", low=0, high=1)
 
     def build(self, eps: float | None) -> Any:

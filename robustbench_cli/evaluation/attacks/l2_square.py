@@ -37,7 +37,7 @@ class L2Square(SquareSearch):
         tiles = torch.zeros_like(x)
         for top in range(0, height - side + 1, side):
             for left in range(0, width - side + 1, side):
-                tile = pattern(side, side).to(x) * _signs(x)
+                tile = pattern(side, side).to(x, non_blocking=True) * _signs(x)
                 tiles[:, :, top : top + side, left : left + side] = tile
         return (x + eps * tiles / (length(tiles) + _TINY)).clamp(0, 1)
 
@@ -50,7 +50,7 @@ class L2Square(SquareSearch):
         both[filled] = both[emptied] = 1
         budget = (unused / x.shape[1] + length(change * both) ** 2).sqrt()
         old = change[filled] / (_length_2d(change[filled]) + _TINY)
-        new = pattern(side, side).to(x) * _signs(x) + old
+        new = pattern(side, side).to(x, non_blocking=True) * _signs(x) + old
         change[emptied] = 0
         change[filled] = new / (_length_2d(new) + _TINY) * budget
         return (x + change * eps / (length(change) + _TINY)).clamp(0, 1)

@@ -34,11 +34,8 @@ class LinfSquare(SquareSearch):
         square = rows[:, None, :, None] & columns[:, None, None, :]
         sign = 2 * torch.randint(2, (n, channels, 1, 1), device=x.device) - 1
         tried = torch.where(square, (x + eps * sign).clamp(0, 1), images)
-        idle = (tried == images).flatten(1).all(1)
-        if idle.any():
-            turned = (x[idle] - eps * sign[idle]).clamp(0, 1)
-            tried[idle] = torch.where(square[idle], turned, images[idle])
-        return tried
+        idle = (tried == images).flatten(1).all(1)[:, None, None, None]
+        return torch.where(square & idle, (x - eps * sign).clamp(0, 1), tried)
 
 
 def _window(n: int, size: int, side: int, like: Tensor) -> Tensor:

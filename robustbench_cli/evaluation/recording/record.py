@@ -25,6 +25,7 @@ from robustbench_cli.evaluation.throughput.fast_path import Crafting
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.parts import CHUNK, Part, Parts
 from robustbench_cli.runs.provenance import provenance
+from robustbench_cli.runs.tally import reach
 
 
 def identify(
@@ -132,6 +133,15 @@ def make_record(
         **provenance(),
         "identity": dict(identity),
     }
+
+
+def at_target(rows: pd.DataFrame, grid: Sequence[Eps]) -> dict[str, Any]:
+    """What a record says of the samples that are taken for the class aimed at; or nothing."""
+    if "target" not in rows:
+        return {}
+    aimed, (_, *reached) = reach(rows, [eps.text for eps in grid])
+    counts = zip(grid, reached, strict=True)
+    return {"at_target": [{"eps": eps.text, "reached": k, "n": aimed} for eps, k in counts]}
 
 
 def _summaries(rejected: list[Part], failed: list[Part]) -> list[str]:

@@ -10,28 +10,35 @@ has broken at its first adversarial iterate, where Foolbox looks at the last one
 that draws random numbers is asked for a verdict on the last iterate alone, or it would be shown
 images until a draw fails. The random start is a function of the seed, the attack, the sample, the
 epsilon and the restart, and of nothing else.
+
+Lanes live on the device. Where that is a GPU, the host enqueues several steps before it waits to
+see which lanes have stopped; a lane that has stays where it is, so that no result depends on it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import torch
 from torch import Tensor
 
-from robustbench_cli.device import seed_everything
+from robustbench_cli.device import is_out_of_memory, seed_everything
 from robustbench_cli.evaluation.algorithms.descent import Descent
+from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
 from robustbench_cli.evaluation.verification.ball import into_ball
 from robustbench_cli.evaluation.verification.verify import verify
 
+from .draws import lane_seed
 from .schedules import Schedule
-from .steps import Pace, Stepper
+from .steps import Front, Pace, Stepper
+
+IDLE = 1 / 8
+"""The host looks again once this share of the lanes has stopped, by all that is known: on average
+half of it stands idle, and the waits are the fewer the more robust the network is."""
 
 
 @dataclass(eq=False)
@@ -51,16 +58,26 @@ def run_lanes(chunk: Chunk, todo: Sequence[int], schedule: Schedule) -> None:
     _Run(chunk, todo, schedule).run()
 
 
+def steps_unseen(left: Sequence[int], stopping: float) -> int:
+    """How many steps to enqueue before `IDLE` of the lanes has stopped.
+
+    left: steps that each lane may still go. stopping: share of the lanes that stopped per step.
+    """
+    spent = sorted(left)[int(IDLE * len(left))]
+    return max(1, min(spent, int(IDLE / stopping) if stopping else spent))
+
+
 class _Run:
     def __init__(self, chunk: Chunk, todo: Sequence[int], schedule: Schedule) -> None:
         attack = chunk.plan.attack
         assert isinstance(attack, Descent)
         self.chunk, self.schedule, self.attack = chunk, schedule, attack
+        self.name = str(attack)
         self.stepper = Stepper(attack, chunk.model)
         self.queue = deque(Lane(task) for i in todo for task in schedule.begin(i))
         self.lanes: list[Lane] = []
-        self.x = chunk.samples.x[:0]
-        self.pace: Pace | None = None
+        self.front: Front | None = None  # of the same lanes
+        self.stopping = 1.0  # the share of lanes that claimed at each of the last steps
         self.radii = [float(eps) for eps in chunk.plan.epsilons]
         self.waiting: list[Lane] = []  # for the verdict
         self.ended = 0  # tasks
@@ -77,88 +94,102 @@ class _Run:
     def _fill(self) -> None:
         room = self.chunk.plan.batches.size - len(self.lanes)
         new = [self.queue.popleft() for _ in range(min(room, len(self.queue)))]
-        if new:
-            self.x = torch.cat([self.x, self._places(new)])
-            self.lanes = self.lanes + new
-            self.pace = None
-
-    def _places(self, lanes: Sequence[Lane]) -> Tensor:
-        """Where lanes enter the batch: (n, C, H, W)."""
-        self._warm([lane for lane in lanes if lane.image is None and _is_warm(lane)])
-        places = []
-        with torch.random.fork_rng([self.x.device] if self.x.is_cuda else []):
-            for lane in lanes:
-                if lane.image is None:
-                    lane.image = self._start(lane)
-                places.append(lane.image)
-                lane.image = None
-        return torch.stack(places)
-
-    def _warm(self, lanes: Sequence[Lane]) -> None:
-        """Set lanes where their tasks say, all at once."""
-        if not lanes:
+        if not new:
             return
-        pace = self._pace(lanes)
-        starts = torch.stack([lane.task.start for lane in lanes if lane.task.start is not None])
-        places = into_ball(pace.samples.x, starts, pace.eps, self.attack.norm)
-        for lane, place in zip(lanes, places, strict=True):
-            lane.image = place
+        places, pace = self._places(new)
+        steps, deaf = [lane.step for lane in new], [lane.deaf for lane in new]
+        front = Front.of(places, pace, steps, deaf)
+        self.front = front if self.front is None else self.front.joined(front)
+        self.lanes = self.lanes + new
 
-    def _start(self, lane: Lane) -> Tensor:
-        x, eps = self.chunk.samples.x[lane.task.position], self._eps(lane)
-        if self.stepper.tool.random_start:
-            seed_start(self._seeds(lane), x.device)
-        return self.stepper.start(x[None], eps)[0]
+    def _places(self, lanes: Sequence[Lane]) -> tuple[Tensor, Pace]:
+        """Where lanes enter the batch, (n, C, H, W), and how they go on."""
+        samples, eps = self._balls(lanes)
+        pace = Pace.of(self.attack, samples, eps)
+        places = samples.x.clone()
+        if warm := [i for i, lane in enumerate(lanes) if _is_warm(lane)]:
+            index, starts = self._index(warm), torch.stack([_start(lanes[i]) for i in warm])
+            places[index] = into_ball(samples.x[index], starts, eps[warm], self.attack.norm)
+        if back := [i for i, lane in enumerate(lanes) if lane.image is not None]:
+            places[self._index(back)] = torch.stack([_standing(lanes[i]) for i in back])
+        if fresh := sorted({*range(len(lanes))} - {*warm, *back}):
+            index, seeds = self._index(fresh), [self._seed(lanes[i]) for i in fresh]
+            places[index] = self.stepper.start(pace.at(index), seeds)
+        for lane in lanes:
+            lane.image = None
+        return places, pace
 
-    def _seeds(self, lane: Lane) -> tuple[object, ...]:
+    def _seed(self, lane: Lane) -> int:
         plan, task = self.chunk.plan, lane.task
         eps = plan.epsilons[task.row].value
-        return plan.seed, str(plan.attack), self.chunk.first + task.position, eps, lane.restart
+        return lane_seed(plan.seed, self.name, self.chunk.first + task.position, eps, lane.restart)
 
-    def _eps(self, lane: Lane) -> float:
-        return self.radii[lane.task.row]
+    def _balls(self, lanes: Sequence[Lane]) -> tuple[Samples, Tensor]:
+        """The samples of lanes, and their radii: (n,), float64, on the host."""
+        samples = self.chunk.samples[self._index([lane.task.position for lane in lanes])]
+        radii = [self.radii[lane.task.row] for lane in lanes]
+        return samples, torch.tensor(radii, dtype=torch.float64)
 
-    def _pace(self, lanes: Sequence[Lane]) -> Pace:
-        where = torch.tensor([lane.task.position for lane in lanes], dtype=torch.long)
-        samples = self.chunk.samples[where.to(self.chunk.samples.x.device)]
-        return Pace.of(self.attack, samples, list(map(self._eps, lanes)))
+    def _index(self, where: Sequence[int]) -> Tensor:
+        device = self.chunk.samples.x.device
+        return torch.tensor(where, dtype=torch.long).to(device, non_blocking=True)
 
     def _step(self) -> None:
-        self.pace = self.pace or self._pace(self.lanes)
-        found = None
-        with suppress(torch.OutOfMemoryError):
-            found = self.stepper.step(self.x, self.pace)
-        if found is None:
-            self._shrink()
-            return
-        moved, hit = found
-        claims = hit.tolist()
-        leave = []
-        for i, lane in enumerate(self.lanes):
-            if claims[i] and lane.deaf != lane.step and not self.chunk.network.random:
-                lane.image = self.x[i].clone()
-                leave.append(i)
-            else:
-                lane.step += 1
-                if lane.step == self.attack.steps:
-                    lane.image = moved[i].clone()
-                    leave.append(i)
-        self.x = moved
+        """Go on until it is worth while to look which lanes have stopped, and let those leave."""
+        assert self.front is not None
+        unseen, fits = self._unseen(), True
+        for _ in range(unseen):
+            try:
+                self.front.advance(
+                    self.stepper, self.attack.steps, heedful=not self.chunk.network.random
+                )
+            except RuntimeError as e:
+                if not is_out_of_memory(e):
+                    raise
+                fits = False
+                break
+        tried = len(self.lanes)
+        self._release(unseen)
+        if not fits:
+            self._shrink(tried)
+
+    def _unseen(self) -> int:
+        if self.chunk.samples.x.device.type == "cpu":
+            return 1  # to look costs nothing
+        return steps_unseen([self.attack.steps - lane.step for lane in self.lanes], self.stopping)
+
+    def _release(self, steps: int) -> None:
+        """Those that have stopped leave; the others are told where they are."""
+        assert self.front is not None
+        gone, stopped = self.front.look()
+        for lane, step in zip(self.lanes, gone, strict=True):
+            lane.step = step
+        leave = [i for i, flag in enumerate(stopped) if flag]
+        claims = sum(self.lanes[i].step < self.attack.steps for i in leave)
+        self.stopping = claims / (len(self.lanes) * steps)
         if leave:
-            self.waiting += [self.lanes[i] for i in leave]
-            self._keep(sorted(set(range(len(self.lanes))) - set(leave)))
+            self.waiting += self._out(leave)
+            self._keep([i for i, flag in enumerate(stopped) if not flag])
 
-    def _keep(self, where: list[int]) -> None:
-        index = torch.tensor(where, dtype=torch.long, device=self.x.device)
+    def _out(self, where: Sequence[int]) -> list[Lane]:
+        """Lanes of the batch with their images, which are copies."""
+        assert self.front is not None
+        lanes = [self.lanes[i] for i in where]
+        for lane, image in zip(lanes, self.front.x[self._index(where)], strict=True):
+            lane.image = image
+        return lanes
+
+    def _keep(self, where: Sequence[int]) -> None:
+        assert self.front is not None
         self.lanes = [self.lanes[i] for i in where]
-        self.x, self.pace = self.x[index], None
+        self.front = self.front.at(self._index(where)) if where else None
 
-    def _shrink(self) -> None:
-        size = self.chunk.plan.batches.shrink(len(self.lanes))
-        for i, lane in enumerate(self.lanes[size:], start=size):
-            lane.image = self.x[i].clone()
-            self.queue.appendleft(lane)
-        self._keep(list(range(min(size, len(self.lanes)))))
+    def _shrink(self, tried: int) -> None:
+        size = self.chunk.plan.batches.shrink(tried)
+        here = range(len(self.lanes))
+        if here[size:]:
+            self.queue.extendleft(self._out(here[size:]))
+            self._keep(here[:size])
 
     def _verdict_is_due(self) -> bool:
         full = self.chunk.plan.batches.size
@@ -183,14 +214,15 @@ class _Run:
         return zip(lanes, (outcome for part in found for outcome in part), strict=True)
 
     def _look(self, lanes: list[Lane], claiming: bool) -> list[Outcome]:
-        pace, images = self._pace(lanes), torch.stack([_standing(lane) for lane in lanes])
-        images = into_ball(pace.samples.x, images, pace.eps, self.attack.norm)
+        samples, eps = self._balls(lanes)
+        images = torch.stack([_standing(lane) for lane in lanes])
+        images = into_ball(samples.x, images, eps, self.attack.norm)
         verdict = verify(
             self.chunk.network,
-            pace.samples,
+            samples,
             images,
             norm=self.attack.norm,
-            eps=pace.eps,
+            eps=eps,
             claimed=torch.ones(len(lanes), dtype=torch.bool) if claiming else None,
         )
         return [
@@ -220,22 +252,14 @@ class _Run:
 
 
 def _is_warm(lane: Lane) -> bool:
-    return lane.task.start is not None and not lane.restart
+    return lane.image is None and lane.task.start is not None and not lane.restart
+
+
+def _start(lane: Lane) -> Tensor:
+    assert lane.task.start is not None
+    return lane.task.start
 
 
 def _standing(lane: Lane) -> Tensor:
     assert lane.image is not None
     return lane.image
-
-
-def seed_start(seeds: Iterable[object], device: torch.device) -> None:
-    """Seed the generator that a random start on `device` draws from."""
-    text = ",".join(map(str, seeds)).encode()
-    seed = int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
-    # torch.manual_seed asks every kind of device, which takes longer than the draw
-    generators: Callable[[int], object] = torch.default_generator.manual_seed
-    if device.type == "cuda":
-        generators = torch.cuda.default_generators[device.index or 0].manual_seed
-    elif device.type != "cpu":
-        generators = torch.manual_seed
-    generators(seed)

@@ -24,6 +24,7 @@ from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal, passes, stronger
 from robustbench_cli.evaluation.throughput.fast_path import Crafting
 from robustbench_cli.evaluation.verification.ball import Norm, distance, inside
+from robustbench_cli.evaluation.verification.eight_bit import is_wanted
 
 
 @dataclass(kw_only=True)
@@ -33,16 +34,12 @@ class Convergence(Signal):
     def calls(self, scene: Scene, effort: Effort) -> int:
         again = stronger(scene.attack)
         some = len(scene.survivors if scene.attack.budget else scene.right)
-        return passes(again) if again is not None and some and not _aims(again) else 0
+        return passes(again) if again is not None and some and not again.aims else 0
 
     def measure(self, scene: Scene, n: int, effort: Effort) -> Numbers:
         again = stronger(scene.attack)
         assert again is not None and scene.eps is not None
         return _budget(scene, again, n) if again.budget else _minimal(scene, again, n)
-
-
-def _aims(attack: Attack) -> bool:
-    return bool(attack.settings.get("target", "none") != "none")
 
 
 def _budget(scene: Scene, again: Attack, n: int) -> Numbers:
@@ -59,12 +56,13 @@ def _budget(scene: Scene, again: Attack, n: int) -> Numbers:
         crafting=Crafting(copy=False),  # the witness must see what is asked
     )
     fell = ~found.correct().sort_index()[scene.eps.text].to_numpy()
+    silent = int((witness.seen.cpu().numpy() & ~fell).sum())
     return {
         "eps": scene.eps.text,
         "attack": str(again),
         "tried": len(chosen),
         "broken": int(fell.sum()),
-        "silent": int((witness.seen.cpu().numpy() & ~fell).sum()),
+        **({} if is_wanted() else {"silent": silent}),  # the witness sees images unrounded
         "n": len(scene.pool),
     }
 

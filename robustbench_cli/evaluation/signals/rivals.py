@@ -21,6 +21,7 @@ from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.network import logits
 from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal
 from robustbench_cli.evaluation.verification.ball import into_ball
+from robustbench_cli.evaluation.verification.eight_bit import is_wanted, rounded
 from robustbench_cli.spec import names
 
 DRAWS = {"quick": 20, "full": 1000, "off": 0}
@@ -35,8 +36,7 @@ class Rivals(Signal):
         attack = scene.attack
         plain = attack.budget and attack.access == "gradient" and attack.norm in ("linf", "l2")
         plain = plain and not attack.one_step  # which is beaten by much, and claims little
-        aims = attack.settings.get("target", "none") != "none"
-        if not plain or aims or not len(scene.survivors):
+        if not plain or attack.aims or not len(scene.survivors):
             return 0
         return DRAWS[effort] + QUERIES * (effort == "full" and _square(scene) is not None)
 
@@ -69,6 +69,8 @@ def _noise(scene: Scene, chosen: Images, draws: int) -> int:
     norm, eps = scene.attack.norm, float(scene.eps or 0)
     for draw in range(draws):
         moved = into_ball(x, x + eps * _direction(x, norm, corner=draw % 2 == 1), eps, norm)
+        if is_wanted():
+            moved = rounded(x, moved, norm, eps)
         fell |= logits(scene.network, moved).argmax(1) != chosen.labels
     return int(fell.sum())
 

@@ -44,9 +44,8 @@ class Unbounded(Signal):
 def _fits(scene: Scene) -> bool:
     attack = scene.attack
     descends = attack.budget and not attack.one_step and attack.access == "gradient"
-    aims = attack.settings.get("target", "none") != "none"
     known = attack.norm in ("linf", "l2") and "steps" in attack.settings
-    return bool(descends and known and not aims and len(scene.right))
+    return bool(descends and known and not attack.aims and len(scene.right))
 
 
 def _short(attack: Attack) -> Attack:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import torch
+from torch import Tensor, nn
 
+from robustbench_cli.device import is_out_of_memory
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.runs.parts import CHUNK
+
+from .memory import fitting
 
 T = TypeVar("T")
 
@@ -25,9 +31,21 @@ class Batches:
         if size is not None and size < 1:
             raise UsageError(f"--batch-size {size} is too small; expected 1 or more")
         channels, height, width = shape
-        fitting = _PIXELS.get(device.type, 2**20) // (channels * height * width)
-        self.size = size or min(max(fitting, 16), 512)
+        few = _PIXELS.get(device.type, 2**20) // (channels * height * width)
+        self.size = size or min(max(few, 16), 512)
+        self._measures = size is None and device.type == "cuda"
         self.notes: list[str] = []
+
+    def fit(self, network: nn.Module, x: Tensor) -> None:
+        """On a GPU, and where nobody chose: as many as its memory holds, going by images `x`."""
+        if self._measures:
+            with suppress(RuntimeError):  # too few fit, or the network has no gradient
+                self.size = fitting(network, x)
+
+    @property
+    def chunk(self) -> int | None:
+        """Samples to be attacked together, so that a batch that was measured is full."""
+        return max(self.size, CHUNK) if self._measures else None
 
     def map(self, n: int, work: Callable[[slice], T]) -> list[T]:
         """``work(slice)`` for consecutive parts of 0..n; a part that did not fit is tried again.
@@ -41,7 +59,9 @@ class Batches:
             part = slice(start, min(start + self.size, n))
             try:
                 done.append(work(part))
-            except torch.OutOfMemoryError:
+            except RuntimeError as e:
+                if not is_out_of_memory(e):
+                    raise
                 fits = False  # leave the handler first: the error keeps the batch's tensors alive
             else:
                 fits = True

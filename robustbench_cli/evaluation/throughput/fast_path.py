@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from robustbench_cli.device import autocast
+from robustbench_cli.device import autocast, is_out_of_memory
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.network import Network
 from robustbench_cli.evaluation.plan import Plan, Victim
@@ -102,9 +102,9 @@ def _faster(network: nn.Module, x: Tensor, crafting: Crafting) -> nn.Module | No
                 net.compile(dynamic=True)
             found = FastPath(net, crafting.precision)
             _gradient(found, x)  # what fails does so now
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # networks of all kinds; the one at hand can always be used
+        except Exception as e:  # networks of all kinds; the one at hand can always be used
+            if is_out_of_memory(e):
+                raise
             continue
         return found
     return None

@@ -22,11 +22,11 @@ def read(
         for key, kind in {"seed": int, "view": str}.items()
         if key in section
     }
-    specs = values.texts(section.get("analysis", ()))
+    specs = values.specs(section.get("analysis", ()))
     if not specs:
         raise UsageError(f'[[{name}]] needs an analysis: analysis = "church-window"')
     for job in train:
-        for defence in values.texts(section.get("defence", "plain")):
+        for defence in values.specs(section.get("defence", "plain")):
             for text in specs:
                 question = make_question(text, job.config.data, defence=defence, **options)
                 yield AnalyseJob(job.path, question, where, force)

@@ -1,16 +1,19 @@
-"""``[[attack]]`` and ``[[transfer]]``: attacks on what ``[train]`` trained."""
+"""``[[attack]]`` and ``[[transfer]]``: attacks on what ``[train]`` trained, or on files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from robustbench_cli.adopt import open_run
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
-from robustbench_cli.spec import build_all
+from robustbench_cli.models.own import open_architecture
+from robustbench_cli.spec import build_all, family
 from robustbench_cli.training.method import Method
 
 _ATTACK_ONLY: dict[str, type] = {
@@ -18,17 +21,50 @@ _ATTACK_ONLY: dict[str, type] = {
     **{"threads": int, "compile": bool, "precision": str},
 }
 _OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
-_ATTACK = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
-_TRANSFER = _ATTACK - {"defence", *_ATTACK_ONLY} | {"source", "target"}
+KEYS = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
+_FOREIGN = ("data", "model", "normalise", "weights-key")
+"""Of somebody else's weights, what their file does not say."""
+_TRANSFER = KEYS - {"defence", *_ATTACK_ONLY} | {"source", "target"}
 
 
 def attacks(
     sections: Iterable[Mapping[str, Any]], train: Sequence[TrainJob], where: Where, force: bool
 ) -> Iterable[AttackJob]:
     for section in sections:
+        if "checkpoint" in section:
+            yield from _on_files(section, where, force)
+            continue
+        if given := [key for key in _FOREIGN if key in section]:
+            raise UsageError(
+                f"[[attack]] {given[0]} is for somebody else's weights; name their file: "
+                'checkpoint = "weights.pt"'
+            )
         for job in train:
-            for config in _configs(section, job.config.data, "attack"):
+            for config in configs(section, job.config.data):
                 yield AttackJob(job.path, config, where, force)
+
+
+def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
+    """Every file becomes a run now, as for ``robustmix attack FILE``."""
+    files = values.texts(section["checkpoint"])
+    given = {
+        key.replace("-", "_"): values.typed(section[key], str, f"[[attack]] {key}")
+        for key in _FOREIGN
+        if key in section
+    }
+    data = given.pop("data", None)
+    if not files or data is None:
+        what = "data: the data set it was trained on" if files else "the name of a file"
+        raise UsageError(f"[[attack]] checkpoint needs {what}")
+    if "model" in given:
+        open_architecture(given["model"], trusted=False)  # a file wrote it
+    asked = configs(section, data, keys=KEYS | {"checkpoint", *_FOREIGN})
+    for file in files:
+        if not Path(file).is_file():
+            raise UsageError(f"[[attack]] checkpoint: no file {file}")
+        run = open_run(Path(file), where, data=data, **given, attacks=lambda _: asked)
+        for config in asked:
+            yield AttackJob(run.path, config, where, force)
 
 
 def transfers(
@@ -40,33 +76,55 @@ def transfers(
             targets = [j.path for j in _chosen(train, section, "target") if j.config.data == data]
             for job in sources:
                 if job.config.data == data:
-                    for config in _configs(section, data, "transfer"):
+                    for config in configs(
+                        section, data, title="[[transfer]]", keys=_TRANSFER, sweep=False
+                    ):
                         yield TransferJob(job.path, tuple(targets), config, where, force)
 
 
-def _configs(section: Mapping[str, Any], data: str, name: str) -> list[AttackConfig]:
-    values.known(section, _TRANSFER if name == "transfer" else _ATTACK, f"[[{name}]]")
+def configs(
+    section: Mapping[str, Any],
+    data: str,
+    *,
+    title: str = "[[attack]]",
+    keys: set[str] = KEYS,
+    sweep: bool = True,
+) -> list[AttackConfig]:
+    """One per defence and attack of a section with this title that may have these keys."""
+    values.known(section, keys, title)
     epsilons = grid(
         values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
     )
     options = {key.replace("-", "_"): section[key] for key in _OPTIONS if key in section}
     for key, kind in _OPTIONS.items():
         if key in section:
-            values.typed(section[key], kind, f"[[{name}]] {key}")
+            values.typed(section[key], kind, f"{title} {key}")
     return [
-        make_attack_config(text, data, epsilons, sweep=name == "attack", defence=defence, **options)
-        for defence in values.texts(section.get("defence", "plain"))
-        for text in values.texts(section.get("attack", "linf-pgd"))
+        make_attack_config(text, data, epsilons, sweep=sweep, defence=defence, **options)
+        for defence in values.specs(section.get("defence", "plain"))
+        for text in values.specs(section.get("attack", "linf-pgd"))
     ]
 
 
 def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> list[TrainJob]:
-    """The runs of the methods that `key` names; all runs where it is absent."""
-    written = values.texts(section.get(key, ()))
-    methods = ["+".join(map(str, build_all(Method, m, trusted=False))) for m in written]
-    known = list(dict.fromkeys(job.config.method for job in train))
-    for method in methods:
-        if method not in known:
-            listing = ", ".join(known)
+    """The runs of the methods that `key` names; all runs where it is absent.
+
+    A name without parameters stands for all settings of the method where none is exactly that.
+    """
+    written = values.specs(section.get(key, ()))
+    found: set[TrainJob] = set()
+    for text in written:
+        method = "+".join(map(str, build_all(Method, text, trusted=False)))
+        exact = {job for job in train if job.config.method == method}
+        settled = {(job.config.data, job.config.model) for job in exact}
+        others = {
+            job
+            for job in train
+            if family(job.config.method) == text
+            and (job.config.data, job.config.model) not in settled
+        }
+        if not exact | others:
+            listing = ", ".join(dict.fromkeys(job.config.method for job in train))
             raise UsageError(f"[[transfer]] {key}: no run of {method}; there are: {listing}")
-    return [job for job in train if not methods or job.config.method in methods]
+        found |= exact | others
+    return [job for job in train if not written or job in found]

@@ -22,11 +22,11 @@ def read(section: Mapping[str, Any]) -> ReportConfig:
         if "folder" in section
         else None,
         values.typed(section.get("by", "method"), str, "[report] by"),
-        tuple(values.texts(section.get("attack", ()))),
+        tuple(values.specs(section.get("attack", ()))),
         grid(values.texts(section.get("eps", ()))),
         tuple(
             str(build(Figure, spec, trusted=False))
-            for spec in values.texts(section.get("figures", ()))
+            for spec in values.specs(section.get("figures", ()))
         ),
         tuple(values.texts(section.get("highlight", ()))),
     )

@@ -9,10 +9,12 @@ from typing import Any, get_type_hints
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
+from robustbench_cli.spec import expand_all
 from robustbench_cli.training.config import TrainConfig
 
 MOST_SEEDS = 10_000  # more is a slip of the keyboard
 _RESOLVED = {"method_resolved"}
+_SPECS = {"data", "model", "method", "stop_on"}
 
 
 def read(section: Mapping[str, Any]) -> list[TrainConfig]:
@@ -27,9 +29,8 @@ def read(section: Mapping[str, Any]) -> list[TrainConfig]:
             name = known[key]
             if given == []:
                 raise UsageError(f"[train] {key} is an empty list; name at least one")
-            axes[name] = [
-                values.typed(v, hints[name], f"[train] {key}") for v in values.listed(given)
-            ]
+            listed = [values.typed(v, hints[name], f"[train] {key}") for v in values.listed(given)]
+            axes[name] = expand_all(listed) if name in _SPECS else listed
     if "seeds" in section:
         seeds = values.typed(section["seeds"], int, "[train] seeds")
         if not 1 <= seeds <= MOST_SEEDS:
@@ -37,7 +38,8 @@ def read(section: Mapping[str, Any]) -> list[TrainConfig]:
         axes["seed"] = [*axes.get("seed", []), *range(seeds)]
     axes["seed"] = list(dict.fromkeys(axes.get("seed") or [0]))
     axes["seed"] = axes.pop("seed")
-    return [
+    grid = [
         TrainConfig(**dict(zip(axes, values, strict=True))).resolve(trusted=False)
         for values in product(*axes.values())
     ]
+    return list(dict.fromkeys(grid))  # two spellings of one setting are one run

@@ -11,7 +11,7 @@ from robustbench_cli.reporting.numbers.summary import Curve, Estimate
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.cells import choose, in_255ths
 
-Quantity = Literal["robust", "clean", "area", "half"]
+Quantity = Literal["accuracy", "clean", "area", "half"]
 """Accuracy at an epsilon, or of unchanged images; area as a share; the epsilon at half."""
 
 
@@ -48,10 +48,15 @@ def by_attack(
 
 def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
     """In percent, but for the epsilon at half; None where the curve does not have it."""
-    if quantity == "half":
-        return curve.half
-    found = {"robust": curve.at(eps), "clean": curve.clean, "area": curve.share}[quantity]
-    return None if found is None else in_percent(found)
+    found = taken(curve, quantity, eps)
+    return found if found is None or quantity == "half" else in_percent(found)
+
+
+def taken(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
+    """As a share of 1, but for the epsilon at half; None where the curve does not have it."""
+    if quantity == "accuracy":
+        return curve.at(eps)
+    return {"clean": curve.clean, "area": curve.share, "half": curve.half}[quantity]
 
 
 def in_percent(share: Estimate) -> Estimate:
@@ -66,7 +71,7 @@ def described(quantity: Quantity, eps: Eps, curves: Sequence[Curve]) -> str:
     until = f" 0–{max(reach)}" if len(reach) == 1 else ""
     pixels = "" if in_255ths([eps]) else ", pixels"
     return {
-        "robust": f"accuracy at ε={eps} (%)",
+        "accuracy": f"accuracy at ε={eps} (%)",
         "clean": "clean accuracy (%)",
         "area": f"area under the curve, ε{until} (%)" if until else "area under the curve (%)",
         "half": f"ε at half accuracy{pixels}",

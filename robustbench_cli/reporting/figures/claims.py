@@ -2,7 +2,8 @@
 
 A row for each claim, coloured by its verdict; what makes a claim worthless, or is missing, stands
 where its interval would be. Left of zero is the opposite of the claim; a bar across is the margin
-that it gives. All intervals hold at once with 95 %. Costs, in percent, have a panel of their own.
+that it gives. All intervals hold at once with 95 %. Costs, in percent, and every number of an
+analysis that is no share have a panel of their own.
 Cost: the paired bootstrap of every claim.
 """
 
@@ -33,6 +34,19 @@ _MARGIN: dict[str, Any] = {"color": "0.3", "marker": "|", "markersize": 10, "lin
 _NONE: dict[str, Any] = {"color": "0.55", "marker": "o", "markerfacecolor": "white"}
 
 
+_POINTS, _COST = "difference (points)", "costs more by (%)"
+
+
+def _axis(judged: Judged) -> str:
+    """What its difference is measured in, as the axis says it."""
+    if judged.claim.measure == "cost":
+        return _COST
+    if judged.unit in ("", "share"):
+        return _POINTS
+    unit = f" ({judged.unit})" if judged.unit not in ("count", "number") else ""
+    return f"difference of {judged.claim.number}{unit}"
+
+
 @dataclass(kw_only=True)
 class Claims(Figure):
     width: float = param(7.0, "in inches", low=4, high=20)
@@ -46,8 +60,11 @@ class Claims(Figure):
         judged = selection.judged
         if not judged:
             raise UsageError("no claims to draw; name their file: report --claims FILE.toml")
-        costs = [each for each in judged if each.claim.measure == "cost"]
-        parts = [part for part in ([e for e in judged if e not in costs], costs) if part]
+        grouped: dict[str, list[Judged]] = {}
+        for one in judged:
+            grouped.setdefault(_axis(one), []).append(one)
+        order = sorted(grouped, key=lambda axis: (axis == _COST, axis != _POINTS))
+        parts = [grouped[axis] for axis in order]
         heights = [len(part) * self.row + 0.6 for part in parts]
         verdicts = [v for v in VERDICTS if any(each.verdict == v for each in judged)]
         handles = [Line2D([], [], label=v, linewidth=2, **_LOOKS[v]) for v in verdicts]
@@ -76,16 +93,17 @@ class Claims(Figure):
         from . import _canvas
 
         panel.axvline(0, color="0.3", linewidth=0.9, zorder=1)
+        scale = 100 if _axis(judged[0]) in (_POINTS, _COST) else 1
         for row, each in enumerate(judged):
             found, look = each.difference, _LOOKS.get(each.verdict, _NONE)
             for margin in {bound for bound in each.claim.region if bound and abs(bound) < 1e9}:
-                x = 100 * margin
+                x = scale * margin
                 panel.plot([x, x], [row - 0.3, row + 0.3], color="0.3", linewidth=1.4, zorder=1)
             if found is not None:
                 if found.low is not None and found.high is not None:
-                    ends = [100 * found.low, 100 * found.high]
+                    ends = [scale * found.low, scale * found.high]
                     panel.plot(ends, [row, row], color=look["color"], linewidth=2, zorder=2)
-                panel.plot([100 * found.value], [row], markersize=6, zorder=3, **look)
+                panel.plot([scale * found.value], [row], markersize=6, zorder=3, **look)
             if each.verdict not in VERDICTS:
                 text = shorten(f"{each.verdict}: {each.why}", 62, placeholder=" …")
                 shift = 0.36 if found is not None else 0
@@ -111,5 +129,4 @@ class Claims(Figure):
         panel.set_yticks(range(len(judged)), labels)
         panel.set_ylim(len(judged) - 0.5, -0.5)
         panel.grid(axis="x", color="0.9", linewidth=0.6)
-        cost = judged[0].claim.measure == "cost"
-        panel.set_xlabel("costs more by (%)" if cost else "difference (points)")
+        panel.set_xlabel(_axis(judged[0]))

@@ -33,7 +33,7 @@ Cells = Mapping[tuple[Value, Value], float]
 class Heatmap(Figure):
     x: str = param("", "the setting across; empty: one of the two numbers in which runs differ")
     y: str = param("", "the setting down; empty: the other")
-    value: Quantity = param("robust", "what a cell holds")
+    value: Quantity = param("accuracy", "what a cell holds")
     eps: str | None = param(None, "for value=robust; none: one of the grid")
     cell: float = param(0.5, "height of a cell, in inches", low=0.3, high=3)
 
@@ -45,7 +45,7 @@ class Heatmap(Figure):
         place = {group_of(r, selection.by): (x.value(r), y.value(r)) for r in selection.runs}
         panels: dict[str, dict[tuple[Value, Value], float]] = {}
         attacks = by_attack(
-            selection.curves, selection, self.eps if self.value == "robust" else None
+            selection.curves, selection, self.eps if self.value == "accuracy" else None
         )
         said = set()
         for key, (eps, curves) in attacks.items():

@@ -79,7 +79,7 @@ class Scatter(Figure):
                 panel.set_title(_canvas.wrapped(title, int(width * 13)))
                 norm = NORMS.get(here[0].norm, here[0].norm)
                 panel.set_xlabel("clean accuracy (%)")
-                panel.set_ylabel(described("robust", eps, here).replace("ε", f"{norm} ε"))
+                panel.set_ylabel(described("accuracy", eps, here).replace("ε", f"{norm} ε"))
                 panel.grid(color="0.9", linewidth=0.6)
             _lines.legend(canvas, handles, shape[1], said, columns * width)
         return canvas

@@ -35,7 +35,7 @@ class SettingCurve(Figure):
     positional: ClassVar[str | None] = "x"
 
     x: str = param("", "the setting; empty: the only number in which the runs differ")
-    y: Quantity = param("robust", "what is held against it")
+    y: Quantity = param("accuracy", "what is held against it")
     eps: str | None = param(None, "for y=robust; none: one of the grid")
     log: bool = param(False, "a logarithmic axis")
     width: float = param(3.2, "of a panel in inches; half more if there is one", low=2, high=12)
@@ -49,7 +49,7 @@ class SettingCurve(Figure):
         labels = labels_without(selection.runs, selection.by, [setting])
         at = {group_of(run, selection.by): setting.number(run) for run in selection.runs}
         panels, kinds = [], set()
-        attacks = by_attack(curves, selection, self.eps if self.y == "robust" else None)
+        attacks = by_attack(curves, selection, self.eps if self.y == "accuracy" else None)
         if self.y == "clean":  # is the same under every attack
             first = {view: (attack, view) for attack, view in reversed(attacks)}
             attacks = {key: attacks[key] for key in first.values()}

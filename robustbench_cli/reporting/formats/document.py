@@ -18,6 +18,7 @@ from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.trust.examine import entries, level_of
 
 FORMAT = 1
+_TARGET = ("at_target", "at_target_low", "at_target_high", "aimed")
 _ABOUT = ("label", "data", "model", "method", "attack", "norm", "view")
 
 
@@ -28,7 +29,7 @@ def accuracy_frame(selection: Selection) -> pd.DataFrame:
         whole = summary_row(curve)
         about = {key: whole.pop(key) for key in _ABOUT}
         interval = whole.pop("interval")
-        level = level_of(selection.findings, curve.runs, curve.defence)
+        level = level_of(selection.findings, curve.runs, curve.defence, curve.view)
         for point in _points(selection, curve):
             row = {**about, **point, "interval": interval, **whole, "checks": level}
             rows.append(row | _against(selection, curve, point["eps"]))
@@ -48,11 +49,10 @@ def accuracy_document(selection: Selection) -> dict[str, Any]:
         for curve in selection.curves
     ]
     rows = [summary_row(curve) for curve in selection.curves]
-    checks = entries(selection.findings)
     document: dict[str, Any] = {"format": FORMAT, "curves": curves, "rows": rows}
     if selection.against:
         document["differences"] = [_difference(found) for found in selection.comparisons]
-    return {**document, "checks": checks, "verdict": selection.verdict}
+    return document | entries(selection.findings, selection.runs)
 
 
 def _against(selection: Selection, curve: Curve, eps: str) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def transfer_frame(cells: list[Cell]) -> pd.DataFrame:
 
 
 def _points(selection: Selection, curve: Curve) -> list[dict[str, Any]]:
-    """`values`, one for each run, only where there are several."""
+    """`values`, one for each run, only where there are several; at_target of targeted attacks."""
     points: list[dict[str, Any]] = []
     for i in selection.shown(curve):
         eps, estimate = curve.epsilons[i], curve.accuracy[i]
@@ -122,6 +122,8 @@ def _points(selection: Selection, curve: Curve) -> list[dict[str, Any]]:
         point["n"] = curve.n
         if len(estimate.values) > 1:
             point["values"] = [rounded(value) for value in estimate.values]
+        if curve.at_target:
+            point |= {**_spread("at_target", curve.at_target[i]), "aimed": curve.aimed}
         points.append(point)
     return points
 
@@ -138,6 +140,8 @@ def _cell(cell: Cell) -> dict[str, Any]:
     del entry["eps"]
     head = {key: entry.pop(key) for key in ("attack", "norm", "source", "target", "white_box")}
     eps = {"eps": cell.eps.text, "eps_value": float(cell.eps)}
+    if not cell.aimed:
+        entry = {key: value for key, value in entry.items() if key not in _TARGET}
     numbers = {k: rounded(v) if isinstance(v, float) else v for k, v in entry.items()}
     return {**head, **eps, **numbers}
 

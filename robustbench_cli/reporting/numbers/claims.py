@@ -9,19 +9,19 @@ whose data is missing are counted as well, so that a verdict does not change whe
 
 Differences of accuracies are those of `compare`: a bootstrap over images and runs. Of one run each
 it knows of images only, which is no verdict on methods. Cost is a ratio of seconds of training on
-one machine.
+one machine. Numbers of analyses are compared over seeds (Welch).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import geometric_mean
 from typing import Literal
 
 from robustbench_cli.reporting.statements import Claim
 from robustbench_cli.runs.run import Run
-from robustbench_cli.statistics.intervals import ratio_interval
+from robustbench_cli.statistics.intervals import difference_interval, ratio_interval
 from robustbench_cli.trust.check import Finding
 from robustbench_cli.trust.examine import Subject, level_of
 
@@ -43,7 +43,8 @@ class Judged:
     """`difference`: what the claim calls positive, in shares; None where it is worth nothing.
 
     `why`: where the verdict is none of `VERDICTS`. `attacks`, `seeds`: of both sides. `on`: the
-    machine, of cost. `checks`: the worst that they say of the runs.
+    machine, of cost. `unit`: of a number of an analysis. `checks`: the worst that they say of the
+    runs.
     """
 
     claim: Claim
@@ -54,6 +55,7 @@ class Judged:
     attacks: tuple[str, ...] = ()
     seeds: tuple[Seeds, Seeds] = ((), ())
     on: str = ""
+    unit: str = ""
     checks: str = ""
 
 
@@ -80,6 +82,8 @@ def _judge(known: Known, claim: Claim, confidence: float) -> Judged:
     try:
         if claim.measure == "cost":
             return _cost(known, claim, confidence)
+        if claim.measure == "number":
+            return _number(known, claim, confidence)
         return _accuracy(known, claim, confidence)
     except LackingError as e:
         return Judged(claim, "missing", confidence, str(e))
@@ -104,7 +108,7 @@ def _accuracy(known: Known, claim: Claim, confidence: float) -> Judged:
         raise LackingError("no image that all runs of both sides were shown")
     difference = _difference(sides, claim, confidence)
     levels = {
-        level_of(known.findings(claim.by, attack), curve.runs, curve.defence)
+        level_of(known.findings(claim.by, attack), curve.runs, curve.defence, curve.view)
         for curve, attack in zip(both, _attacks(claim), strict=True)
     }
     return Judged(
@@ -176,9 +180,9 @@ def _failures(known: Known, claim: Claim, sides: Sequence[Curve]) -> str:
     for curve, attack in zip(sides, _attacks(claim), strict=True):
         findings = known.findings(claim.by, attack)
         for name in curve.runs:
-            for finding in findings.get(Subject(name, curve.defence), ()):
+            for finding in findings.get(Subject.of(name, curve.defence, curve.view), ()):
                 if finding.level == "failure" and _matters(known, claim, curve, finding):
-                    found.setdefault(Subject(name, curve.defence), finding)
+                    found.setdefault(Subject.of(name, curve.defence, curve.view), finding)
     if not found:
         return ""
     (subject, first), *others = found.items()
@@ -227,4 +231,26 @@ def _cost(known: Known, claim: Claim, confidence: float) -> Judged:
         difference,
         seeds=(tuple(seeds[n] for n in cheap[on]), tuple(seeds[n] for n in dear[on])),
         on=on,
+    )
+
+
+def _number(known: Known, claim: Claim, confidence: float) -> Judged:
+    """How much more, or less, an analysis finds of the first."""
+    sides = [known.number(claim, name) for name in (claim.first, claim.second)]
+    (one, first, unit), (other, second, _) = sides
+    if one.first.label == other.first.label:
+        raise LackingError(f"{claim.first} and {claim.second} are both {one.first.label}")
+    if unit == "share":
+        claim = replace(claim, margin=claim.margin / 100)
+    sign = -1 if claim.lower else 1
+    above, below = ([sign * value for value in side.values] for side in (first, second))
+    low, high = difference_interval(above, below, confidence) or (None, None)
+    difference = Difference(sign * (first.value - second.value), low, high, None, 0)
+    seeds = {run.name: run.config.get("seed") for run in known.runs}
+    return Judged(
+        claim,
+        *_verdict(difference, claim, confidence, (len(above), len(below))),
+        difference,
+        seeds=(tuple(seeds[n] for n in one.runs), tuple(seeds[n] for n in other.runs)),
+        unit=unit,
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.data_identity import refuse_mixed
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.runs.run import Run
+from robustbench_cli.runs.run import FOLDERS, Run
 from robustbench_cli.spec import Plugin
 from robustbench_cli.statistics.intervals import wilson
 
@@ -21,7 +21,8 @@ from .labels import group_of, label_groups
 COLUMNS = (
     *("run", "group", "label", "data", "model", "method", "seed", "attack", "norm", "view"),
     *("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance"),
-    *("evaluations", "classes", "defence", "notes", "forwards", "backwards", "seconds"),
+    *("at_target", "at_target_low", "at_target_high", "aimed", "file", "files"),
+    *("evaluations", "classes", "defence", "notes", "split", "forwards", "backwards", "seconds"),
 )
 COST = ("forwards", "backwards", "seconds")
 Attacks = str | Plugin | Iterable[object] | None
@@ -39,10 +40,14 @@ def collect(
     accuracy, low, high: share of the n samples still classified right, with Wilson's interval.
     broken: how many were not. median_distance: of the verified perturbations, in their norm.
     classes: of the data set. defence: what stood before the network, or empty. notes: what the
-    attack recorded, a line each. forwards, backwards: of the whole evaluation, per sample; seconds:
-    all of it, on the machine where it ran.
+    attack recorded, a line each. split: whether the images are test or validation images.
+    forwards, backwards: of the whole evaluation, per sample; seconds: all of it, on the machine
+    where it ran.
+    at_target: of targeted attacks, the share of the `aimed` samples of other classes that is taken
+    for the class aimed at, with Wilson's interval; NaN and 0 of others.
     evaluations: how many files of the run the attack has; where several hold the same epsilon, the
-    one with the most samples speaks, then the one with the largest grid.
+    one with the most samples speaks, then the one with the largest grid. file: the name of the one
+    that speaks; files: of all, with blanks between them.
 
     `attack`: a spec such as ``linf-pgd:steps=40``, or a name, which stands for all of its specs
     where no evaluation has exactly that spec. `files`: only these records of evaluations. Of runs
@@ -62,7 +67,7 @@ def collect(
         for defence, evaluations in _by_defence(found).items():
             settings = {k: run.config.get(k) for k in ("data", "model", "method", "seed")}
             names = {"run": run.name, "group": group, "label": labels[group]}
-            names["defence"] = defence or ""
+            names |= {"defence": defence or "", "split": run.split}
             if defence:
                 settings["method"] = f"{settings['method']}+{defence}"
                 names |= {"group": f"{group} {defence}", "label": f"{labels[group]} + {defence}"}
@@ -91,19 +96,29 @@ def select(found: Iterable[str], attack: Attacks) -> list[str]:
 
 
 def points(evaluation: Evaluation) -> list[dict[str, Any]]:
-    """eps, eps_value, accuracy, low, high, n, broken, median_distance; epsilon 0 included."""
+    """eps, eps_value, accuracy, low, high, n, broken, median_distance, at_target with its interval,
+    aimed; epsilon 0 included.
+    """
     tally = evaluation.tally
     grid = [(eps.text, float(eps)) for eps in evaluation.epsilons]
-    counts = list(zip(grid, tally.right, tally.distance, strict=True))
+    clean, *reached = tally.reached or [0] * (len(grid) + 1)
+    counts = list(zip(grid, tally.right, tally.distance, reached, strict=True))
     if all(value for _, value in grid):
-        counts.insert(0, (("0", 0.0), tally.clean, nan))
+        counts.insert(0, (("0", 0.0), tally.clean, nan, clean))
     rows = []
-    for (text, value), right, distance in counts:
+    for (text, value), right, distance, hit in counts:
         low, high = wilson(right, tally.n)
         point = {"eps": text, "eps_value": value, "accuracy": right / tally.n}
         point |= {"low": low, "high": high, "n": tally.n, "broken": tally.n - right}
-        rows.append({**point, "median_distance": distance})
+        rows.append({**point, "median_distance": distance, **at_target(hit, tally.aimed)})
     return rows
+
+
+def at_target(reached: int, aimed: int) -> dict[str, Any]:
+    """The share with its interval; NaN where nothing was aimed at."""
+    low, high = wilson(reached, aimed) if aimed else (nan, nan)
+    rate = reached / aimed if aimed else nan
+    return {"at_target": rate, "at_target_low": low, "at_target_high": high, "aimed": aimed}
 
 
 def view_of(evaluation: Evaluation) -> str:
@@ -115,7 +130,7 @@ def view_of(evaluation: Evaluation) -> str:
 def _evaluations(run: Run, files: Sequence[Path]) -> list[Evaluation]:
     if not files:
         return run.evaluations()
-    folder = (run.path / "attacks").resolve()
+    folder = (run.path / FOLDERS[run.split]).resolve()
     return [Evaluation.load(path) for path in files if path.resolve().parent == folder]
 
 
@@ -139,11 +154,12 @@ def _run_rows(
             files.setdefault(key, []).append(evaluation)
     for (attack, view), listed in sorted(files.items(), key=lambda item: item[0]):
         found: dict[float, dict[str, Any]] = {}
+        names = " ".join(evaluation.file_name for evaluation in listed)
         for evaluation in sorted(listed, key=lambda e: (-e.n, -len(e.epsilons))):
             about: dict[str, Any] = {"attack": attack, "norm": evaluation.norm, "view": view}
             about["notes"] = "\n".join(map(str, evaluation.record.get("notes", ())))
             about |= {**dict.fromkeys(COST, nan), **evaluation.record.get("cost", {})}
-            about["evaluations"] = len(listed)
+            about |= {"file": evaluation.file_name, "files": names, "evaluations": len(listed)}
             for point in points(evaluation):
                 found.setdefault(point["eps_value"], {**point, **about})
         yield from (found[value] for value in sorted(found))

@@ -8,7 +8,8 @@ from functools import cache
 
 import pandas as pd
 
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.reporting.analyses import Line, collect_analyses, lines
 from robustbench_cli.reporting.statements import Statement
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import defaults, names, number, read, split
@@ -17,7 +18,7 @@ from robustbench_cli.trust.examine import Found, examine_runs
 from .compare import Pair, pair
 from .frame import collect
 from .labels import group_of, label_groups
-from .summary import Curve, summarise
+from .summary import Curve, Estimate, summarise
 from .timing import training_seconds
 
 
@@ -84,6 +85,35 @@ class Known:
         if not found:
             raise LackingError(f"{label}: no seconds of training are recorded")
         return label, found
+
+    def number(self, asked: Statement, name: str) -> tuple[Line, Estimate, str]:
+        """What an analysis says of a group: its line, the number asked for, and its unit.
+
+        Raises:
+            LackingError: no such group, or it was not analysed so, or there is no such number.
+        """
+        try:
+            answers = collect_analyses(self.runs, by=asked.by, analysis=asked.analysis)
+        except (RunError, UsageError) as e:
+            label_groups(self.runs, asked.by)  # no such setting is a mistake
+            raise LackingError(str(e)) from e
+        methods = {a.label: str(a.run.config.get("method")) for a in answers}
+        label = named(name, self._methods(asked.by) | methods)
+        found = [
+            line
+            for line in lines([a for a in answers if asked.view in (None, a.view)])
+            if line.first.label == label
+        ]
+        if not found:
+            raise LackingError(f"{label}: not analysed; type -n {asked.analysis}")
+        if len(found) > 1:
+            specs = ", ".join(sorted({line.first.spec for line in found}))
+            raise LackingError(f"{label}: several analyses fit, in spec, view or seed: {specs}")
+        (line,), wanted = found, str(asked.number)
+        if wanted not in line.estimates:
+            known = ", ".join(line.units)
+            raise LackingError(f"{line.first.spec} gives no {wanted!r}; it gives: {known}")
+        return line, line.estimates[wanted], line.units[wanted]
 
     def _methods(self, by: str) -> dict[str, str]:
         """Label -> method."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from robustbench_cli.reporting.statements import Published
@@ -18,7 +18,8 @@ from .summary import Estimate
 class Beside:
     """A published number, and `ours` in the same unit; None where it is missing, and `why`.
 
-    `n`: images. `on`: the machine, of cost. `checks`: the worst that they say of our runs.
+    `unit`: of a number of an analysis; a share is kept as one. `n`: images. `on`: the machine, of
+    cost. `checks`: the worst that they say of our runs.
     """
 
     published: Published
@@ -27,6 +28,7 @@ class Beside:
     why: str = ""
     attack: str | None = None
     n: int | None = None
+    unit: str = ""
     on: str = ""
     checks: str = ""
 
@@ -63,6 +65,11 @@ def _beside(known: Known, published: Published) -> Beside:
             on = max(seconds, key=lambda machine: len(seconds[machine]))
             ours = Estimate.over(list(seconds[on].values()), most=inf)
             return Beside(published, label, ours, on=on)
+        if published.measure == "number":
+            line, ours, unit = known.number(published, name)
+            if unit == "share":
+                published = replace(published, value=published.value / 100)
+            return Beside(published, line.first.label, ours, unit=unit)
         curve = known.curve(published, name, published.attack)
     except LackingError as e:
         return Beside(published, name, why=str(e))
@@ -74,5 +81,7 @@ def _beside(known: Known, published: Published) -> Beside:
         listing = ", ".join(map(str, curve.epsilons))
         lacks = f"eps {published.eps}" if published.eps else "three epsilons for an area"
         return Beside(published, curve.label, why=f"lacks {lacks}; there are: {listing}")
-    level = level_of(known.findings(published.by, published.attack), curve.runs, curve.defence)
+    level = level_of(
+        known.findings(published.by, published.attack), curve.runs, curve.defence, curve.view
+    )
     return Beside(published, curve.label, found, attack=curve.attack, n=curve.n, checks=level)

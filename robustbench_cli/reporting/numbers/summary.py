@@ -64,7 +64,8 @@ class Curve:
     """How the accuracy of one group falls with epsilon under one attack.
 
     `accuracy` goes with `epsilons`, the ones that all runs of the group have; the first is 0, the
-    clean images. `n` is the number of images, the smallest where runs differ.
+    clean images. `n` is the number of images, the smallest where runs differ. `at_target`, of
+    targeted attacks: the share of the `aimed` images of other classes taken for the class aimed at.
     """
 
     label: str
@@ -82,6 +83,9 @@ class Curve:
     defence: str  # put before the finished network; or empty
     epsilons: tuple[Eps, ...]
     accuracy: tuple[Estimate, ...]
+    at_target: tuple[Estimate, ...] = ()
+    aimed: int = 0
+    split: str = "test"
 
     @property
     def clean(self) -> Estimate:
@@ -181,18 +185,23 @@ def _curve(rows: pd.DataFrame) -> Curve:
     seeds = rows.drop_duplicates("run")["seed"]
     return Curve(
         **{k: str(first[k]) for k in ("label", "group", "data", "model", "method")},
-        **{k: str(first[k]) for k in ("attack", "norm", "view")},
+        **{k: str(first[k]) for k in ("attack", "norm", "view", "split")},
         runs=names,
         seeds=tuple(None if pd.isna(seed) else int(seed) for seed in seeds),
         n=int(rows["n"].min()),
         defence=str(first["defence"]),
         classes=None if pd.isna(first["classes"]) else int(first["classes"]),
         epsilons=tuple(eps for eps, _ in shared),
-        accuracy=tuple(
-            Estimate.over(
-                [float(value) for value in part["accuracy"]],
-                wilson=(float(part["low"].iloc[0]), float(part["high"].iloc[0])),
-            )
-            for _, part in shared
-        ),
+        accuracy=tuple(_estimate(part, "accuracy", "low", "high") for _, part in shared),
+        at_target=tuple(
+            _estimate(part, "at_target", "at_target_low", "at_target_high") for _, part in shared
+        )
+        if rows["aimed"].min()
+        else (),
+        aimed=int(rows["aimed"].min()),
     )
+
+
+def _estimate(rows: pd.DataFrame, name: str, low: str, high: str) -> Estimate:
+    interval = float(rows[low].iloc[0]), float(rows[high].iloc[0])
+    return Estimate.over([float(value) for value in rows[name]], wilson=interval)

@@ -28,7 +28,7 @@ from .labels import group_of, label_groups
 
 COLUMNS = (
     *("source", "target", "source_label", "target_label", "white_box", "attack", "norm"),
-    *("eps", "eps_value", "accuracy", "n", "accuracy_both", "n_both"),
+    *("eps", "eps_value", "accuracy", "n", "accuracy_both", "n_both", "at_target", "aimed"),
 )
 
 
@@ -37,9 +37,11 @@ class Cell:
     """One source group shown to one target group, at one epsilon.
 
     accuracy: of the target over all `n` images. accuracy_both: over the `n_both` images that both
-    classify correctly when unchanged, NaN if there are none. Both are means over `pairs` of runs,
-    n and n_both sums over them. low, high and both_low, both_high: Wilson's intervals where there
-    is one pair; several pairs share runs, so nothing simple can be said of them.
+    classify correctly when unchanged, NaN if there are none. at_target: of targeted attacks, the
+    share of the `aimed` images of other classes that the target takes for the class aimed at, NaN
+    of others. They are means over `pairs` of runs, n, n_both and aimed sums over them. low, high
+    and so on: Wilson's intervals where there is one pair; several pairs share runs, so nothing
+    simple can be said of them.
     """
 
     attack: str
@@ -57,6 +59,10 @@ class Cell:
     n: int
     n_both: int
     pairs: int
+    at_target: float = nan
+    at_target_low: float | None = None
+    at_target_high: float | None = None
+    aimed: int = 0
 
 
 def collect_transfers(
@@ -134,6 +140,8 @@ def _cell(pairs: pd.DataFrame, eps: Eps) -> Cell:
     both_low, both_high = (
         wilson(round(both * n_both), n_both) if single and n_both else (None, None)
     )
+    aimed, reached = int(pairs["aimed"].sum()), float(pairs["at_target"].mean())
+    hit_low, hit_high = wilson(round(reached * aimed), aimed) if single and aimed else (None, None)
     return Cell(
         attack=str(first["attack"]),
         norm=str(first["norm"]),
@@ -150,6 +158,10 @@ def _cell(pairs: pd.DataFrame, eps: Eps) -> Cell:
         n=n,
         n_both=n_both,
         pairs=len(pairs),
+        at_target=reached,
+        at_target_low=hit_low,
+        at_target_high=hit_high,
+        aimed=aimed,
     )
 
 
@@ -162,14 +174,15 @@ def _middle(part: pd.DataFrame) -> Eps:
 
 
 def _rows(evaluation: Evaluation) -> pd.DataFrame:
-    """eps, eps_value, accuracy, n, accuracy_both, n_both of one source and one target."""
-    rows = []
-    for eps, counts in zip(evaluation.epsilons, evaluation.tally.transferred, strict=True):
+    """eps, eps_value, accuracy, n, accuracy_both, n_both, at_target, aimed of one pair."""
+    rows, tally = [], evaluation.tally
+    reached = tally.reached[1:] or (0,) * len(evaluation.epsilons)
+    for eps, counts, hit in zip(evaluation.epsilons, tally.transferred, reached, strict=True):
         n, right, n_both, right_both = counts
         both = right_both / n_both if n_both else nan
-        rows.append((eps.text, float(eps), right / n, n, both, n_both))
-    columns = ["eps", "eps_value", "accuracy", "n", "accuracy_both", "n_both"]
-    return pd.DataFrame(rows, columns=columns)
+        rate = hit / tally.aimed if tally.aimed else nan
+        rows.append((eps.text, float(eps), right / n, n, both, n_both, rate, tally.aimed))
+    return pd.DataFrame(rows, columns=list(COLUMNS[-8:]))
 
 
 def _add_sibling(known: dict[str, Run], run: Run, name: str) -> None:

@@ -12,6 +12,7 @@ from robustbench_cli.runs.run import Run
 
 _SILENT = ("method_resolved",)
 _ADOPTED = "checkpoint"
+_OPTIONS = (("seed", "--attack-seed"), ("defence", "--defence"), ("split", "--split"))
 
 
 def settings(runs: Sequence[Run]) -> list[Section]:
@@ -64,7 +65,7 @@ def commands(runs: Sequence[Run]) -> list[str]:
             identity = evaluation.record.get("identity", {})
             words = ["-a", evaluation.attack, "-e", ",".join(map(str, evaluation.epsilons))]
             words += ["--samples", str(evaluation.n)]
-            for key, option in (("seed", "--attack-seed"), ("defence", "--defence")):
+            for key, option in _OPTIONS:
                 words += [option, str(identity[key])] if identity.get(key) else []
             words += ["--view", "bare"] if identity.get("view") == "bare" else []
             named = attacks.setdefault(tuple(words), [])

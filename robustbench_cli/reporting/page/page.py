@@ -85,7 +85,7 @@ def _overview(
     """What a reader must know who reads nothing else."""
     made = []
     if attacked:
-        made.append(el("p", selection.verdict, class_="verdict"))
+        made += paragraph(selection.verdict, "verdict")
     for key in ("claims", "published"):
         if key in tables and tables[key].footer:
             made.append(el("p", tables[key].footer[-1]))

@@ -29,6 +29,7 @@ from .cells import (
     view_text,
 )
 from .differences import differences
+from .targets import EXPLAINED, targets
 
 
 def accuracy_table(selection: Selection) -> Table:
@@ -42,7 +43,7 @@ def accuracy_table(selection: Selection) -> Table:
     return Table(
         caption=_caption(curves),
         sections=(*sections, *differences(selection)),
-        footer=(*_footer(selection), selection.verdict),
+        footer=(*_footer(selection), *selection.verdict),
         frame=accuracy_frame(selection),
         document=accuracy_document(selection),
         notes=selection.notes,
@@ -69,9 +70,13 @@ def _norm(selection: Selection, curves: list[Curve]) -> list[Section]:
 
 
 def _sections(selection: Selection, curves: list[Curve], shown: Sequence[Eps]) -> list[Section]:
-    by_attack = groupby(curves, key=lambda curve: (curve.attack, curve.view))
-    everything = selection.curves
-    return [_section(selection, list(alike), shown, everything) for _, alike in by_attack]
+    found = []
+    for _, group in groupby(curves, key=lambda curve: (curve.attack, curve.view)):
+        alike = list(group)
+        found.append(_section(selection, alike, shown, selection.curves))
+        if any(curve.at_target for curve in alike):
+            found.append(targets(selection.by, alike, shown, found[-1].title))
+    return found
 
 
 def _section(
@@ -124,7 +129,7 @@ def common(curves: Sequence[Curve]) -> list[str]:
         count = f"{len(first.runs)} run{'s' * (len(first.runs) > 1)}"
         found.append(count + " each" * _differ(curves, "group"))
     if not _differ(curves, "n"):
-        found.append(f"{first.n} test images")
+        found.append(f"{first.n} {first.split} images")
     if not _differ(curves, "view"):
         found.append(view_text(first.view))
     return found
@@ -144,6 +149,8 @@ def _footer(selection: Selection) -> tuple[str, ...]:
             "area: under the decay curve, as a share of its range of ε (trapezoid rule).",
             "ε at half: where accuracy has fallen to half of the clean accuracy.",
         ]
+    if any(curve.at_target for curve in curves):
+        lines.append(EXPLAINED)
     if selection.comparisons:
         lines += [
             "difference, [95 % paired bootstrap]: over images and runs; of one run each, images.",

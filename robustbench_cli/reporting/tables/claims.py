@@ -19,6 +19,7 @@ from .cells import NONE, digits_for, signed
 _MEANING = {
     "better": "difference of A > B and A = B: A − B, points; over images and runs.",
     "stronger": "difference of A stronger than B: what A breaks more, points; images and runs.",
+    "number": "difference of numbers of analyses: A − B, or B − A of A < B; over runs (Welch).",
     "cost": "difference of A cheaper than B: what B costs more, in % of A (Welch, of logarithms).",
 }
 _VERDICTS = ("supported: the whole interval lies where the claim says; contradicted: none of it.",)
@@ -42,12 +43,14 @@ def claims_table(judged: Sequence[Judged]) -> Table:
 def relation_text(claim: Claim) -> str:
     """``vib > mixup by 2``: who is said to be better than whom, and by how much."""
     amount = f"{100 * claim.margin:g}" + " %" * (claim.measure == "cost")
+    if claim.measure == "number":
+        amount = f"{claim.margin:g}"
     if claim.relation == "equal":
         return f"{claim.first} = {claim.second} within {amount}"
     by = f" by {amount}" if claim.margin else ""
     if claim.relation == "stronger":
         return f"{claim.first} stronger than {claim.second}{by}"
-    sign = "cheaper than" if claim.measure == "cost" else ">"
+    sign = "cheaper than" if claim.measure == "cost" else "<" if claim.lower else ">"
     return f"{claim.first} {sign} {claim.second}{by}"
 
 
@@ -57,19 +60,28 @@ def measure_text(statement: Statement, attack: str | None = None) -> str:
     if isinstance(statement, Claim) and statement.method:
         named = f"on {statement.method}"
     what = {
+        "number": f"{statement.analysis}, {statement.number}",
         "accuracy": f"ε={statement.eps}",
         "clean": "clean accuracy",
         "area": "area",
         "cost": "seconds of training",
     }[statement.measure]
-    return what if statement.measure in ("clean", "cost") or not named else f"{named}, {what}"
+    return (
+        what
+        if statement.measure in ("clean", "cost", "number") or not named
+        else f"{named}, {what}"
+    )
 
 
 def difference_text(judged: Judged) -> str:
-    """``+3.2 [+1.0, +5.1]``, in points or, of cost, in %."""
+    """``+3.2 [+1.0, +5.1]``, in points or, of cost, in %, or in the unit of an analysis."""
     found = judged.difference
     if found is None:
         return NONE
+    if judged.unit not in ("", "share"):
+        ends = [f"{v:+.3g}".replace("-", "−") for v in (found.low, found.high) if v is not None]
+        text = f"{found.value:+.3g}".replace("-", "−")
+        return f"{text} [{', '.join(ends)}]" if ends else text
     unit, digits = (" %", 1) if judged.claim.measure == "cost" else ("", digits_for(found.n))
     text = signed(found.value, digits) + unit
     if found.low is None or found.high is None:
@@ -131,7 +143,8 @@ def _footer(judged: Sequence[Judged]) -> list[str]:
         verdict: sum(each.verdict == verdict for each in judged)
         for verdict in dict.fromkeys([*VERDICTS, *(each.verdict for each in judged)])
     }
-    kinds = {"cost" if c.measure == "cost" else c.relation for c in (e.claim for e in judged)}
+    claims = [each.claim for each in judged]
+    kinds: set[str] = {c.measure if c.measure in ("cost", "number") else c.relation for c in claims}
     kinds = {kind.replace("equal", "better") for kind in kinds}
     lines = [*(text for kind, text in _MEANING.items() if kind in kinds), *_VERDICTS]
     for each in judged:
@@ -146,7 +159,8 @@ def _entry(judged: Judged) -> dict[str, Any]:
     low, high = claim.region
     return {
         **{key: getattr(claim, key) for key in ("text", "source", "relation", "first", "second")},
-        **{key: getattr(claim, key) for key in ("method", "measure", "by")},
+        **{key: getattr(claim, key) for key in ("method", "measure", "analysis", "number", "by")},
+        "unit": judged.unit or None,
         "attacks": list(judged.attacks) or ([claim.attack] if claim.attack else []),
         "eps": claim.eps.text if claim.eps else None,
         "eps_value": float(claim.eps) if claim.eps else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,16 @@ from robustbench_cli.reporting.formats.document import FORMAT, rounded
 from robustbench_cli.reporting.formats.table import Section, Table
 from robustbench_cli.reporting.numbers.frame import COST, collect
 from robustbench_cli.runs.run import Run
-from robustbench_cli.trust.examine import entries, examine_runs, level_of, verdict_line, warnings
+from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of, warnings
 
 from .cells import NONE, NORMS, digits_for, units, view_text
 from .notes import recorded
+from .targets import EXPLAINED
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
 _POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
-_ROUNDED = ("accuracy", "low", "high", "median_distance")
+_TARGET = ("at_target", "at_target_low", "at_target_high", "aimed")
+_ROUNDED = ("accuracy", "low", "high", "median_distance", *_TARGET[:3])
 _ABOUT = ("run", "data", "model", "method", "attack", "norm", "view")
 
 
@@ -32,27 +34,29 @@ def points_table(files: Sequence[Path]) -> Table:
     """
     if not files:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
-    runs = {path.parent.parent.resolve(): Run.open(path.parent.parent) for path in files}
+    runs = {path.parent.resolve(): Run.of(path) for path in files}
     frame = collect(list(runs.values()), by="run", files=files)
     found = examine_runs(runs.values(), frame)
-    line = verdict_line(found, runs.values())
-    subjects = zip(frame["run"], frame["defence"], strict=True)
-    frame["checks"] = [level_of(found, [run], defence) for run, defence in subjects]
+    checked, others = entries(found, runs.values()), apart(found, runs.values())
+    subjects = zip(frame["run"], frame["defence"], frame["view"], strict=True)
+    frame["checks"] = [level_of(found, [run], *where) for run, *where in subjects]
+    aims = bool(frame["aimed"].any())
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
         sections=tuple(_section(str(key[0]), part) for key, part in parts),
         footer=(
+            *([EXPLAINED] if aims else ()),
             f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
             *_costs(frame),
-            line,
+            checked["verdict"],
+            *([f"Apart: {others}"] if others else ()),
         ),
-        frame=frame[[*_ABOUT, *_POINT, *COST, "checks"]],
+        frame=frame[[*_ABOUT, *_POINT, *(_TARGET if aims else ()), *COST, "checks"]],
         document={
             "format": FORMAT,
             "curves": _curves(frame),
-            "checks": entries(found),
-            "verdict": line,
+            **checked,
         },
         notes=[*warnings(found), *recorded(frame)],
     )
@@ -60,18 +64,30 @@ def points_table(files: Sequence[Path]) -> Table:
 
 def _section(run: str, rows: pd.DataFrame) -> Section:
     """One run, norm and view; the clean row stands once where all attacks agree on it."""
-    digits = digits_for(int(rows["n"].min()))
+    digits, aims = digits_for(int(rows["n"].min())), bool(rows["aimed"].any())
     lines = []
     for point in rows.to_dict("records"):
         clean, distance = point["eps_value"] == 0, point["median_distance"]
         low, high = (f"{100 * point[key]:.{digits}f}" for key in ("low", "high"))
         cells = ("(clean)" if clean else point["attack"], point["eps"])
         numbers = (f"{100 * point['accuracy']:.{digits}f}", f"{low} – {high}")
-        lines.append((*cells, *numbers, NONE if pd.isna(distance) else f"{distance:.4f}"))
+        target = (_at_target(point, digits),) if aims else ()
+        far = NONE if pd.isna(distance) else f"{distance:.4f}"
+        lines.append((*cells, *numbers, *target, far))
     counts = " to ".join(dict.fromkeys(str(n) for n in (rows["n"].min(), rows["n"].max())))
     norm, view = rows["norm"].iloc[0], rows["view"].iloc[0]
-    title = f"{run}, {NORMS.get(norm, norm)}, {counts} images, {view_text(view)}"
-    return Section(title, _HEADER, tuple(dict.fromkeys(lines)))
+    images = "validation images" if rows["split"].iloc[0] == "validation" else "images"
+    title = f"{run}, {NORMS.get(norm, norm)}, {counts} {images}, {view_text(view)}"
+    header = (*_HEADER[:4], *(["at target"] if aims else ()), *_HEADER[4:])
+    return Section(title, header, tuple(dict.fromkeys(lines)))
+
+
+def _at_target(point: dict[Hashable, Any], digits: int) -> str:
+    """Nothing for unchanged images, whose row is that of every attack."""
+    if not point["aimed"] or not point["eps_value"]:
+        return NONE
+    rate, low, high = (f"{100 * point[key]:.{digits}f}" for key in _TARGET[:3])
+    return f"{rate} [{low}–{high}]"
 
 
 def _costs(frame: pd.DataFrame) -> list[str]:
@@ -93,7 +109,8 @@ def _curves(frame: pd.DataFrame) -> list[dict[str, Any]]:
     for _, rows in frame.groupby(["label", "attack", "view"], sort=False):
         records = rows.to_dict("records")
         about = {key: records[0][key] for key in _ABOUT}
-        points = [{k: rounded(p[k]) if k in _ROUNDED else p[k] for k in _POINT} for p in records]
+        keys = (*_POINT, *(_TARGET if records[0]["aimed"] else ()))
+        points = [{k: rounded(p[k]) if k in _ROUNDED else p[k] for k in keys} for p in records]
         cost = {key: rounded(records[0][key]) for key in COST}
         curves.append({**about, "points": points, "cost": cost})
     return curves

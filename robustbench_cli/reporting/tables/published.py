@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from robustbench_cli.reporting.analyses import cell
 from robustbench_cli.reporting.formats.document import FORMAT, rounded
 from robustbench_cli.reporting.formats.table import WIDTH, Section, Table
 from robustbench_cli.reporting.numbers.published import Beside
@@ -41,7 +42,8 @@ def _place(found: Beside) -> tuple[str, str]:
     head = " ".join(
         filter(None, [published.text, f"({published.source})" if published.source else ""])
     )
-    return head, str(published.attack if published.measure != "cost" else "cost")
+    of = {"cost": "cost", "number": published.analysis}
+    return head, str(of.get(published.measure, published.attack))
 
 
 def _section(found: Sequence[Beside], head: str) -> Section:
@@ -63,12 +65,19 @@ def _section(found: Sequence[Beside], head: str) -> Section:
 
 def _plain(found: Beside) -> str:
     value = found.published.value
-    return f"{value:.4g}" if found.published.measure == "cost" else f"{100 * value:.6g}"
+    return f"{value:.4g}" if _is_plain(found) else f"{100 * value:.6g}"
+
+
+def _is_plain(found: Beside) -> bool:
+    """Whether it is no share."""
+    return found.published.measure == "cost" or found.unit not in ("", "share")
 
 
 def _ours(found: Beside) -> str:
     if found.ours is None:
         return NONE
+    if found.published.measure == "number":
+        return cell(found.ours, found.unit)
     if found.published.measure != "cost":
         return percent(found.ours, digits_for(found.n or 0))
     half = found.ours.half_width
@@ -78,7 +87,7 @@ def _ours(found: Beside) -> str:
 def _difference(found: Beside) -> str:
     if found.difference is None:
         return NONE
-    if found.published.measure == "cost":
+    if _is_plain(found):
         return f"{found.difference:+.3g}".replace("-", "−")
     return signed(found.difference, digits_for(found.n or 0))
 
@@ -102,7 +111,11 @@ def _footer(found: Sequence[Beside]) -> list[str]:
 def _entry(found: Beside) -> dict[str, Any]:
     published, ours = found.published, found.ours or Estimate(float("nan"), None, None, "none", ())
     return {
-        **{key: getattr(published, key) for key in ("text", "source", "method", "measure", "by")},
+        **{
+            key: getattr(published, key)
+            for key in ("text", "source", "method", "measure", "analysis", "number", "by")
+        },
+        "unit": found.unit or None,
         "label": found.label,
         "attack": found.attack or published.attack,
         "eps": published.eps.text if published.eps else None,

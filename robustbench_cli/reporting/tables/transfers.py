@@ -15,6 +15,7 @@ from .cells import NONE, NORMS, digits_for
 
 BOTH = "accuracy on images both classify correctly"
 ALL = "accuracy on all images"
+TARGET = "images of other classes taken for the class aimed at"
 
 
 def transfer_table(selection: Selection) -> Table:
@@ -24,7 +25,8 @@ def transfer_table(selection: Selection) -> Table:
     for (attack, eps), alike in groupby(cells, key=lambda cell: (cell.attack, cell.eps)):
         listed = list(alike)
         head = f"{attack}, {NORMS.get(listed[0].norm, listed[0].norm)}, ε={eps}"
-        sections += [_section(f"{head}: {what}", listed, what) for what in (BOTH, ALL)]
+        shown = (BOTH, ALL, TARGET) if any(cell.aimed for cell in listed) else (BOTH, ALL)
+        sections += [_section(f"{head}: {what}", listed, what) for what in shown]
     footer = ["Rows: crafted on; columns: shown to."]
     targets = axes_of(cells)[1]
     if max(section.width for section in sections) > WIDTH:
@@ -51,7 +53,7 @@ def _numbered(section: Section, targets: list[str]) -> Section:
 
 
 def value_of(cell: Cell, what: str = BOTH) -> float:
-    return cell.accuracy_both if what == BOTH else cell.accuracy
+    return {BOTH: cell.accuracy_both, TARGET: cell.at_target}.get(what, cell.accuracy)
 
 
 def text_of(cells: list[Cell], what: str = BOTH) -> list[str]:

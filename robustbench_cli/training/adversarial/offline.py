@@ -10,6 +10,7 @@ from torch import Tensor
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import param
+from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.method import Method
 
 
@@ -28,6 +29,12 @@ class Offline(Method):
     attack: str = param("linf-pgd", "one, or several like linf-pgd/linf-fgsm")
     eps: float | None = param(None, "radius in pixels; none: usual for the data set", low=0)
     corpus: Corpus | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for attack in self.attack.split("/") if self.eps is not None else ():
+            norm = attack.partition("-")[0]  # of what trains here; others meet their norm later
+            refuse_unscaled(f"{self.name} ({attack}): eps=", float(self.eps or 0), norm)
 
     def adapt(self, dataset: Dataset) -> None:
         if not self.source:

@@ -17,9 +17,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
+from robustbench_cli.device import is_out_of_memory
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.model import Model
 from robustbench_cli.spec import param
@@ -63,11 +63,9 @@ class ResizePad(Averaged):
     def predict(self, model: Model, x: Tensor, rest: Predict) -> Tensor:
         try:
             return super().predict(model, x, rest)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as e:
             shape = self.canvas(x)
-            if shape == tuple(x.shape[2:]):
+            if shape == tuple(x.shape[2:]) or is_out_of_memory(e):
                 raise
             raise UsageError(
                 f"resize-pad shows the network {shape[0]}x{shape[1]} images, which it cannot take; "

@@ -29,12 +29,14 @@ class CannotCrossBall(Check):
                     f"{evaluation.attack}: {steps} steps of {step:g} do not cross the ball from "
                     f"eps {far[0]} on",
                     "leave step-size out (2.5 eps / steps), or take more steps",
+                    of=[evaluation],
                 )
             elif near:
                 yield self.found(
                     "warning",
                     f"{evaluation.attack}: a step of {step:g} is longer than eps {near[-1]}",
                     "leave step-size out (2.5 eps / steps)",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{evaluation.attack} can cross its ball")
+                yield self.found("pass", f"{evaluation.attack} can cross its ball", of=[evaluation])

@@ -18,8 +18,10 @@ from fractions import Fraction
 from typing import ClassVar
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import number, split
-from robustbench_cli.trust.check import About, Check, Evidence, Finding, accuracy, lead, shared
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
+from robustbench_cli.trust.comparing import accuracies, lead, shared
 
 ONE_STEP = ("fgsm-at", "fast-at", "free-at")
 REMEDY = (
@@ -39,20 +41,23 @@ class CatastrophicOverfitting(Check):
         method, radius = trained
         white = [e for e in evidence.evaluations if e.record.get("access") == "gradient"]
         worst: tuple[float, str] | None = None
+        about: list[Evaluation] = []
         for one, many, eps in shared(
             [e for e in white if e.record.get("one_step")],
             [e for e in white if not e.record.get("one_step")],
         ):
             if one.norm != "linf" or eps.value > radius:
                 continue
-            high, low = accuracy(one, eps), accuracy(many, eps)
-            collapsed = _collapsed(one.clean_accuracy, high, low)
+            about += [one, many]
+            clean, high, low = accuracies(one, many, eps)
+            collapsed = _collapsed(clean, high, low)
             gap = lead(one, many, eps) if collapsed else 0.0
             text = f"{one.attack} leaves {high:.1%} and {many.attack} {low:.1%} at eps {eps}"
             worst = max(worst or (0.0, ""), (gap, text))
         ended = {} if evidence.config.get("stop_on") else evidence.ended  # another epoch was kept
         if worst and worst[0]:
-            yield self.found("failure", f"{worst[1]}: {method} overfitted to one step", REMEDY)
+            text = f"{worst[1]}: {method} overfitted to one step"
+            yield self.found("failure", text, REMEDY, of=about)
         elif _ended_so(ended, method):
             yield self.found(
                 "failure",
@@ -61,7 +66,7 @@ class CatastrophicOverfitting(Check):
                 REMEDY,
             )
         elif worst:
-            yield self.found("pass", f"{method} withstands more than one step")
+            yield self.found("pass", f"{method} withstands more than one step", of=about)
 
 
 def _trained(config: Mapping[str, object]) -> tuple[str, Fraction] | None:

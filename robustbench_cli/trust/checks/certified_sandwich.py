@@ -4,7 +4,8 @@ Compares L2 attacks through `smoothing` with the certificates of the same σ, sa
 within the certified radius R. At a distance d each vote is right with a probability of at least
 Φ((R - d)/σ). Only images count for which so many votes go wrong by chance less than once in 1000
 times; the number broken is tested against that chance and the certificates' own (binomial,
-p < 0.01). Attacks on the bare network prove nothing about the smoothed one and are not compared.
+p < 0.01). What an attack on a class breaks counts, too; that it breaks nothing says little, and is
+no pass. Attacks on the bare network prove nothing about the smoothed one and are not compared.
 Cohen, Rosenfeld & Kolter, ICML 2019, arXiv 1902.02918.
 """
 
@@ -18,7 +19,8 @@ import pandas as pd
 from scipy.special import bdtr, bdtrc, ndtr
 
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import SURE, Check, Evidence, Finding, right
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import SURE, one_goal, one_network, right
 
 CHANCE = 1e-3
 
@@ -29,7 +31,8 @@ class CertifiedSandwich(Check):
         for proof in evidence.certificates:
             for attack in evidence.evaluations:
                 defences = attack.record.get("defences") or []
-                if attack.norm == "l2" and len(defences) == 1 and _same(defences[0], proof):
+                alike = attack.norm == proof.norm and one_network(attack, proof)
+                if alike and len(defences) == 1 and _same(defences[0], proof):
                     yield from self._compare(attack, proof, int(defences[0]["n"]))
 
     def _compare(self, attack: Evaluation, proof: Evaluation, votes: int) -> Iterator[Finding]:
@@ -52,10 +55,13 @@ class CertifiedSandwich(Check):
                 f"{attack.attack} breaks {worst[1]} for which {proof.attack} vouches: the attack "
                 "or the certificate is wrong",
                 "do both again: --force; and see what the attack's own record says",
+                of=[attack, proof],
             )
-        elif compared:
+        elif compared and one_goal(attack, proof):  # one that aims breaks less by nature
             yield self.found(
-                "pass", f"{attack.attack} breaks no more than chance of what {proof.attack} holds"
+                "pass",
+                f"{attack.attack} breaks no more than chance of what {proof.attack} holds",
+                of=[attack, proof],
             )
 
 

@@ -27,6 +27,9 @@ class FailedSamples(Check):
                     f"attacked and count as not broken (sample {entries[0]['index']}: "
                     f"{entries[0]['reason']})",
                     f"read the bound that another attack gives: -a {evaluation.norm}-pgd",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{evaluation.attack} could try every sample")
+                yield self.found(
+                    "pass", f"{evaluation.attack} could try every sample", of=[evaluation]
+                )

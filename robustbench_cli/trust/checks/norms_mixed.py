@@ -20,7 +20,7 @@ class NormsMixed(Check):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
         grids: dict[str, set[Fraction]] = {}
         for e in evidence.evaluations:
-            if evidence.shown is None or e.attack in evidence.shown:
+            if evidence.shows(e):
                 grids.setdefault(e.norm, set()).update(eps.value for eps in e.epsilons if eps.value)
         for first, second in combinations(sorted(grids), 2):
             both = grids[first] & grids[second]

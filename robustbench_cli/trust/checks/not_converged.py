@@ -24,13 +24,16 @@ class NotConverged(Check):
             drop = broken / max(1, seen.get("n", 1))
             if seen.get("shorter", 0) > 0.05:
                 text = f"{name}: twice the steps shorten its distances by {seen['shorter']:.0%}"
-                yield self.found("warning", text, again)
+                yield self.found("warning", text, again, of=[evaluation])
             elif broken > 1 and drop > 0.005:
                 yield self.found(
                     "warning",
                     f"{name}: twice the steps break {broken} of {tried} samples that it left"
                     f"{at}, so accuracy is {drop:.1%} too high at least",
                     f"{again}, with restarts where it has them",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{name}: twice the steps hardly find more")
+                yield self.found(
+                    "pass", f"{name}: twice the steps hardly find more", of=[evaluation]
+                )

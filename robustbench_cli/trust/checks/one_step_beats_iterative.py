@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.trust.check import About, Check, Evidence, Finding, lead, shared
+from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
+from robustbench_cli.trust.comparing import lead, shared
 
 
 @dataclass(kw_only=True)
@@ -22,12 +24,16 @@ class OneStepBeatsIterative(Check):
         one_step = [e for e in white if e.record.get("one_step")]
         iterative = [e for e in white if not e.record.get("one_step")]
         worst: dict[tuple[str, str], tuple[float, str]] = {}
+        about: dict[tuple[str, str], list[Evaluation]] = {}
         for one, many, eps in shared(one_step, iterative):
             key = one.attack, many.attack
+            about.setdefault(key, []).extend([one, many])
             worst[key] = max(worst.get(key, (0.0, "")), (lead(many, one, eps), eps.text))
         for (one_name, many_name), (most, where) in worst.items():
+            both = about[one_name, many_name]
             if not most:
-                yield self.found("pass", f"{many_name} breaks no fewer samples than {one_name}")
+                text = f"{many_name} breaks no fewer samples than {one_name}"
+                yield self.found("pass", text, of=both)
                 continue
             yield self.found(
                 "failure",
@@ -35,4 +41,5 @@ class OneStepBeatsIterative(Check):
                 "attack fails, or gradients are masked",
                 f"strengthen it: -a {many_name.partition(':')[0]}:steps=100,restarts=5, and add "
                 "an attack without gradients",
+                of=both,
             )

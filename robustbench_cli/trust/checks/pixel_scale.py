@@ -13,7 +13,8 @@ from typing import ClassVar
 
 from scipy.special import bdtr
 
-from robustbench_cli.trust.check import SURE, About, Check, Evidence, Finding
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
+from robustbench_cli.trust.comparing import SURE
 
 
 @dataclass(kw_only=True)

@@ -31,6 +31,9 @@ class RejectedAdversarials(Check):
                     f"and do not count; {count} like that of sample {first['index']}: "
                     f"{first['reason']}",
                     "see `rejected` in the record (attacks/*.json)",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"every adversarial of {evaluation.attack} passed")
+                yield self.found(
+                    "pass", f"every adversarial of {evaluation.attack} passed", of=[evaluation]
+                )

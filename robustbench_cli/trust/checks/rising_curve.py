@@ -17,7 +17,8 @@ import pandas as pd
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
-from robustbench_cli.trust.check import Check, Evidence, Finding, above, accident, right
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import above, accident, right
 
 Raw = dict[Eps, pd.Series]
 
@@ -32,16 +33,17 @@ class RisingCurve(Check):
                     "failure",
                     f"{name}: at eps 0 accuracy is not the clean accuracy",
                     "attack again: --force",
+                    of=[evaluation],
                 )
             if _falls(evaluation):
-                yield self.found("pass", f"{name}: accuracy never rises with eps")
+                yield self.found("pass", f"{name}: accuracy never rises with eps", of=[evaluation])
                 continue
             raw = _raw(evaluation)
             if len(raw) < 2:
                 continue
             rises = list(_rises(raw))
             if not rises:
-                yield self.found("pass", f"{name}: accuracy never rises with eps")
+                yield self.found("pass", f"{name}: accuracy never rises with eps", of=[evaluation])
                 continue
             rise, low, high = max(rises)
             yield self.found(
@@ -49,6 +51,7 @@ class RisingCurve(Check):
                 f"{name}: accuracy rises by {rise:.1%} from eps {low} to {high}, so the attack "
                 "overshoots or gradients are masked",
                 f"add an iterative attack: -a {evaluation.norm}-pgd",
+                of=[evaluation],
             )
 
 

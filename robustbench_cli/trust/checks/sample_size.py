@@ -18,12 +18,7 @@ ENOUGH = 1000
 @dataclass(kw_only=True)
 class SampleSize(Check):
     def look(self, evidence: Evidence) -> Iterator[Finding]:
-        shown = evidence.shown
-        known = [
-            e
-            for e in evidence.evaluations
-            if "truncated" in e.record and (shown is None or shown.get(e.attack) == e.n)
-        ]
+        known = [e for e in evidence.evaluations if "truncated" in e.record and evidence.shows(e)]
         if not known:
             return
         small = [e for e in known if e.record["truncated"] and e.n < ENOUGH]

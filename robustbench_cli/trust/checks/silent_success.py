@@ -27,6 +27,9 @@ class SilentSuccess(Check):
                     "adversarial on the way and not at the end",
                     "use an attack that keeps its best point: "
                     + suggest(f"{norm}-apgd-ce", f"{norm}-pgd"),
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{evaluation.attack} returns what it found")
+                yield self.found(
+                    "pass", f"{evaluation.attack} returns what it found", of=[evaluation]
+                )

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from robustbench_cli.trust.check import Check, Evidence, Finding, view
+from robustbench_cli.trust.check import Check, Evidence, Finding
+from robustbench_cli.trust.comparing import view
 
 
 @dataclass(kw_only=True)

@@ -41,9 +41,14 @@ class UnboundedEpsilon(Check):
                     f"{evaluation.attack} leaves {accuracy:.1%} at eps {eps}, where an image can "
                     f"become any other: the attack fails, or gradients are masked",
                     f"attack without gradients: {blind(evaluation.norm)}",
+                    of=[evaluation],
                 )
             else:
-                yield self.found("pass", f"{evaluation.attack} leaves nothing without a bound")
+                yield self.found(
+                    "pass",
+                    f"{evaluation.attack} leaves nothing without a bound",
+                    of=[evaluation],
+                )
 
 
 def _rows(evaluation: Evaluation) -> Iterator[tuple[str, tuple[float, int]]]:

@@ -14,7 +14,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.scheduling.lanes import seed_start
+from robustbench_cli.evaluation.scheduling.draws import lane_seed
 from robustbench_cli.evaluation.scheduling.steps import Pace, Stepper
 from robustbench_cli.spec import build
 
@@ -32,13 +32,10 @@ def walked(spec: str, model: nn.Module, images: Images, epsilons: list[float]) -
     assert isinstance(attack, Descent)
     samples = Samples(images.x, images.labels)
     stepper = Stepper(attack, fb.PyTorchModel(model, (0, 1)))
-    places = []
-    for i, eps in enumerate(epsilons):
-        seed_start((i,), torch.device("cpu"))
-        places.append(stepper.start(samples.x[i : i + 1], eps))
-    x = torch.cat(places)
+    pace = Pace.of(attack, samples, torch.tensor(epsilons, dtype=torch.float64))
+    x = stepper.start(pace, [lane_seed(i) for i in range(len(epsilons))])
     for _ in range(attack.steps):
-        x, _ = stepper.step(x, Pace.of(attack, samples, epsilons))
+        x, _ = stepper.step(x, pace)
     return x
 
 
@@ -54,7 +51,7 @@ def test_every_lane_goes_where_foolbox_goes(name: str, size: str, cnn, images: I
         tool = FOOLBOX[name](
             rel_stepsize=0.5, abs_stepsize=absolute, steps=5, random_start=name != "linf-bim"
         )
-        seed_start((i,), torch.device("cpu"))
+        torch.manual_seed(lane_seed(i))
         one = few[i : i + 1]
         alone = tool.run(fb.PyTorchModel(cnn, (0, 1)), one.x, one.labels, epsilon=eps)
         torch.testing.assert_close(ours[i : i + 1], alone, rtol=0, atol=1e-6)
@@ -141,6 +138,39 @@ def test_memory_running_out_changes_no_verdict(cnn: nn.Module, images: Images) -
     plain = evaluate_model(cnn, images, attack, EPSILONS)
     assert found.samples["prediction"].equals(plain.samples["prediction"])
     assert found.record["notes"] == ["out of memory with 30 images at once; went on with 15"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+)
+@pytest.mark.parametrize("attack", ["linf-pgd:steps=3", "linf-apgd-ce:steps=3"])
+def test_memory_may_run_out_in_the_backward_pass(
+    cnn: nn.Module, images: Images, attack: str, error: RuntimeError
+) -> None:
+    class Full(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: object, x: Tensor) -> Tensor:
+            return x.view_as(x)
+
+        @staticmethod
+        def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]
+            if len(grad) > 20:
+                raise error
+            return grad
+
+    class Small(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return cnn.eval()(Full.apply(x))
+
+    found = evaluate_model(Small(), images, attack, EPSILONS, batch_size=30)
+    assert found.record["notes"] == ["out of memory with 30 images at once; went on with 15"]
+    if "apgd" not in attack:  # it draws by batch
+        plain = evaluate_model(cnn, images, attack, EPSILONS)
+        assert found.samples["prediction"].equals(plain.samples["prediction"])
 
 
 def test_a_claim_that_is_denied_is_listed_and_the_lane_goes_on(images: Images) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fake_runs import draw, make_evaluation, make_run
+from fake_runs import draw, make_analysis, make_evaluation, make_run
 from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats as reference
@@ -16,6 +16,8 @@ from scipy import stats as reference
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.reporting.numbers.claims import Judged, verdict_of
 from robustbench_cli.reporting.selection import Selection
+from robustbench_cli.reporting.tables.claims import claims_table
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.runs.run import Run
 
 BASE = draw(0.95, 0.2, n=300)
@@ -243,3 +245,45 @@ def test_the_opposite_of_a_supported_claim_is_contradicted(a: float, b: float) -
     expected = {"supported": "contradicted", "contradicted": "supported"}
     verdict = verdict_of(low, high, (0, float("inf")))
     assert opposite == expected.get(verdict, "not supported")
+
+
+def looked_into(folder: Path, method: str, margins: list[float], unit: str = "pixels") -> list[Run]:
+    runs = [make_run(folder, method, seed) for seed in range(len(margins))]
+    for run, margin in zip(runs, margins, strict=True):
+        make_analysis(run, "margin:points=25", Number("mean", margin, unit))
+    return runs
+
+
+def test_a_number_of_an_analysis_is_compared_over_seeds(tmp_path: Path) -> None:
+    wide, narrow = [0.44, 0.40, 0.47], [0.31, 0.33, 0.35]
+    runs = looked_into(tmp_path, "mixup", wide) + looked_into(tmp_path, "plain", narrow)
+    about = {"analysis": "margin", "number": "mean"}
+    found = one(runs, **MIXUP, **about)
+    expected = reference.ttest_ind(wide, narrow, equal_var=False).confidence_interval(0.95)
+    assert found.verdict == "supported" and found.difference is not None
+    assert (found.difference.low, found.difference.high) == pytest.approx(tuple(expected))
+    assert one(runs, **MIXUP, **about, lower=True).verdict == "contradicted"
+    assert one(runs, **MIXUP, **about, margin=0.1).verdict == "not supported"
+    table = claims_table([found])
+    assert "mixup > plain" in str(table) and "margin, mean" in str(table)
+
+
+def test_a_share_of_an_analysis_has_its_margin_in_points(tmp_path: Path) -> None:
+    runs = looked_into(tmp_path, "mixup", [0.6, 0.61, 0.62], "share")
+    runs += looked_into(tmp_path, "plain", [0.5, 0.51, 0.52], "share")
+    about = {"analysis": "margin", "number": "mean"}
+    assert one(runs, **MIXUP, **about, margin=5).verdict == "supported"
+    assert one(runs, **MIXUP, **about, margin=20).verdict == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        ({"analysis": "embedding", "number": "mean"}, "no run holds the analysis embedding"),
+        ({"analysis": "margin", "number": "median"}, "gives no 'median'; it gives: mean"),
+    ],
+)
+def test_what_no_analysis_says_is_missing(tmp_path: Path, about: dict[str, Any], why: str) -> None:
+    runs = looked_into(tmp_path, "mixup", [1.0]) + looked_into(tmp_path, "plain", [1.0])
+    found = one(runs, **MIXUP, **about)
+    assert found.verdict == "missing" and why in found.why

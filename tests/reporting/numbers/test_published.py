@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_runs import make_evaluation, make_run
+from fake_runs import make_analysis, make_evaluation, make_run
 from scipy import stats as reference
 
 from robustbench_cli.reporting.numbers.published import Beside, beside
 from robustbench_cli.reporting.statements import read_statements
+from robustbench_cli.reporting.tables.published import published_table
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.runs.run import Run
 
 WITHSTOOD = (60, 64, 71)  # of 100 images, at eps 0.1
@@ -89,3 +91,22 @@ def test_what_is_missing_is_named(tmp_path: Path, section: dict[str, object], wh
     one = found(attacked(tmp_path, WITHSTOOD), **{"eps": "0.1", "value": 50, **section})
     assert one.ours is None and one.difference is None and one.inside is None
     assert why in one.why
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"), [("pixels", 0.4362, "0.4362"), ("share", 43.62, "43.62")]
+)
+def test_a_number_of_an_analysis_beside_ours(
+    tmp_path: Path, unit: str, value: float, text: str
+) -> None:
+    ours = (0.40, 0.44, 0.47)
+    runs = [make_run(tmp_path, "plain", seed) for seed in range(3)]
+    for run, margin in zip(runs, ours, strict=True):
+        make_analysis(run, "margin:points=25", Number("mean", margin, unit))
+    section = {"method": "plain", "analysis": "margin", "number": "mean", "value": value}
+    (one,) = beside(runs, read_statements({"published": section}).published)
+    student = reference.ttest_1samp(ours, 0).confidence_interval()
+    assert one.ours is not None and (one.ours.low, one.ours.high) == pytest.approx(tuple(student))
+    assert one.difference == pytest.approx(np.mean(ours) - 0.4362) and one.inside
+    table = str(published_table([one]))
+    assert text in table and "margin, mean" in table

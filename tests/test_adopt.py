@@ -1,0 +1,179 @@
+"""Somebody else's weights: what is certain is guessed, what decides the number is asked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from two_tones import MODEL, SPEC, two_tones, weights
+
+from robustbench_cli import evaluate
+from robustbench_cli.adopt import adopt
+from robustbench_cli.data.dataset import Data
+from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
+from robustbench_cli.models.model import Architecture
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import allow_code, build
+from robustbench_cli.trust.examine import examine_runs
+
+CERTAIN, OPEN = 0.9, 0.5
+"""Thresholds. 0.9: only the data's normalisation (at 0.77 in pixels) tells the classes apart.
+0.5: all do, with the border at 0.5 (none), 0.65 (data) or 0.75 (symmetric) of 0.2 and 0.8."""
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    allow_code("two_tones")
+    return two_tones()
+
+
+def asked(*eps: str, attack: str = "linf-pgd", samples: int | None = None) -> list[AttackConfig]:
+    return [make_attack_config(attack, SPEC, grid(eps), samples=samples)]
+
+
+def opened(tmp_path: Path, data: Data, threshold: float, *eps: str, **options: object) -> Run:
+    path = weights(tmp_path / "theirs.pt", threshold)
+    options = {"model": MODEL, "attacks": asked(*eps) if eps else (), **options}
+    return adopt(path, tmp_path / "runs", data, **options)  # type: ignore[arg-type]
+
+
+def judged(run: Run) -> dict[str, list[float]]:
+    return {j["eps"]: j["accuracy"] for j in run.record["guess"]["judged"]}
+
+
+def test_clean_accuracy_decides_where_the_others_fail(
+    tmp_path: Path, data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = opened(tmp_path, data, CERTAIN, "0.2")
+    assert run.config["normalise"] == "data"
+    readings = run.record["guess"]["readings"]
+    assert [each["option"] for each in readings if each["possible"]] == ["--normalise data"]
+    assert run.record["guess"]["judged"] == [], "nothing to attack"
+    assert "normalisation: data (100.0% of 2000 training images right; none 4" in caplog.text
+
+
+def test_what_decides_the_number_is_asked_in_one_line(tmp_path: Path, data: Data) -> None:
+    with pytest.raises(UsageError) as e:
+        opened(tmp_path, data, OPEN, "0.2")
+    line = str(e.value)
+    assert line.isprintable() and "theirs.pt: how it sees images is not said" in line
+    for option, left in (("none", r"100\.0"), ("symmetric", r"5\d\.\d"), ("data", r"5\d\.\d")):
+        assert re.search(rf"--normalise {option}: 100\.0%[^;]*, {left}%", line), option
+    assert line.endswith("or --normalise guess for the first")
+    assert not (tmp_path / "runs").exists(), "nothing was decided"
+
+
+@pytest.mark.parametrize("eps", [("0.02",), ("0.02", "0.6")])
+def test_a_tie_is_taken_and_named(
+    tmp_path: Path, data: Data, caplog: pytest.LogCaptureFixture, eps: tuple[str, ...]
+) -> None:
+    run = opened(tmp_path, data, OPEN, *eps)
+    assert run.config["normalise"] == "none"
+    assert judged(run) == {e: [float(e == "0.02")] * 3 for e in eps}
+    assert "which does not matter: " in caplog.text
+
+
+def test_another_epsilon_is_another_number(tmp_path: Path, data: Data) -> None:
+    """A run that was adopted where it did not matter is not used where it does."""
+    first = opened(tmp_path, data, OPEN, "0.02")
+    again = opened(tmp_path, data, OPEN, "0.02")
+    assert again.record == first.record, "judged once"
+    with pytest.raises(UsageError, match=r"decides accuracy at 0\.2"):
+        opened(tmp_path, data, OPEN, "0.2")
+    assert {*judged(opened(tmp_path, data, OPEN, "0.6"))} == {"0.02", "0.6"}
+
+
+def test_without_an_attack_the_usual_epsilon_decides(tmp_path: Path, data: Data) -> None:
+    with pytest.raises(UsageError, match=r"decides accuracy at 0\.1"):
+        opened(tmp_path, data, OPEN)
+
+
+def test_every_norm_is_judged_by_an_attack_of_its_own(tmp_path: Path, data: Data) -> None:
+    """Two pixels: 0.2 of each is sqrt(0.08) = 0.28 in L2, and 0.4 in L1."""
+    for attack, eps in (("l2-fgm", "0.28"), ("l1-fgm", "0.4")):
+        attacks = asked(eps, attack=attack)
+        with pytest.raises(UsageError, match=f"after {attack[:2]}-pgd"):
+            opened(tmp_path, data, OPEN, attacks=attacks)
+
+
+def test_what_needs_no_gradient_is_judged_without(tmp_path: Path, data: Data) -> None:
+    run = opened(tmp_path, data, OPEN, attacks=asked("0.02", attack="linf-square:queries=9"))
+    assert [j["attack"] for j in run.record["guess"]["judged"]] == ["linf-square:queries=50"]
+    run = opened(tmp_path, data, OPEN, attacks=asked("0.02", attack="worst-case"))
+    assert len(run.record["guess"]["judged"]) == 2, "by both, of which one was known"
+
+
+def test_what_is_typed_is_not_asked(tmp_path: Path, data: Data) -> None:
+    run = opened(tmp_path, data, OPEN, "0.2", normalise="data")
+    assert run.config["normalise"] == "data" and "guess" not in run.record
+    run = opened(tmp_path, data, OPEN, "0.2", normalise="127.5:76.5")
+    assert run.config["normalise"] == "127.5:76.5"
+    with pytest.raises(UsageError, match="type --normalise none, symmetric, data, guess, or numb"):
+        opened(tmp_path, data, OPEN, "0.2", normalise="imagnet")
+
+
+def test_the_likeliest_is_taken_for_who_insists_and_a_check_fails(
+    tmp_path: Path, data: Data
+) -> None:
+    run = opened(tmp_path, data, OPEN, "0.2", normalise="guess")
+    assert run.config["normalise"] == "none"
+    evaluate(run, epsilons="0.2", attack="linf-fgsm", device="cpu")
+    (found,) = examine_runs([run]).values()
+    (finding,) = [each for each in found if each.check == "guessed-normalisation"]
+    assert finding.level == "failure"
+    assert "leaves 100.0%, and 52.0% under --normalise symmetric" in finding.text
+
+
+def test_networks_that_fit_alike_are_readings_too(
+    tmp_path: Path, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two names for one function are one reading."""
+    both = [build(Architecture, f"mlp:depth=0,width={width}") for width in (5, 6)]
+    monkeypatch.setattr("robustbench_cli.models.infer.candidates", lambda: iter(both))
+    run = opened(tmp_path, data, CERTAIN, model=None)
+    assert run.config["model"] == "mlp:depth=0,width=5"
+    assert len(run.record["guess"]["readings"]) == 3
+
+
+def test_classes_in_another_order_are_refused(tmp_path: Path, data: Data) -> None:
+    path = weights(tmp_path / "theirs.pt", CERTAIN, swapped=True)
+    with pytest.raises(RunError) as e:
+        adopt(path, tmp_path / "runs", data, model=MODEL)
+    assert "output 0 is bright, 1 is dark; reorder its last layer" in str(e.value)
+
+
+def test_weights_that_classify_nothing_are_refused(tmp_path: Path, data: Data) -> None:
+    with pytest.raises(RunError, match="under no reading is it right on more than 50"):
+        opened(tmp_path, data, 5.0)
+    assert opened(tmp_path, data, 5.0, normalise="none").finished, "unless it is typed"
+
+
+def test_of_several_sets_the_only_whole_network_is_taken(
+    tmp_path: Path, data: Data, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = torch.load(weights(tmp_path / "whole.pt", CERTAIN), weights_only=True)
+    other = {"queue": torch.rand(4, 8), "head.bias": torch.rand(2)}
+    path = tmp_path / "theirs.pt"
+    torch.save({"moco": other, "nest": [{"ema": whole}]}, path)
+    run = adopt(path, tmp_path / "runs", data, model=MODEL)
+    assert run.config["normalise"] == "data"
+    assert "theirs.pt: weights: nest.0.ema (1 more fit no network)" in caplog.text
+    torch.save({"net": whole, "ema": {k: v + 1 for k, v in whole.items()}, "moco": other}, path)
+    with pytest.raises(RunError, match=r"holds 2 sets of weights: net \(2 tensors\), ema \(2 ten"):
+        adopt(path, tmp_path / "runs", data, model=MODEL)
+
+
+def test_from_python(tmp_path: Path, data: Data) -> None:
+    path = weights(tmp_path / "theirs.pt", OPEN)
+    options = {"data": SPEC, "model": MODEL, "runs_dir": tmp_path / "runs", "epsilons": "0.2"}
+    with pytest.raises(UsageError, match=r"--normalise none: 100\.0%"):
+        evaluate(path, **options)  # type: ignore[arg-type]
+    for normalise, left in (("none", 1.0), ("0.5:0.3", 0.5)):
+        found = evaluate(path, normalise=normalise, **options)  # type: ignore[arg-type]
+        assert found.accuracy()["accuracy"].iloc[-1] == left
+    with pytest.raises(UsageError, match="normalise is not for a run"):
+        evaluate(next((tmp_path / "runs").iterdir()), normalise="none")
