@@ -6,6 +6,7 @@ is a keyword here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ from .runs.evaluation import Evaluation
 from .runs.given import kind
 from .runs.run import Run
 from .spec import build, build_all
+from .tracking.tracker import Tracker
 from .training.config import TrainConfig
 from .training.deploy import build_defences
 from .training.method import Method
@@ -55,6 +57,7 @@ def train(
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
     force: bool = False,
+    track: str | Tracker | Sequence[str | Tracker] = (),
     progress: Progress | None = None,
     **settings: Any,
 ) -> Run:
@@ -66,7 +69,7 @@ def train(
     and trained on from the weights that it has.
 
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,
-    lr, schedule, train_fraction, label_noise, ...
+    lr, schedule, train_fraction, label_noise, ... `track`: told of every epoch, ``"tensorboard"``.
 
     Raises:
         UsageError: a spec or a setting that makes no sense.
@@ -82,7 +85,9 @@ def train(
     except TypeError as e:
         raise UsageError(f"train: {str(e).partition('__init__() ')[2] or e}") from e
     where = Where(Path(runs_dir), Path(data_dir), device)
-    return Run.open(_do(TrainJob(config, where, force), progress))
+    listed = [track] if isinstance(track, (str, Tracker)) else track
+    trackers = tuple(str(build(Tracker, spec_of(each, Tracker, "train"))) for each in listed)
+    return Run.open(_do(TrainJob(config, where, force, trackers), progress))
 
 
 def evaluate(

@@ -65,8 +65,15 @@ def test_recipes_say_what_they_reproduce_and_what_was_cut(file: Path) -> None:
         assert statement.get("source"), statement
 
 
-def test_every_document_has_recipes() -> None:
+def test_every_document_has_recipes_and_each_is_read_or_listed_as_not_run() -> None:
     assert {file.parent.name for file in RECIPES} == DOCUMENTS
+    read, _, not_run = (
+        (EXAMPLES / "results/README.md").read_text(encoding="utf-8").partition("**Not run**")
+    )
+    for file in RECIPES:
+        name = f"{file.parent.name}/{file.stem}"
+        made = (EXAMPLES / "results" / name).is_dir()
+        assert (f"`{name}`" in read, f"`{name}`" in not_run) == (made, not made), name
 
 
 def test_no_published_number_is_typed_twice() -> None:

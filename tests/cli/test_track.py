@@ -16,7 +16,7 @@ from robustbench_cli.runs.run import load_runs
 def test_track_prints_what_was_new_to_whom(cli: Cli, attacked: Path) -> None:
     first = cli("track", "runs/*plain*s0", "--to", RECORDER)
     (run,) = (r.path for r in load_runs("runs/*plain*s0"))
-    news = "2 epochs, attacks, decay-curve, transfer, transfer-matrix"
+    news = "2 epochs, attacks, decay-curve"
     assert (first.code, first.out) == (0, f"{run}  {RECORDER}  {news}\n")
     again = cli("track", run, "--to", RECORDER)
     assert (again.code, again.out) == (0, f"{run}  {RECORDER}  nothing new\n")

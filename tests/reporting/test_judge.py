@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,15 @@ def test_a_picture_has_a_row_and_a_colour_for_each(study: list[Run]) -> None:
     assert names[:3] == ["supported", "not supported", "contradicted"]
     with pytest.raises(UsageError, match="no claims to draw; name their file"):
         figure("claims", study)
+
+
+def test_long_names_of_neighbouring_claims_do_not_run_into_each_other(study: list[Run]) -> None:
+    long = "pgd-at:norm=linf,random-start=true,attack-bn=eval,clean=0"
+    claim = {"better": long, "than": "plain", "attack": "linf-fgsm", "eps": ["0.1", "0.2", "0.3"]}
+    drawing = figure("claims", study, statements={"claim": claim})
+    drawing.canvas.draw()
+    boxes = [label.get_window_extent() for label in drawing.axes[0].get_yticklabels()]
+    assert all(above.y0 > below.y1 for above, below in pairwise(boxes))
 
 
 def test_nothing_to_judge(study: list[Run]) -> None:

@@ -13,7 +13,9 @@ import pytest
 from recorder import RECORDER, Recorder, told
 from tiny import contents, train_job
 
+import robustbench_cli
 import robustbench_cli.training.train as training
+from robustbench_cli.errors import UsageError
 from robustbench_cli.files import read_json, write_json
 from robustbench_cli.jobs import TrainJob
 from robustbench_cli.runs.run import Run
@@ -176,3 +178,11 @@ def test_the_time_of_trackers_is_not_the_training_s(
     monkeypatch.setattr(Recorder, "epoch", slow)
     run = Run.open(job(tmp_path).run())
     assert clock.now == 100 * EPOCHS and run.record["seconds"] == 0
+
+
+def test_a_notebook_s_training_tells_too(tmp_path: Path) -> None:
+    options = {"data": "spirals:samples=40", "model": "mlp:width=16", "epochs": 1}
+    run = robustbench_cli.train(runs_dir=tmp_path, track=Recorder(), **options)
+    assert [each["call"] for each in told(run.path)] == ["begin", "epoch", "end"]
+    with pytest.raises(UsageError, match="no tracker named 'tensorbord'"):
+        robustbench_cli.train(runs_dir=tmp_path, track=["tensorbord"], **options)

@@ -110,13 +110,13 @@ def of_wandb(run: Path, known: str) -> Seen:
             summary = {i.key or i.nested_key[0]: i.value_json for i in record.summary.update}
             if KEY in summary:
                 seen.accuracy = json.loads(summary[KEY])
-            row = {i.key or i.nested_key[0]: i.value_json for i in record.history.item}
+            row = {i.key or "/".join(i.nested_key): i.value_json for i in record.history.item}
             row = {key: json.loads(value) for key, value in row.items()}
             if "loss" in row:
                 seen.losses[row["epoch"]] = row["loss"]
-            if "attacks" in row:
-                seen.table = (log.parent / "files" / row["attacks"]["path"]).read_text("utf-8")
-            seen.pictures += "decay-curve" in row
+            if path := row.get("attacks/path"):
+                seen.table = (log.parent / "files" / path).read_text("utf-8")
+            seen.pictures += "decay-curve/path" in row
     return seen
 
 

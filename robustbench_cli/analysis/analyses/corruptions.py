@@ -3,9 +3,9 @@
 Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and
 perturbations", ICLR 2019, arXiv:1903.12261. No attack and no epsilon: nobody looks for the worst.
 
-`images` says which. `made`: made here of the test images, by the authors' code for CIFAR-10-C, put
-into torch, with its settings, which are for 32x32 pixels; all corruptions but frost, which takes
-the authors' photographs, so that the mean is one of 14 and no number is one of CIFAR-10-C.
+`images` says which. `made`: made here of the test images, by the formulas and the settings of the
+authors' code for CIFAR-10-C, which are for 32x32 pixels; all but frost, which takes the authors'
+photographs, so that the mean is one of 14 and no number is one of CIFAR-10-C.
 `published`: the authors' own files, as they unpack below the data folder: CIFAR-10-C, CIFAR-100-C,
 mnist_c (other corruptions, of one severity) or Tiny-ImageNet-C; or any folder that is laid out like
 one of them. `only` keeps some corruptions, or kinds of them: noise, blur, weather, digital.
@@ -13,8 +13,10 @@ one of them. `only` keeps some corruptions, or kinds of them: noise, blur, weath
 Rows: corruption (empty for unchanged images), kind, severity, accuracy, n; with a `reference`, its
 accuracy. The mean is over all corruptions and severities alike, as RobustBench ranks by. The mCE is
 the paper's: for each corruption the errors at all severities over those of the reference network,
-averaged over the corruptions; 100 is as good as the reference, less is better. Random choices
-depend on the seed. Cost: one forward per test image, corruption and severity.
+averaged over the corruptions; 100 is as good as the reference, less is better. Theirs is AlexNet on
+ImageNet-C, so that an mCE here compares with no published one. Elastic and glass change with the
+severity in kind, not only in strength. Random choices depend on the seed. Cost: one forward per
+test image, corruption and severity.
 """
 
 from __future__ import annotations
@@ -95,7 +97,7 @@ class Corruptions(Analysis):
         source, number = self._source(subject), int(chosen[0])
         name, severity = self._cells(source)[number - 1] if number else ("", 0)
         shown = source.blocks(name, severity) if number else [subject.test[: self.samples]]
-        networks = [subject.network] + [subject.other] * (subject.other is not None)
+        networks = [subject.network, *([subject.other] if subject.other else [])]
         right, n = [0] * len(networks), 0
         for block in shown:
             for i, network in enumerate(networks):
@@ -151,10 +153,8 @@ def mean_corruption_error(cells: pd.DataFrame) -> float:
     """In percent of the reference's errors; NaN where it makes none under some corruption."""
     accuracy = cells.groupby("corruption")[["accuracy", "reference"]]
     errors = accuracy.count() - accuracy.sum()  # summed over severities
-    return float(
-        100
-        * np.divide(errors["accuracy"], errors["reference"].replace(0, np.nan)).mean(skipna=False)
-    )
+    ratios = errors["accuracy"] / errors["reference"].replace(0, np.nan)
+    return float(100 * ratios.mean(skipna=False))
 
 
 def _hits(subject: Subject, network: Network, block: Images) -> int:

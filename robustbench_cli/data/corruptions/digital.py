@@ -66,7 +66,8 @@ def sheared(x: Tensor, moves: Tensor) -> Tensor:
 
 def pixelate(x: Tensor, severity: int, generator: Generator) -> Tensor:
     height, width = x.shape[2:]
-    small = tuple(max(1, int(n * PIXELATE[severity - 1])) for n in (width, height))
+    share = PIXELATE[severity - 1]
+    small = max(1, int(width * share)), max(1, int(height * share))
 
     def work(picture: Image.Image) -> Image.Image:
         shrunk = picture.resize(small, Image.Resampling.BOX)

@@ -34,6 +34,7 @@ _MARGIN: dict[str, Any] = {"color": "0.3", "marker": "|", "markersize": 10, "lin
 _NONE: dict[str, Any] = {"color": "0.55", "marker": "o", "markerfacecolor": "white"}
 
 
+_LINE = 0.14  # height of a line of a label, in inches
 _POINTS, _COST = "difference (points)", "costs more by (%)"
 
 
@@ -47,10 +48,25 @@ def _axis(judged: Judged) -> str:
     return f"difference of {judged.claim.number}{unit}"
 
 
+def _labels(judged: Sequence[Judged]) -> list[str]:
+    from . import _canvas
+
+    attacks = [each.attacks[0] if len(each.attacks) == 1 else None for each in judged]
+    return [
+        "\n".join(
+            _canvas.wrapped(text, 40)
+            for text in (relation_text(each.claim), measure_text(each.claim, attack))
+        )
+        for each, attack in zip(judged, attacks, strict=True)
+    ]
+
+
 @dataclass(kw_only=True)
 class Claims(Figure):
     width: float = param(7.0, "in inches", low=4, high=20)
-    row: float = param(0.42, "height of a claim, in inches", low=0.2, high=2)
+    row: float = param(
+        0.42, "height of a claim in inches; more where its name is long", low=0.2, high=2
+    )
 
     def draw(self, selection: Selection) -> Drawing:
         from matplotlib.lines import Line2D
@@ -65,7 +81,11 @@ class Claims(Figure):
             grouped.setdefault(_axis(one), []).append(one)
         order = sorted(grouped, key=lambda axis: (axis == _COST, axis != _POINTS))
         parts = [grouped[axis] for axis in order]
-        heights = [len(part) * self.row + 0.6 for part in parts]
+        lines = [max(label.count("\n") for label in _labels(part)) + 1 for part in parts]
+        heights = [
+            len(part) * max(self.row, _LINE * (tallest + 0.7)) + 0.6
+            for part, tallest in zip(parts, lines, strict=True)
+        ]
         verdicts = [v for v in VERDICTS if any(each.verdict == v for each in judged)]
         handles = [Line2D([], [], label=v, linewidth=2, **_LOOKS[v]) for v in verdicts]
         if any(each.verdict not in VERDICTS for each in judged):
@@ -90,8 +110,6 @@ class Claims(Figure):
         return canvas
 
     def _rows(self, panel: Axes, judged: Sequence[Judged]) -> None:
-        from . import _canvas
-
         panel.axvline(0, color="0.3", linewidth=0.9, zorder=1)
         scale = 100 if _axis(judged[0]) in (_POINTS, _COST) else 1
         for row, each in enumerate(judged):
@@ -118,15 +136,7 @@ class Claims(Figure):
                     color="0.35",
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )
-        attacks = [each.attacks[0] if len(each.attacks) == 1 else None for each in judged]
-        labels = [
-            "\n".join(
-                _canvas.wrapped(text, 40)
-                for text in (relation_text(each.claim), measure_text(each.claim, attack))
-            )
-            for each, attack in zip(judged, attacks, strict=True)
-        ]
-        panel.set_yticks(range(len(judged)), labels)
+        panel.set_yticks(range(len(judged)), _labels(judged))
         panel.set_ylim(len(judged) - 0.5, -0.5)
         panel.grid(axis="x", color="0.9", linewidth=0.6)
         panel.set_xlabel(_axis(judged[0]))

@@ -68,9 +68,13 @@ class Corruptions(Figure):
                 panel.set_title(_canvas.wrapped(name + count, int(width * 13)))
             bar = canvas.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
             bar.set_label("accuracy (%)")
+            inches = _canvas.columns_of(len(tables)) * width
+            canvas.supxlabel(_canvas.wrapped(_said(groups), int(inches * 13)), fontsize=8)
         return canvas
 
     def _decay(self, groups: Mapping[str, Sequence[Answer]], selection: Selection) -> Drawing:
+        from matplotlib.lines import Line2D
+
         from . import _canvas, _lines
 
         severity = [_over_severity(name, alike) for name, alike in groups.items()]
@@ -108,7 +112,7 @@ class Corruptions(Figure):
             axes[0].set_ylabel("accuracy (%)")
             axes[0].set_xticks(range(1 + int(max(max(line.x) for line in severity))))
             handles = [
-                _lines.Line2D([], [], label=name, **_canvas.line_style(i), markersize=4)
+                Line2D([], [], label=name, **_canvas.line_style(i), markersize=4)
                 for i, name in enumerate(names)
             ]
             _lines.legend(canvas, handles, shape[1], said, inches)
@@ -125,7 +129,7 @@ def _table(alike: Sequence[Answer]) -> pd.DataFrame:
     if table.shape[1] > 1:
         table[ALL] = table.mean(axis=1)
     if len(table) > 1:
-        table.loc[ALL] = table.mean()
+        table.loc[f"{ALL} of {len(table)}"] = table.mean()
     return table
 
 
@@ -141,12 +145,21 @@ def _heat(panel: Axes, table: pd.DataFrame) -> AxesImage:
     panel.set_yticks(range(values.shape[0]), [str(n).replace("_", " ") for n in table.index])
     if ALL in table.columns:
         panel.axvline(values.shape[1] - 1.5, color="white", linewidth=2)
-    if ALL in table.index:
+    if len(table) > 1:
         panel.axhline(values.shape[0] - 1.5, color="white", linewidth=2)
     panel.set_xlabel("severity")
     panel.tick_params(which="both", length=0)
     panel.spines[:].set_visible(False)
     return image
+
+
+def _said(groups: Mapping[str, Sequence[Answer]]) -> str:
+    """Which images were corrupted, and how many there are."""
+    answers = [answer for alike in groups.values() for answer in alike]
+    counts = sorted({int(n) for answer in answers for n in answer.analysed.table["n"]})
+    several = f" to {counts[-1]}" if len(counts) > 1 else ""
+    specs = dict.fromkeys(answer.spec for answer in answers)
+    return f"{', '.join(specs) if len(specs) == 1 else 'corruptions'}; {counts[0]}{several} images"
 
 
 def _over_severity(name: str, alike: Sequence[Answer]) -> Line:

@@ -29,7 +29,7 @@ class TensorBoard(Tracker):
         from torch.utils.tensorboard import SummaryWriter
 
         goes_on = known is not None and (folder / FOLDER).is_dir()
-        self._writer: Any = SummaryWriter(str(folder / FOLDER))  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder / FOLDER))
         if goes_on:
             return str(known)
         document = json.dumps(dict(config), indent=2)

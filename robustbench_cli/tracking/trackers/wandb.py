@@ -49,15 +49,20 @@ class Wandb(Tracker):
         return str(self._run.id)
 
     def epoch(self, number: int, numbers: Mapping[str, float]) -> None:
-        self._run.log({"epoch": number, **numbers}, step=number)
+        self._run.log({"epoch": number, **numbers}, step=number, commit=True)  # now, not later
 
     def result(self, name: str, table: Table, numbers: Mapping[str, float]) -> None:
         frame = table.frame.astype(object).where(table.frame.notna(), None)
-        self._run.log({name: self._wandb.Table(dataframe=frame)}, step=self._last)
+        self._run.log({name: self._wandb.Table(dataframe=frame)}, step=self._after)
         self._run.summary.update(dict(numbers))
 
     def picture(self, name: str, path: Path) -> None:
-        self._run.log({name: self._wandb.Image(str(path))}, step=self._last)
+        self._run.log({name: self._wandb.Image(str(path))}, step=self._after)
+
+    @property
+    def _after(self) -> int:
+        """A step behind all epochs: offline the tool does not know how many were told before."""
+        return max(int(self._run.step), self._last + 1)
 
     def end(self, *, finished: bool) -> None:
         self._run.finish(exit_code=0 if finished else 1)

@@ -20,6 +20,7 @@ from robustbench_cli.spec import build, names
 SMALL = {
     "adversarials": "images=2",
     "church-window": "images=2,points=5",
+    "corruptions": "images=made,only=noise,samples=20",
     "decision-regions": "points=9",
     "embedding": "samples=20",
     "in-between": "pairs=4,points=3",
