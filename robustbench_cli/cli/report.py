@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -73,15 +74,43 @@ def report(
       robustmix report runs/* --figure timing:against=plain -o cost.pdf
       robustmix report runs/* --claims thesis.toml            published numbers and claims, judged
       robustmix report runs/* -o results/                     every format and picture
+      robustmix report runs/* -o report.html                  all of it on one page, to send on
     """
     from robustbench_cli.reporting import report as reporting
+    from robustbench_cli.reporting.page import is_page
     from robustbench_cli.runs.run import load_runs
 
     found = load_runs(runs or ["runs"])
     epsilons = list(grid(eps or ())) or None
     attacks = attack or None
     path = output.output
-    if figure:
+    options: dict[str, object] = {
+        "by": by if by != "method" else None,
+        "attack": attack,
+        "eps": eps,
+    }
+    options |= {"figure": figure, "highlight": highlight, "against": against}
+    options |= {"claims": claims, "analysis": analysis, "output": path}
+    typed = _typed(runs or ["runs"], options)
+    if is_page(path) and path is not None:
+        if output.format or output.json:
+            raise UsageError(f"{path} is a page; leave {'--json' if output.json else '-f'} out")
+        table = reporting.write_page(
+            found,
+            path,
+            by=by,
+            attack=attacks,
+            epsilons=epsilons,
+            against=against,
+            highlight=highlight or (),
+            analysis=analysis,
+            figures=[figure] if figure else (),
+            statements=claims,
+            command=typed,
+        )
+        show.emit_table(table, replace(output, output=None))
+        show.say(f"wrote {path}")
+    elif figure:
         if path is None or str(path) == "-":
             name = figure.partition(":")[0]
             raise UsageError(f"--figure {figure} needs a file: -o {name}.png, .svg or .pdf")
@@ -113,6 +142,7 @@ def report(
             against=against,
             highlight=highlight or (),
             statements=claims,
+            command=typed,
         )
         show.emit_table(table, replace(output, output=None))
         show.say("wrote " + ", ".join(map(str, written)))
@@ -129,3 +159,12 @@ def report(
 def _is_folder(path: Path) -> bool:
     """``-o results/`` arrives without its slash, so a name without a suffix is a folder, too."""
     return path.is_dir() or not (path.suffix or str(path) == "-" or path.is_file())
+
+
+def _typed(runs: list[str], options: dict[str, object]) -> str:
+    """The command line of this report, to stand on it."""
+    words = ["robustmix", "report", *runs]
+    for name, value in options.items():
+        for each in value if isinstance(value, list) else [value]:
+            words += [f"--{name}", str(each)] if each is not None else []
+    return shlex.join(words)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Exit, Option
+
+from robustbench_cli.errors import UsageError
 
 from . import show
 from .groups import Following, Output, Places, Voice, Work
@@ -45,17 +48,23 @@ def run(
 
     \b
       robustmix run examples/quickstart.toml --dry-run        list the jobs
-      robustmix run examples/quickstart.toml -j 2
+      robustmix run examples/quickstart.toml -j 2 -o report.html
       robustmix run examples/selection.toml                   champions, without cheating
       robustmix run big.toml --part $SLURM_ARRAY_TASK_ID/8     one of eight, then once without
       robustmix run examples/thesis/spirals.toml --scale laptop
     """
     from robustbench_cli.experiment.read import read_experiment
     from robustbench_cli.grid import side_by_side
+    from robustbench_cli.reporting.page import is_page
 
+    page = output.output if is_page(output.output) else None
+    if page:
+        output = replace(output, output=None)
     show.form_of(output)
     trackers = following.trackers
     experiment = read_experiment(file, places.where, scale=scale, force=work.force)
+    if page and not (experiment.attack or experiment.analyse):
+        raise UsageError(f"{file} attacks and analyses nothing, so {page} would be empty")
     if work.dry_run:
         show.emit("\n".join(_listed(experiment, work)))
         return
@@ -67,11 +76,14 @@ def run(
         more, untrained = _do(experiment, work, workers, voice, trackers)
         failed, tried = failed + more, selecting.contests()
     usable = [path for path in experiment.run_paths if path not in untrained]
+    typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
+    if page and usable and not work.part:
+        _page(experiment, usable, page, shlex.join([*typed, "-o", str(page)]))
     if work.part:
         again = f"{file} --scale {scale}" if scale else file
         show.say(f"part {work.part} is done; when all are: robustmix run {again}")
     elif usable and experiment.attack:
-        _report(experiment, usable, output, tried)
+        _report(experiment, usable, output, tried, shlex.join(typed))
     elif usable and experiment.analyse:
         _summarise(experiment, usable, output, tried)
     elif usable and experiment.statements:
@@ -154,6 +166,7 @@ def _report(
     paths: Sequence[Path],
     output: Output,
     tried: Sequence[Contest] | None,
+    command: str,
 ) -> None:
     from robustbench_cli.reporting.report import table, write_report
     from robustbench_cli.runs.run import load_runs
@@ -173,8 +186,28 @@ def _report(
             highlight=plan.highlight,
             figures=plan.figures,
             statements=statements,
+            command=command,
         )
     _tell(plan, tried, output, made, written)
+
+
+def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: str) -> None:
+    """Everything in one file, beside what the experiment writes anyway."""
+    from robustbench_cli.reporting.report import write_page
+
+    plan = experiment.report
+    write_page(
+        paths,
+        page,
+        by=plan.by,
+        attack=plan.attack or None,
+        epsilons=plan.epsilons or None,
+        highlight=plan.highlight,
+        figures=plan.figures,
+        statements=experiment.statements,
+        command=command,
+    )
+    show.say(f"wrote {page}")
 
 
 def _summarise(

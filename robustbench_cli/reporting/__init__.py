@@ -10,8 +10,8 @@ What flows through, in order, and the word for it:
   claims, which are judged.
 - `tables/` lays them out: sections, rows, columns, cells, and *notes* on what to believe.
 - `formats/` writes a table as text, Markdown, LaTeX, CSV or JSON; `figures/` draws, one file for
-  each.
+  each; `page/` puts all of them into one HTML file.
 
-`report.py` is the door: `table`, `figure`, and everything into a folder. Intervals are made in
-`statistics/`, verdicts in `trust/`.
+`report.py` is the door: `table`, `figure`, and `everything.py` into a folder or on a page.
+Intervals are made in `statistics/`, verdicts in `trust/`.
 """

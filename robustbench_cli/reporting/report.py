@@ -1,33 +1,29 @@
-"""Reports in two calls: `table` for the numbers, `figure` for the pictures; and both as files."""
+"""Reports in two calls: `table` for the numbers, `figure` for the pictures; all of it as files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from robustbench_cli.errors import RobustmixError, UsageError
-from robustbench_cli.files import slug
-from robustbench_cli.runs.given import RunsLike, all_runs
-from robustbench_cli.runs.run import Run
-from robustbench_cli.spec import build, names
+from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.given import RunsLike
+from robustbench_cli.spec import build
 
 from .analyses import Analyses, analysis_table
+from .everything import claims, gather, judged, pictures
 from .figure import Figure, check_suffix, save_figure
 from .formats.images import write_images
 from .formats.table import SUFFIXES, Table
 from .numbers.frame import Attacks
-from .numbers.published import beside
+from .page import is_page
 from .selection import Epsilons, Selection
 from .statements import Given
 from .tables import transfers as matrix
 from .tables.accuracy import accuracy_table
-from .tables.claims import claims_table
-from .tables.published import published_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -40,6 +36,7 @@ __all__ = [
     "summary",
     "table",
     "transfer_table",
+    "write_page",
     "write_report",
     "write_summary",
 ]
@@ -72,7 +69,7 @@ def table(
     selection = Selection.of(
         runs, by=by, attack=attack, epsilons=epsilons, against=against, statements=statements
     )
-    return _joined(accuracy_table(selection), _judged(selection).values())
+    return _joined(accuracy_table(selection), judged(selection).values())
 
 
 def transfer_table(
@@ -106,7 +103,7 @@ def judge(runs: RunsLike, statements: Given, *, by: str = "method") -> Table:
     selection = Selection.of(runs, by=by, statements=statements)
     if not selection.statements:
         raise UsageError("nothing to judge: expected a claim or a published number")
-    first, *more = _judged(selection).values()
+    first, *more = judged(selection).values()
     frame = pd.concat([each.frame for each in (first, *more)], ignore_index=True).convert_dtypes()
     return replace(_joined(first, more), frame=frame)
 
@@ -158,7 +155,7 @@ def summary(
         UsageError: none by a chosen analysis.
     """
     selection = Selection.of(runs, by=by, analysis=analysis, statements=statements)
-    return _joined(analysis_table(selection.answers, by), _judged(selection).values())
+    return _joined(analysis_table(selection.answers, by), judged(selection).values())
 
 
 def write_report(
@@ -172,39 +169,73 @@ def write_report(
     highlight: str | Iterable[str] = (),
     figures: Iterable[str] = (),
     statements: Given | None = None,
+    command: str = "",
 ) -> tuple[Table, list[Path]]:
-    """Every table format and the usual figures into `folder`; the table, and the files in order.
+    """Every table format, the usual figures and the page into `folder`; the table, and the files.
 
     table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
     for transfers and transfer-matrix; where they differ in one number, setting-curve; where they
     hold certificates, certified; where they hold analyses, a table and a picture for each; of
-    `statements`, published and claims; and what `figures` names. A file is whole or not there.
+    `statements`, published and claims; what `figures` names; and report.html, which shows them all.
+    A file is whole or not there.
     """
-    listed = all_runs(runs, "write_report")
-    chosen = [build(Figure, spec) for spec in figures]
-    selection = Selection.of(
-        listed,
+    everything = gather(
+        runs,
         by=by,
         attack=attack,
         epsilons=epsilons,
         against=against,
         highlight=highlight,
+        figures=figures,
         statements=statements,
     )
-    transfers = _transfers(listed, by, attack, epsilons)
-    tables = {"table": accuracy_table(selection)}
-    drawings = {"decay-curve": build(Figure, "decay-curve").draw(selection)}
-    drawings |= _fitting(selection)
-    drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
-    if any((run.path / "analyses").is_dir() for run in listed):
-        tables["analyses"] = analysis_table(selection.answers, by)
-        drawings |= _pictures(selection)
-    if transfers:
-        tables["transfers"] = matrix.transfer_table(transfers)
-        drawings["transfer-matrix"] = build(Figure, "transfer-matrix").draw(transfers)
-    told = _judged(selection)
-    written = _write(Path(folder), tables | told, drawings | _claims(selection))
-    return _joined(tables["table"], told.values()), written
+    written = _write(Path(folder), everything.tables, everything.drawings)
+    written.append(Path(folder) / "report.html")
+    everything.save_page(written[-1], command)
+    first, told = everything.joined
+    return _joined(first, told), written
+
+
+def write_page(
+    runs: RunsLike,
+    path: str | Path,
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+    against: str | None = None,
+    highlight: str | Iterable[str] = (),
+    analysis: Analyses = None,
+    figures: Iterable[str] = (),
+    statements: Given | None = None,
+    command: str = "",
+) -> Table:
+    """Everything that the runs hold as one HTML file that loads nothing; its main table.
+
+    `figures` join those that the runs support; `command` is what was typed for the page.
+
+    Raises:
+        UsageError: as `table`; or `path` does not end in .html.
+        RunError: the runs were neither attacked nor analysed.
+    """
+    path = Path(path)
+    if not is_page(path):
+        raise UsageError(f"{path}: a page is a file that ends in .html")
+    everything = gather(
+        runs,
+        by=by,
+        attack=attack,
+        epsilons=epsilons,
+        against=against,
+        highlight=highlight,
+        analysis=analysis,
+        figures=figures,
+        statements=statements,
+        paged=True,
+    )
+    everything.save_page(path, command)
+    first, told = everything.joined
+    return _joined(first, told)
 
 
 def write_summary(
@@ -217,30 +248,13 @@ def write_summary(
 ) -> tuple[Table, list[Path]]:
     """The numbers of stored analyses in every format, and their pictures, as files."""
     selection = Selection.of(runs, by=by, analysis=analysis, statements=statements)
-    table, told = analysis_table(selection.answers, by), _judged(selection)
-    drawings = _pictures(selection) | _claims(selection)
+    table, told = analysis_table(selection.answers, by), judged(selection)
+    drawings = pictures(selection) | claims(selection)
     written = _write(Path(folder), {"analyses": table, **told}, drawings)
     pictured = [answer for answer in selection.answers if "saved" in answer.analysed.table]
     images, warnings = write_images(pictured, Path(folder))
     table.notes.extend(warnings)
     return _joined(table, told.values()), [*written, *images]
-
-
-def _judged(selection: Selection) -> dict[str, Table]:
-    """A table for published numbers and one for claims, where there are any."""
-    found, statements = {}, selection.statements
-    if statements.published:
-        found["published"] = published_table(beside(selection.runs, statements.published))
-    if statements.claims:
-        found["claims"] = claims_table(selection.judged)
-    return found
-
-
-def _claims(selection: Selection) -> dict[str, Drawing]:
-    """Their picture, where there are any."""
-    if not selection.statements.claims:
-        return {}
-    return {"claims": build(Figure, "claims").draw(selection)}
 
 
 def _joined(table: Table, others: Iterable[Table]) -> Table:
@@ -258,14 +272,6 @@ def _joined(table: Table, others: Iterable[Table]) -> Table:
     )
 
 
-def _pictures(selection: Selection) -> dict[str, Drawing]:
-    """Of each stored analysis that a figure is named after."""
-    stored = dict.fromkeys(answer.name for answer in selection.answers)
-    return {
-        name: build(Figure, name).draw(selection) for name in stored if name in names("figures")
-    }
-
-
 def _write(
     folder: Path, tables: Mapping[str, Table], drawings: Mapping[str, Drawing]
 ) -> list[Path]:
@@ -279,24 +285,3 @@ def _write(
             written.append(folder / f"{stem}{suffix}")
             save_figure(drawing, written[-1])
     return written
-
-
-def _fitting(selection: Selection) -> dict[str, Drawing]:
-    """The figures that only some runs have something for."""
-    found = {}
-    for name in ("setting-curve", "certified"):
-        with suppress(RobustmixError):
-            found[name] = build(Figure, name).draw(selection)
-    return found
-
-
-def _transfers(runs: list[Run], by: str, attack: Attacks, epsilons: Epsilons) -> Selection | None:
-    """As chosen; all transfers where the choice, made for attacks, fits none; None without any."""
-    everything = Selection.of(runs, by=by)
-    if everything.transfers.empty:
-        return None
-    chosen = Selection.of(runs, by=by, attack=attack, epsilons=epsilons)
-    try:
-        return chosen if chosen.cells else everything
-    except UsageError:
-        return everything

@@ -132,6 +132,7 @@ def test_a_report_is_a_folder(tmp_path: Path) -> None:
     tables = [".txt", ".md", ".csv", ".json", ".tex"]
     expected = [f"{stem}{s}" for stem in ("table", "transfers") for s in tables]
     expected += [f"{n}{s}" for n in ("decay-curve", "transfer-matrix") for s in (".png", ".svg")]
+    expected += ["report.html"]
     assert [path.name for path in written] == expected
     assert sorted(p.name for p in (tmp_path / "report").iterdir()) == sorted(expected)
     assert (tmp_path / "report" / "table.txt").read_text("utf-8") == f"{shown}\n"
