@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robustbench_cli.locks import held
 from robustbench_cli.spec import param
 from robustbench_cli.tracking.tracker import Tracker
 
@@ -39,11 +40,13 @@ class MLflow(Tracker):
         from mlflow import MlflowClient
         from mlflow.entities import Param
 
-        self._client: Any = MlflowClient()
+        with held(folder.parent / "mlflow", "mlflow"):  # two would make the database at once
+            self._client: Any = MlflowClient()
+            experiment = self._experiment()
         if known and self._goes_on(known):
             self._id = known
             return known
-        run = self._client.create_run(self._experiment(), run_name=name)
+        run = self._client.create_run(experiment, run_name=name)
         self._id = str(run.info.run_id)
         settings = [Param(key, str(value)[:_LONGEST]) for key, value in config.items()]
         self._client.log_batch(self._id, params=settings)
