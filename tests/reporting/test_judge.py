@@ -122,8 +122,13 @@ def test_a_picture_has_a_row_and_a_colour_for_each(study: list[Run]) -> None:
 
 def test_long_names_of_neighbouring_claims_do_not_run_into_each_other(study: list[Run]) -> None:
     long = "pgd-at:norm=linf,random-start=true,attack-bn=eval,clean=0"
-    claim = {"better": long, "than": "plain", "attack": "linf-fgsm", "eps": ["0.1", "0.2", "0.3"]}
-    drawing = figure("claims", study, statements={"claim": claim})
+    claim = {
+        "better": long,
+        "than": "plain",
+        "attack": "linf-fgsm",
+        "eps": ["0.1", "0.2", "0.3", "0.4"],
+    }
+    drawing = figure("claims:row=0.2", study, statements={"claim": claim})
     drawing.canvas.draw()
     boxes = [label.get_window_extent() for label in drawing.axes[0].get_yticklabels()]
     assert all(above.y0 > below.y1 for above, below in pairwise(boxes))
