@@ -1,7 +1,7 @@
 """Test images in front of the last layer, in two dimensions, in the colours of their classes.
 
-Drawn from `robustmix analyse -n embedding`, a row for each group of runs; of each group the run
-with the first seed is drawn. Crosses are misclassified images. `show` is one or more of `all`,
+Drawn from `robustmix analyse -n embedding`, a row for each group, which is its run of the
+first seed. Crosses are misclassified images. `show` is one or more of `all`,
 `right` (without the misclassified) and `wrong` (nothing but them). The pale clouds are samples of
 the classes' Gaussians, where the method keeps them. Cost: none, it only reads results.
 """
