@@ -2,7 +2,8 @@
 
 Drawn from `robustmix analyse -n decision-regions`; the first seed's run stands for its group. Each
 point of the plane has the colours of the classes, mixed by their probabilities; the black lines are
-where two classes are equally likely. Training points have the full colour of their label. Cost: none, it only reads results.
+where two classes are equally likely. Training points have the full colour of their label.
+Cost: none, it only reads results.
 """
 
 from __future__ import annotations
