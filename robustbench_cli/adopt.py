@@ -89,7 +89,7 @@ def adopt(
         known = _architectures(state, data, model)
         networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
         how = {spec: fit(network, state) for spec, network in networks.items()}
-        ways = _ways(state, data, networks[str(known[0])], normalise)
+        ways = _ways(state, data, networks[str(known[0])], known, normalise)
 
         def place(reading: Reading) -> Model:
             network = networks[str(reading.architecture)]
@@ -197,10 +197,16 @@ def _architectures(
 
 
 def _ways(
-    state: dict[str, Tensor], data: Data, network: Model, asked: str | None
+    state: dict[str, Tensor],
+    data: Data,
+    network: Model,
+    architectures: Sequence[Architecture],
+    asked: str | None,
 ) -> dict[str, Statistics]:
     """The normalisations that are possible before anything is measured, by name."""
     known, channels = usual(data.mean, data.std), len(data.mean)
+    if len(architectures) == 1 and (own := architectures[0].normalisation(channels)):
+        known = {"own": own, **known}
     if asked and asked != GUESS:
         if asked not in known and ":" not in asked:
             raise UsageError(
