@@ -17,6 +17,7 @@ from robustbench_cli.spec import build, describe, names
 
 GREY, COLOUR, SMALL = (1, 28, 28), (3, 32, 32), (3, 16, 16)
 SMALLER = {"wide-resnet": "wide-resnet:depth=10,width=1", "timm": "timm:test_resnet"}
+SMALLER["dm-wide-resnet"] = "dm-wide-resnet:depth=10,width=1"
 KNOWN = [name for name in names("models") if name != "timm" or find_spec("timm")]  # an extra
 SPECS = [SMALLER.get(name, name) for name in KNOWN]  # the defaults are large
 
@@ -55,6 +56,9 @@ def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
         ("wide-resnet", COLOUR, 10, 36_479_194),
         ("wide-resnet:depth=34", COLOUR, 10, 46_160_474),
         ("wide-resnet:depth=40,width=2", COLOUR, 10, 2_243_546),
+        ("resnet50", COLOUR, 10, 23_520_842),
+        ("dm-wide-resnet", COLOUR, 10, 36_479_194),
+        ("dm-preact-resnet18", COLOUR, 10, 12_548_426),
         ("vgg16-bn", COLOUR, 10, 14_728_266),
         ("vgg19-bn", COLOUR, 10, 20_040_522),
         ("mlp", (1, 1, 2), 2, 3 * 64 + 65 * 64 + 65 * 2),
@@ -114,7 +118,7 @@ def test_what_enters_a_stage_decides_the_logits(spec: str) -> None:
 def test_activations_and_norms_are_modules_that_methods_can_replace(spec: str) -> None:
     model = model_of(spec, SMALL)
     modules = list(model.modules())
-    activations = [m for m in modules if isinstance(m, (nn.ReLU, nn.ELU))]
+    activations = [m for m in modules if isinstance(m, (nn.ReLU, nn.ELU, nn.SiLU))]
     assert activations
     assert not any(m.inplace for m in activations)
     calls: list[nn.Module] = []
