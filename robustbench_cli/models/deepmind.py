@@ -1,14 +1,15 @@
 """The blocks of DeepMind's networks for adversarial robustness, which came out of JAX.
 
-Gowal et al., arXiv 2010.03593. A convolution with stride 2 pads below and to the right only, so
-that it sees other pixels than PyTorch's usual one. Names of weights are those of the released
-checkpoints.
+Gowal et al., arXiv 2010.03593. A convolution with stride 2 pads images of even sides below and to
+the right only, so that it sees other pixels than PyTorch's usual one. Names of weights are those of
+the released checkpoints.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Activation = Literal["silu", "relu"]
@@ -18,9 +19,16 @@ def activation(kind: Activation) -> nn.Module:
     return nn.SiLU() if kind == "silu" else nn.ReLU()
 
 
-def padded(stride: int) -> nn.Module:
-    """What comes before a 3x3 convolution without padding of its own."""
-    return nn.ZeroPad2d((1, 1, 1, 1) if stride == 1 else (0, 1, 0, 1))
+class SamePad(nn.Module):
+    """What a 3x3 convolution needs for ceil(side / stride) outputs; the odd one at the end."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = ((side - 1) // self.stride * self.stride + 3 - side for side in x.shape[2:])
+        return F.pad(x, (width // 2, -(-width // 2), height // 2, -(-height // 2)))
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
@@ -30,14 +38,14 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int =
 class WideBlock(nn.Module):
     """Norm and activation before each of two 3x3 convolutions.
 
-    (N, inputs, H, W) -> (N, outputs, H / stride, W / stride). A change of channels makes the
-    shortcut a 1x1 convolution of the activated input.
+    (N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride)). A change of channels
+    makes the shortcut a 1x1 convolution of the activated input.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, kind: Activation) -> None:
         super().__init__()
         self.batchnorm_0, self.relu_0 = nn.BatchNorm2d(inputs), activation(kind)
-        self.pad = padded(stride)
+        self.pad = SamePad(stride)
         self.conv_0 = conv(inputs, outputs, 3, stride)
         self.batchnorm_1, self.relu_1 = nn.BatchNorm2d(outputs), activation(kind)
         self.conv_1 = conv(outputs, outputs, 3, padding=1)
@@ -55,7 +63,7 @@ class PreActBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, kind: Activation) -> None:
         super().__init__()
         self.batchnorm_0, self.relu_0 = nn.BatchNorm2d(inputs), activation(kind)
-        self.pad = padded(stride)
+        self.pad = SamePad(stride)
         self.conv_2d_1 = conv(inputs, outputs, 3, stride)
         self.batchnorm_1, self.relu_1 = nn.BatchNorm2d(outputs), activation(kind)
         self.conv_2d_2 = conv(outputs, outputs, 3, padding=1)
