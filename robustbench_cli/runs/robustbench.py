@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import csv
 import difflib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar
 
 from robustbench_cli.errors import UsageError
 
@@ -23,7 +24,8 @@ _TABLE = Path(__file__).with_suffix(".csv")
 _FOLDERS = {"linf": "Linf", "l2": "L2", "corruptions": "corruptions"}
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True)
+class Entry:
     """A row of the table; what is not known, or not there, is empty.
 
     model, normalise, weights_key: as on the command line; no model: not built here.
@@ -43,7 +45,7 @@ class Entry(NamedTuple):
     best_known: str
     drive: str
 
-    data = "cifar10"
+    data: ClassVar[str] = "cifar10"
 
     def __str__(self) -> str:
         return f"{PREFIX}{self.threat}/{self.name}"

@@ -26,8 +26,7 @@ class DMWideResNet(Architecture):
     stages: ClassVar[tuple[str, ...]] = ("layer.1", "layer.2")
     head: ClassVar[str] = "logits"
     variants: ClassVar[tuple[str, ...]] = tuple(
-        f"depth={depth},width={width}"
-        for depth, width in ((28, 10), (34, 10), (34, 20), (70, 16), (82, 8), (94, 16), (106, 16))
+        f"depth={depth},width={width}" for depth, width in ((28, 10), (34, 10), (34, 20), (70, 16))
     )
     depth: int = param(28, "layers with weights: 6n+4, such as 28, 34 or 70", low=10)
     width: int = param(10, "multiplies the channels 16, 32, 64", low=1)
