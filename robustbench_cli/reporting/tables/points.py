@@ -17,7 +17,6 @@ from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of
 
 from .cells import NONE, NORMS, digits_for, units, view_text
 from .members import member_sections
-from .notes import recorded
 from .notes import published, recorded
 from .targets import EXPLAINED
 
