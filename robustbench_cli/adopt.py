@@ -30,6 +30,7 @@ from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
 from .models.readings import Reading, readings
 from .runs.data_identity import refuse_others
+from .runs.robustbench import find_entry, find_weights
 from .runs.run import Run, create
 from .spec import build
 
@@ -47,6 +48,7 @@ def adopt(
     normalise: str | None = None,
     weights_key: str | None = None,
     attacks: Sequence[AttackConfig] = (),
+    zoo: str | None = None,
 ) -> Run:
     """The run below `folder` that holds these weights; made on the first call.
 
@@ -54,6 +56,7 @@ def adopt(
     data, symmetric, imagenet, ..., or numbers), or what the file carries, or a usual one. Where
     several are possible, they must agree on the numbers of `attacks`, or at the usual epsilon of
     the data set, under a short attack. What was found out is logged, and kept in run.json.
+    `zoo`: the entry of RobustBench's list that the weights are, for what was published of it.
 
     Raises:
         RunError: unreadable, no network fits, or none classifies these data.
@@ -62,7 +65,9 @@ def adopt(
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
-    path = _place(folder, f"{data.dataset.short}-{checkpoint.stem}", [weights_key, normalise], mark)
+    name = f"{data.dataset.short}-{checkpoint.stem}"
+    named = (zoo, []) if zoo else (name, [weights_key, normalise])
+    path = _place(folder, *named, mark)
     facts = data.facts()
     asked = {
         "data": str(data.dataset),
@@ -74,6 +79,8 @@ def adopt(
     }
     if weights_key:
         asked["asked_weights"] = weights_key
+    if zoo:
+        asked["zoo"] = zoo
     numbers = _numbers(attacks, data)
     before: list[dict[str, Any]] = []
     if mark and (path / "run.json").is_file():
@@ -89,7 +96,7 @@ def adopt(
         known = _architectures(state, data, model)
         networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
         how = {spec: fit(network, state) for spec, network in networks.items()}
-        ways = _ways(state, data, networks[str(known[0])], normalise)
+        ways = _ways(state, data, networks[str(known[0])], known, normalise)
 
         def place(reading: Reading) -> Model:
             network = networks[str(reading.architecture)]
@@ -140,6 +147,32 @@ def open_run(
         normalise=normalise,
         weights_key=weights_key,
         attacks=attacks(data),
+    )
+
+
+def open_zoo(
+    text: str,
+    where: Where,
+    *,
+    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
+) -> Run:
+    """The run that an entry of RobustBench's list becomes: ``robustbench:NAME``.
+
+    Its network and its normalisation are known, so that nothing is guessed.
+
+    Raises:
+        UsageError: no such entry, or its file was not downloaded.
+    """
+    entry = find_entry(text)
+    return adopt(
+        find_weights(entry, where.data),
+        where.runs,
+        load_data(entry.data, where),
+        model=entry.model,
+        normalise=entry.normalise or None,
+        weights_key=entry.weights_key or None,
+        attacks=attacks(entry.data),
+        zoo=str(entry),
     )
 
 
@@ -197,10 +230,16 @@ def _architectures(
 
 
 def _ways(
-    state: dict[str, Tensor], data: Data, network: Model, asked: str | None
+    state: dict[str, Tensor],
+    data: Data,
+    network: Model,
+    architectures: Sequence[Architecture],
+    asked: str | None,
 ) -> dict[str, Statistics]:
     """The normalisations that are possible before anything is measured, by name."""
     known, channels = usual(data.mean, data.std), len(data.mean)
+    if len(architectures) == 1 and (own := architectures[0].normalisation(channels)):
+        known = {"own": own, **known}
     if asked and asked != GUESS:
         if asked not in known and ":" not in asked:
             raise UsageError(

@@ -181,11 +181,12 @@ def open_targets(
     where: Where,
     attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
 ) -> list[Run]:
-    """Run directories, shell patterns, folders of runs, and checkpoint files, as finished runs.
+    """Runs, their folders and patterns, checkpoint files and robustbench:NAME, as finished runs.
 
     `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
     normalisation is judged.
     """
+    from robustbench_cli.runs.robustbench import PREFIX
     from robustbench_cli.runs.run import load_runs
 
     if not names:
@@ -199,7 +200,12 @@ def open_targets(
                 "run carries its own"
             )
     for name in names:
-        runs = [_adopted(Path(name), foreign, where, attacks)] if name in files else load_runs(name)
+        if name in files:
+            runs = [_adopted(Path(name), foreign, where, attacks)]
+        elif name.startswith(PREFIX):
+            runs = [_of_zoo(name, where, attacks)]
+        else:
+            runs = load_runs(name)
         for run in runs:
             if not run.finished:
                 raise UsageError(
@@ -208,6 +214,12 @@ def open_targets(
                 )
             found.setdefault(run.path.resolve(), run)
     return list(found.values())
+
+
+def _of_zoo(name: str, where: Where, attacks: Callable[[str], Sequence[AttackConfig]]) -> Run:
+    from robustbench_cli.adopt import open_zoo
+
+    return open_zoo(name, where, attacks=attacks)
 
 
 def _adopted(

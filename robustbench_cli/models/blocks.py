@@ -92,11 +92,12 @@ class PreActBlock(nn.Module):
     """Norm and ReLU *before* each convolution: He et al., ECCV 2016, and wide residual networks.
 
     Shapes as in :class:`BasicBlock`. A shortcut that changes the shape is a 1x1 convolution of the
-    activated input; the others are the identity.
+    activated input, or of the `raw` one; the others are the identity.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, raw: bool = False) -> None:
         super().__init__()
+        self.raw = raw
         self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU()
         self.conv1 = conv3x3(inputs, outputs, stride)
         self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU()
@@ -108,7 +109,34 @@ class PreActBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         activated = self.relu1(self.bn1(x))
         h = self.conv2(self.relu2(self.bn2(self.conv1(activated))))
-        return h + (x if self.shortcut is None else self.shortcut(activated))  # type: ignore[no-any-return]
+        if self.shortcut is None:
+            return h + x  # type: ignore[no-any-return]
+        return h + self.shortcut(x if self.raw else activated)  # type: ignore[no-any-return]
+
+
+class Bottleneck(nn.Module):
+    """Convolutions 1x1, 3x3, 1x1 around a shortcut, norm and ReLU after them: He et al., CVPR 2016.
+
+    (N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride)), a quarter of the channels
+    in between. Option B for a shortcut that changes the shape.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        inner = outputs // 4
+        self.conv1, self.bn1 = nn.Conv2d(inputs, inner, 1, bias=False), nn.BatchNorm2d(inner)
+        self.relu1 = nn.ReLU()
+        self.conv2, self.bn2 = conv3x3(inner, inner, stride), nn.BatchNorm2d(inner)
+        self.relu2 = nn.ReLU()
+        self.conv3, self.bn3 = nn.Conv2d(inner, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
+        same = stride == 1 and inputs == outputs
+        self.shortcut = nn.Identity() if same else projection(inputs, outputs, stride)
+        self.relu3 = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.relu1(self.bn1(self.conv1(x)))
+        h = self.relu2(self.bn2(self.conv2(h)))
+        return self.relu3(self.bn3(self.conv3(h)) + self.shortcut(x))  # type: ignore[no-any-return]
 
 
 def residual_stage(

@@ -14,6 +14,9 @@ from .model import Model, Normalise
 
 State = Mapping[str, Tensor]
 
+IDLE = "sub_block1."
+"""Weights that the wide residual networks of TRADES and its followers carry, and never use."""
+
 
 class Mismatch(NamedTuple):
     """Why weights do not fit: the first disagreement, as a sentence."""
@@ -77,6 +80,8 @@ def compare(state: State, network: nn.Module) -> Match | Mismatch:
     own = strip({name: name for name in expected})  # the short name -> the whole one
     aside = {name for pair in _pairs(state) if pair[0] not in own for name in pair}
     given = {k: v for k, v in state.items() if _counts(k) and k not in aside}
+    if not any(name.startswith(IDLE) for name in own):
+        given = {k: v for k, v in given.items() if not k.startswith(IDLE)}
     named = {k.removeprefix("network.") if "normalise.mean" in aside else k: k for k in given}
     if named.keys() == own.keys():
         pairs = {name: named[short] for short, name in own.items()}

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import Plugin
 
+from .normalisation import Statistics
+
 
 class Normalise(nn.Module):
     """(x - mean) / std per channel; buffers, so that weights and normalisation travel together."""
@@ -97,6 +99,13 @@ class Architecture(Plugin):
             UsageError: images that this network cannot take.
         """
         raise NotImplementedError
+
+    def begin(self, network: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
+        """Called once, before a training: weights to begin with, and what is to be said."""
+
+    def normalisation(self, channels: int) -> Statistics | None:
+        """The network's own mean and std per channel; None: those of the data."""
+        return None
 
     def joints(self, network: nn.Module) -> tuple[Sequence[str], str]:
         """The names of the stages after the image, and of the head, in `network`."""

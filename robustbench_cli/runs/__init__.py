@@ -5,5 +5,6 @@ evaluation     an *evaluation*: what one attack did to every sample (rows), and 
 analysed       what one analysis found: a table, and the numbers that sum it up
 parts          finished chunks of unfinished work, so that a killed command goes on where it was
 data_identity  are the data still those that a run was made with?
+robustbench    the zoo of RobustBench: networks, where their weights are, published accuracies
 provenance     versions and commit, for every record
 """

@@ -42,7 +42,7 @@ class TrainConfig:
     schedule: Schedule = "cosine"
     loss: Loss = "ce"
     augment: bool = True  # crop and flip where the data set is usually cropped and flipped
-    normalise: bool = True  # by the mean and standard deviation of the training pixels
+    normalise: bool = True  # by mean and deviation of the training pixels, or the network's own
     validation: float = 0.1
     train_fraction: float = 1.0
     label_noise: float = 0.0

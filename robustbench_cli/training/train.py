@@ -250,10 +250,13 @@ class Trainer:
 
 
 def new_model(config: TrainConfig, data: Data) -> Model:
-    """The config's network with random weights, before any method is installed."""
-    mean, std = (data.mean, data.std) if config.normalise else (None, None)
-    architecture = open_architecture(config.model)
-    return make(architecture, data.train.shape, len(data.classes), mean, std)
+    """The config's network as training begins with it, before any method is installed."""
+    architecture, shape, classes = open_architecture(config.model), data.train.shape, data.classes
+    own = architecture.normalisation(shape[0])
+    mean, std = (own or (data.mean, data.std)) if config.normalise else (None, None)
+    model = make(architecture, shape, len(classes), mean, std)
+    architecture.begin(model.network, shape, len(classes))
+    return model
 
 
 def accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import fields
 from functools import cache
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ from robustbench_cli.models.model import Architecture, Model, make
 from robustbench_cli.spec import build, describe, names
 
 GREY, COLOUR, SMALL = (1, 28, 28), (3, 32, 32), (3, 16, 16)
-SMALLER = {"wide-resnet": "wide-resnet:depth=10,width=1"}  # the default is large
-SPECS = [SMALLER.get(name, name) for name in names("models")]
+SMALLER = {"wide-resnet": "wide-resnet:depth=10,width=1", "timm": "timm:test_resnet"}
+SMALLER["dm-wide-resnet"] = "dm-wide-resnet:depth=10,width=1"
+KNOWN = [name for name in names("models") if name != "timm" or find_spec("timm")]  # an extra
+SPECS = [SMALLER.get(name, name) for name in KNOWN]  # the defaults are large
 
 
 @cache
@@ -53,6 +56,9 @@ def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
         ("wide-resnet", COLOUR, 10, 36_479_194),
         ("wide-resnet:depth=34", COLOUR, 10, 46_160_474),
         ("wide-resnet:depth=40,width=2", COLOUR, 10, 2_243_546),
+        ("resnet50", COLOUR, 10, 23_520_842),
+        ("dm-wide-resnet", COLOUR, 10, 36_479_194),
+        ("dm-preact-resnet18", COLOUR, 10, 12_548_426),
         ("vgg16-bn", COLOUR, 10, 14_728_266),
         ("vgg19-bn", COLOUR, 10, 20_040_522),
         ("mlp", (1, 1, 2), 2, 3 * 64 + 65 * 64 + 65 * 2),
@@ -112,7 +118,7 @@ def test_what_enters_a_stage_decides_the_logits(spec: str) -> None:
 def test_activations_and_norms_are_modules_that_methods_can_replace(spec: str) -> None:
     model = model_of(spec, SMALL)
     modules = list(model.modules())
-    activations = [m for m in modules if isinstance(m, (nn.ReLU, nn.ELU))]
+    activations = [m for m in modules if isinstance(m, (nn.ReLU, nn.ELU, nn.SiLU))]
     assert activations
     assert not any(m.inplace for m in activations)
     calls: list[nn.Module] = []
@@ -133,7 +139,7 @@ def test_gradients_can_be_differentiated_again(spec: str) -> None:
         assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", names("models"))
+@pytest.mark.parametrize("name", KNOWN)
 def test_the_listing_explains_each_network_and_parameter(name: str) -> None:
     assert 20 < len(describe("models", name)) <= 100
     parameters = [f for f in fields(build(Architecture, name)) if f.init]

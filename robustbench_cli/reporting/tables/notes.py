@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.numbers.labels import differences, group_of
 from robustbench_cli.reporting.numbers.summary import Curve
+from robustbench_cli.runs.robustbench import find_entry
 from robustbench_cli.runs.run import Run
 
 from .cells import SMOOTHED, listing
@@ -28,7 +30,20 @@ def notes(
         *_samples(frame),
         *_grids(frame, curves),
         *_several(frame),
+        *published(runs),
     ]
+
+
+def published(runs: Sequence[Run]) -> list[str]:
+    """What RobustBench says of networks that are entries of its list."""
+    named = dict.fromkeys(zoo for run in runs if (zoo := run.config.get("zoo")))
+    lines = []
+    for text in named:
+        try:
+            lines.append(find_entry(str(text)).published())
+        except UsageError:  # of a list that is not ours
+            continue
+    return lines
 
 
 def _views(curves: Sequence[Curve]) -> list[str]:

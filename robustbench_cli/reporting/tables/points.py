@@ -17,7 +17,7 @@ from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of
 
 from .cells import NONE, NORMS, digits_for, units, view_text
 from .members import member_sections
-from .notes import recorded
+from .notes import published, recorded
 from .targets import EXPLAINED
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
@@ -62,7 +62,7 @@ def points_table(files: Sequence[Path]) -> Table:
             "curves": _curves(frame),
             **checked,
         },
-        notes=[*warnings(found), *recorded(frame)],
+        notes=[*warnings(found), *recorded(frame), *published(list(runs.values()))],
     )
 
 

@@ -1,0 +1,69 @@
+"""Networks of RobustBench's zoo, against what its own constructors give.
+
+`zoo.json` was made outside of this repository from the constructors of RobustBench (wide_resnet.py,
+resnet.py, dm_wide_resnet.py of its model zoo): for weights made by :func:`seeded`, the digest of
+names and shapes, and the logits of two images. Names are kept where ours are others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from robustbench_cli.models.fitting import fit
+from robustbench_cli.models.model import Architecture, make
+from robustbench_cli.runs.robustbench import entries
+from robustbench_cli.spec import build
+
+ZOO = json.loads(Path(__file__).with_name("zoo.json").read_text())
+ASIDE = ("mean", "std", "mu", "sigma", "num_batches_tracked")
+
+
+def seeded(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
+    """Weights in the order of their names; variances and scales around one."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for name, shape in shapes.items():
+        leaf, drawn = name.rpartition(".")[2], torch.rand(shape, generator=generator)
+        if leaf == "running_var" or (leaf == "weight" and len(shape) == 1):
+            state[name] = 0.5 + drawn
+        elif len(shape) > 1:
+            state[name] = (drawn - 0.5) * (12 / shape[1:].numel()) ** 0.5
+        else:
+            state[name] = (drawn - 0.5) * 0.2
+    return state
+
+
+@pytest.mark.parametrize("spec", ZOO)
+def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
+    theirs = ZOO[spec]
+    mean, std = theirs["mean_std"] or (None, None)
+    with torch.device("meta"):
+        model = make(build(Architecture, spec), (3, 32, 32), 10)
+    model = model.to_empty(device="cpu").eval()
+    model.normalise = type(model.normalise)(mean or [0.0] * 3, std or [1.0] * 3)
+    if theirs["names"]:
+        pairs = (line.split() for line in theirs["names"])
+        shapes = {name: torch.Size(map(int, shape.split("x"))) for name, shape in pairs}
+    else:
+        own = model.network.state_dict().items()
+        shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
+    text = "\n".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+    assert len(shapes) == theirs["tensors"]
+    assert hashlib.sha256(text.encode()).hexdigest() == theirs["digest"]
+    how = fit(model, seeded(shapes))
+    assert ("by name" in how) == (not theirs["names"])
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), torch.tensor(theirs["logits"]), rtol=1e-3, atol=1e-4)
+
+
+def test_each_entry_names_a_network_that_can_be_built() -> None:
+    for spec in sorted({entry.model for entry in entries() if entry.model}):
+        with torch.device("meta"):
+            build(Architecture, spec).build((3, 32, 32), 10)

@@ -1,0 +1,72 @@
+"""RobustBench's list: what is found in it, and what a user is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from robustbench_cli.errors import UsageError
+from robustbench_cli.runs.robustbench import entries, find_entry, find_weights
+
+
+def test_a_name_means_linf_first_and_a_threat_model_chooses() -> None:
+    first, second = (
+        find_entry(f"robustbench:{place}Wang2023Better_WRN-28-10") for place in ("", "L2/")
+    )
+    assert (first.threat, first.eps, first.clean, first.robust) == (
+        "linf",
+        "8/255",
+        "92.44",
+        "67.31",
+    )
+    assert (second.threat, second.eps) == ("l2", "0.5")
+    assert first.model == "dm-wide-resnet:depth=28,width=10"
+    assert first.drive != second.drive
+
+
+def test_every_published_number_is_a_percentage_and_every_name_is_there_once() -> None:
+    for entry in entries():
+        numbers = [entry.clean, entry.robust, *filter(None, [entry.best_known])]
+        assert all(0 <= float(number) <= 100 for number in numbers), entry
+        assert entry.drive or not entry.model, entry
+        assert bool(entry.eps) == (entry.threat != "corruptions"), entry
+    assert len({str(entry) for entry in entries()}) == len(entries())
+
+
+def test_what_was_published_is_one_line() -> None:
+    assert find_entry("robustbench:Engstrom2019Robustness").published() == (
+        "robustbench:linf/Engstrom2019Robustness: published: clean 87.03 %, under AutoAttack "
+        "49.25 % at linf 8/255, on all test images."
+    )
+    assert "on corruptions 73.46 % in the mean" in find_entry("corruptions/Standard").published()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Wang2023Beter_WRN-28-10", "did you mean robustbench:Wang2023Better_WRN-28-10"),
+        ("l1/Standard", "no threat model 'l1'; expected linf, l2, corruptions"),
+        ("l2/Wong2020Fast", "has no 'Wong2020Fast' for l2"),
+    ],
+)
+def test_an_unknown_name_is_told_the_nearest(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        find_entry(f"robustbench:{name}")
+
+
+def test_a_file_that_is_not_there_is_told_where_from_and_where_to(tmp_path: Path) -> None:
+    entry = find_entry("robustbench:Engstrom2019Robustness")
+    expected = tmp_path / "robustbench" / "cifar10" / "Linf" / "Engstrom2019Robustness.pt"
+    with pytest.raises(UsageError) as e:
+        find_weights(entry, tmp_path)
+    assert str(expected) in str(e.value)
+    assert f"https://drive.google.com/uc?id={entry.drive}" in str(e.value)
+    expected.parent.mkdir(parents=True)
+    expected.touch()
+    assert find_weights(entry, tmp_path) == expected
+
+
+def test_a_network_that_is_not_built_here_is_said_with_its_numbers(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"not built here.*clean 93.27 %.*AutoAttack 71.07 %"):
+        find_weights(find_entry("robustbench:Peng2023Robust"), tmp_path)
