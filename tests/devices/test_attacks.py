@@ -23,6 +23,8 @@ from robustbench_cli.evaluation.transfer import transfer
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import find, names, parameters
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 CPU = torch.device("cpu")
 FEW = {"steps": 2, "queries": 8, "n": 20, "n0": 5, "draws": 2, "rotations": 3, "shifts": 3}
 SCHEDULES = ["ascending", "independent", "bisect"]

@@ -12,6 +12,8 @@ from safetensors.torch import load_file
 from robustbench_cli.cli import main
 from robustbench_cli.spec import names
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 DEVICE = ["--device", "meta"]
 TRAIN = ["--data", "digits", "--epochs", "1", "--train-fraction", "0.02", *DEVICE]
 PLAIN = "digits-lenet5-plain-epochs=1-train-fraction=0.02-s0"

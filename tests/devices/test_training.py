@@ -17,6 +17,8 @@ from robustbench_cli.spec import names
 from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.train import Trainer
 
+pytestmark = pytest.mark.slow  # a minute in all
+
 SHORTER = {
     **dict.fromkeys(("advprop", "avm", "iat", "mart", "pgd-at", "trades"), "steps=2"),
     "comixup": "grid=2,iterations=1",

@@ -27,7 +27,10 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.tracking.memory import FILE
 from robustbench_cli.tracking.publish import publish
 
-pytestmark = pytest.mark.filterwarnings("default")  # their own
+pytestmark = [
+    pytest.mark.filterwarnings("default"),  # their own
+    pytest.mark.slow,  # to import them alone takes seconds
+]
 
 KEY = "linf-fgsm/0.02"
 

@@ -10,7 +10,10 @@ from fake_runs import make_study
 
 from robustbench_cli.reporting.everything import gather
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="there is no chromium"),
+    pytest.mark.slow,
+]
 
 EVIL = "x:<script>document.title='taken'</script>"
 
