@@ -2,8 +2,7 @@
 
 The smallest network of Rebuffi et al., arXiv 2103.01946, Gowal et al., arXiv 2110.09468, and Rade,
 2021: as `preact-resnet18`, but for the activation, 3x3 convolutions of the raw input as shortcuts,
-and convolutions that pad on one side (`models/deepmind.py`). An average over all pixels that are
-left comes before the linear layer, so images of any size pass.
+and convolutions that pad on one side (`models/deepmind.py`). It takes images of any size.
 """
 
 from __future__ import annotations
