@@ -43,10 +43,10 @@ def track(
     from robustbench_cli.tracking.tracker import Tracker
 
     trackers = [build(Tracker, spec) for spec in dict.fromkeys(to)]
+    found = load_runs(runs or ["runs"])
     for tracker in trackers:
         if missing := tracker.missing():
             raise UsageError(f"--to {missing}")
-    found = load_runs(runs or ["runs"])
     lines, failed = [], 0
     for run in found:
         for spec in map(str, trackers):

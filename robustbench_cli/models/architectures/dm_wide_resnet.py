@@ -2,8 +2,7 @@
 
 Gowal et al., "Uncovering the limits of adversarial training", arXiv 2010.03593, and those who took
 it up (Rebuffi, Rade, Pang, Wang, Bartoldson ...): as `wide-resnet`, but for the activation and
-convolutions that pad on one side (`models/deepmind.py`). An average over all pixels that are left
-comes before the linear layer, so images of any size pass.
+convolutions that pad on one side (`models/deepmind.py`). It takes images of any size.
 """
 
 from __future__ import annotations

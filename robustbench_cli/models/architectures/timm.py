@@ -14,6 +14,7 @@ differentiate twice.
 from __future__ import annotations
 
 import difflib
+import importlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -163,10 +164,9 @@ def _library() -> ModuleType:
         UsageError: it is not installed.
     """
     try:
-        import timm
+        return importlib.import_module("timm")
     except ImportError as e:
         raise UsageError('timm:NETWORK needs timm; type: pip install "robustmix[timm]"') from e
-    return timm
 
 
 def _patch_side(network: nn.Module) -> int:
