@@ -1,8 +1,7 @@
 """ResNet-50 with a 3x3 stem and no max-pool, as used on CIFAR; 23,520,842 parameters.
 
 He et al., CVPR 2016, arXiv 1512.03385, with the ImageNet stem left out; the stride is that of the
-3x3 convolutions. All pixels that are left are averaged before the linear layer, so images of any
-size pass. `robustbench:Engstrom2019Robustness` is one.
+3x3 convolutions. It takes images of any size. `robustbench:Engstrom2019Robustness` is one.
 """
 
 from __future__ import annotations
