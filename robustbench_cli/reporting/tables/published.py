@@ -69,8 +69,9 @@ def _plain(found: Beside) -> str:
 
 
 def _is_plain(found: Beside) -> bool:
-    """Whether it is no share."""
-    return found.published.measure == "cost" or found.unit not in ("", "share")
+    """Whether it is no share, or, of a number that is missing, still as it was printed."""
+    measure = found.published.measure
+    return measure == "cost" or (measure == "number" and found.unit != "share")
 
 
 def _ours(found: Beside) -> str:

@@ -110,3 +110,10 @@ def test_a_number_of_an_analysis_beside_ours(
     assert one.difference == pytest.approx(np.mean(ours) - 0.4362) and one.inside
     table = str(published_table([one]))
     assert text in table and "margin, mean" in table
+
+
+def test_a_number_that_is_missing_is_shown_as_it_was_printed(tmp_path: Path) -> None:
+    section = {"method": "plain", "analysis": "subspace-dimension", "number": "dimension"}
+    given = read_statements({"published": {**section, "value": 44}}).published
+    table = str(published_table(beside([make_run(tmp_path, "plain", 0)], given)))
+    assert " 44 " in table and "4400" not in table
