@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.files import slug, write
-from robustbench_cli.runs.given import RunsLike, all_runs
-from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, names
 
-from .analyses import Analyses, analysis_table
+from .analyses import analysis_table
 from .figure import Figure
 from .formats.table import Table
-from .numbers.frame import Attacks
 from .numbers.published import beside
 from .page.page import APART, page
-from .selection import Epsilons, Selection
-from .statements import Given
+from .selection import Selection
 from .tables import transfers as matrix
 from .tables.accuracy import accuracy_table
 from .tables.claims import claims_table
@@ -56,20 +52,8 @@ class Everything:
         write(path, page(self.selection, self.tables, self.drawings, command))
 
 
-def gather(
-    runs: RunsLike,
-    *,
-    by: str = "method",
-    attack: Attacks = None,
-    epsilons: Epsilons = None,
-    against: str | None = None,
-    highlight: str | Iterable[str] = (),
-    analysis: Analyses = None,
-    figures: Iterable[str] = (),
-    statements: Given | None = None,
-    paged: bool = False,
-) -> Everything:
-    """Tables and figures of all that is stored.
+def gather(selection: Selection, figures: Iterable[str] = (), *, paged: bool = False) -> Everything:
+    """Tables and figures of all that is stored of a selection.
 
     Args:
         figures: specs that are drawn, too.
@@ -77,26 +61,16 @@ def gather(
             that a folder does not have unless it is told so.
 
     Raises:
-        UsageError: as `Selection.of`; a figure of `figures` that cannot be drawn.
+        UsageError: a choice that fits no result; a figure of `figures` that cannot be drawn.
         RunError: runs that were neither attacked nor analysed.
     """
-    listed = all_runs(runs, "a report")
     chosen = [build(Figure, spec) for spec in figures]
-    selection = Selection.of(
-        listed,
-        by=by,
-        attack=attack,
-        epsilons=epsilons,
-        against=against,
-        highlight=highlight,
-        analysis=analysis,
-        statements=statements,
-    )
-    analysed = any((run.path / "analyses").is_dir() for run in listed)
+    runs = selection.runs
+    analysed = any((run.path / "analyses").is_dir() for run in runs)
     tables: dict[str, Table] = {}
     drawings: dict[str, Drawing] = {}
-    if not analysed or any((run.path / "attacks").is_dir() for run in listed):
-        transfers = _transfers(listed, by, attack, epsilons)
+    if not analysed or any((run.path / "attacks").is_dir() for run in runs):
+        transfers = _transfers(selection)
         tables["table"] = accuracy_table(selection)
         if not paged:  # it is APART
             drawings["decay-curve"] = build(Figure, "decay-curve").draw(selection)
@@ -105,7 +79,7 @@ def gather(
     drawings |= _fitting(selection, (*_FITTING, *_TOO * paged))
     drawings |= {slug(str(each)): each.draw(selection) for each in chosen}
     if analysed:
-        tables["analyses"] = analysis_table(selection.answers, by)
+        tables["analyses"] = analysis_table(selection.answers, selection.by)
         drawings |= pictures(selection, APART if paged else ())
     if transfers:
         tables["transfers"] = matrix.transfer_table(transfers)
@@ -146,13 +120,12 @@ def _fitting(selection: Selection, wanted: Iterable[str]) -> dict[str, Drawing]:
     return found
 
 
-def _transfers(runs: list[Run], by: str, attack: Attacks, epsilons: Epsilons) -> Selection | None:
+def _transfers(selection: Selection) -> Selection | None:
     """As chosen; all transfers where the choice, made for attacks, fits none; None without any."""
-    everything = Selection.of(runs, by=by)
+    everything = Selection.of(selection.runs, by=selection.by)
     if everything.transfers.empty:
         return None
-    chosen = Selection.of(runs, by=by, attack=attack, epsilons=epsilons)
     try:
-        return chosen if chosen.cells else everything
+        return selection if selection.cells else everything
     except UsageError:
         return everything

@@ -179,16 +179,16 @@ def write_report(
     `statements`, published and claims; what `figures` names; and report.html, which shows them all.
     A file is whole or not there.
     """
-    everything = gather(
+    selection = Selection.of(
         runs,
         by=by,
         attack=attack,
         epsilons=epsilons,
         against=against,
         highlight=highlight,
-        figures=figures,
         statements=statements,
     )
+    everything = gather(selection, figures)
     written = _write(Path(folder), everything.tables, everything.drawings)
     written.append(Path(folder) / "report.html")
     everything.save_page(written[-1], command)
@@ -221,7 +221,7 @@ def write_page(
     path = Path(path)
     if not is_page(path):
         raise UsageError(f"{path}: a page is a file that ends in .html")
-    everything = gather(
+    selection = Selection.of(
         runs,
         by=by,
         attack=attack,
@@ -229,10 +229,9 @@ def write_page(
         against=against,
         highlight=highlight,
         analysis=analysis,
-        figures=figures,
         statements=statements,
-        paged=True,
     )
+    everything = gather(selection, figures, paged=True)
     everything.save_page(path, command)
     first, told = everything.joined
     return _joined(first, told)

@@ -9,6 +9,7 @@ from browser import CHROMIUM, Browser, browser
 from fake_runs import make_study
 
 from robustbench_cli.reporting.everything import gather
+from robustbench_cli.reporting.selection import Selection
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="there is no chromium"),
@@ -22,7 +23,7 @@ EVIL = "x:<script>document.title='taken'</script>"
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     folder = tmp_path_factory.mktemp("browser")
     runs = make_study(folder / "runs", ["plain", "pgd-at", EVIL], 1, ["linf-fgsm"], n=50)
-    gather(runs, paged=True).save_page(folder / "it.html")
+    gather(Selection.of(runs), paged=True).save_page(folder / "it.html")
     with browser(folder / "profile") as found:
         yield found.open(folder / "it.html")
 

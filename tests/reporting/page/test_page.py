@@ -16,6 +16,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.reporting.everything import gather
 from robustbench_cli.reporting.page.page import page
 from robustbench_cli.reporting.report import write_page
+from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.runs.run import Run
 
 SAID = {"claim": [{"better": "pgd-at", "than": "plain", "measure": "clean", "text": "It <b>helps"}]}
@@ -36,7 +37,7 @@ def root(study: list[Run]) -> Node:
 
 
 def bare(runs: list[Run], command: str = "", **options: Any) -> str:
-    found = gather(runs, paged=True, **options)
+    found = gather(Selection.of(runs, **options), paged=True)
     return page(found.selection, found.tables, {}, command)
 
 
