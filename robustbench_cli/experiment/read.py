@@ -10,6 +10,7 @@ from typing import Any
 
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.jobs import TrainJob, Where
+from robustbench_cli.spec import refuse_unknown
 
 from . import values
 from .plan import Experiment
@@ -41,12 +42,12 @@ def read_experiment(
     except (ValueError, RecursionError) as e:  # no TOML, no UTF-8, or a number of 5000 digits
         raise UsageError(f"{path} is no TOML: {e}") from e
     try:
-        values.known(document, _SECTIONS | {"scale"}, "the file")
+        refuse_unknown(document, _SECTIONS | {"scale"}, "the file")
         document = scaled(document, scale)
     except UsageError as e:
         raise UsageError(f"{path}: {e}") from e
     try:
-        values.known(document, _SECTIONS, "the file")
+        refuse_unknown(document, _SECTIONS, "the file")
         return _experiment(document, where, force)
     except RobustmixError as e:
         at = f" at [scale.{scale}]" if scale else ""

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any, get_args
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import expand_all
-
-
-def known(section: Mapping[str, Any], expected: set[str], where: str) -> None:
-    for key in section:
-        if key not in expected:
-            near = difflib.get_close_matches(key, expected, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"{where} has no {key!r}; {hint}it has: {', '.join(sorted(expected))}")
 
 
 def table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@ papers print them, and kept as shares; so is a margin of cost.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Literal, get_args
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
+from robustbench_cli.spec import refuse_unknown
 
 Measure = Literal["accuracy", "clean", "area", "cost", "number"]
 """Accuracy at an epsilon, or of unchanged images; the area under the decay curve as a share of its
@@ -148,7 +148,7 @@ def _sections(document: Mapping[str, Any], name: str) -> list[tuple[Mapping[str,
 
 
 def _published(section: Mapping[str, Any], where: str, by: str) -> list[Published]:
-    _known(section, _PUBLISHED, where)
+    refuse_unknown(section, _PUBLISHED, where)
     method = _text(section, "method", where)
     if not method:
         raise UsageError(f'{where} needs the group that it is of: method = "plain"')
@@ -165,7 +165,7 @@ def _published(section: Mapping[str, Any], where: str, by: str) -> list[Publishe
 
 
 def _claims(section: Mapping[str, Any], where: str, by: str) -> list[Claim]:
-    _known(section, _CLAIM, where)
+    refuse_unknown(section, _CLAIM, where)
     given = [relation for relation in get_args(Relation) if relation in section]
     if len(given) != 1:
         raise UsageError(f'{where} needs one of better = "A", stronger = "ATTACK", equal = [A, B]')
@@ -257,14 +257,6 @@ def _about(
         of = {"measure": "clean", "eps": None} if clean else {"measure": measure, "eps": eps}
         found.append({"attack": attack, **of, **shared})
     return found
-
-
-def _known(section: Mapping[str, Any], expected: set[str], where: str) -> None:
-    for key in section:
-        if key not in expected:
-            near = difflib.get_close_matches(key, expected, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UsageError(f"{where} has no {key!r}; {hint}it has: {', '.join(sorted(expected))}")
 
 
 def _text(section: Mapping[str, Any], key: str, where: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AnalyseJob, TrainJob, Where, make_question
+from robustbench_cli.spec import refuse_unknown
 
 _ANALYSE = {"analysis", "seed", "view", "defence"}
 
@@ -16,7 +17,7 @@ def read(
     name: str, section: Mapping[str, Any], train: Sequence[TrainJob], where: Where, force: bool
 ) -> Iterable[AnalyseJob]:
     """The jobs of a section called `name`, in one of its two spellings."""
-    values.known(section, _ANALYSE, f"[[{name}]]")
+    refuse_unknown(section, _ANALYSE, f"[[{name}]]")
     options = {
         key: values.typed(section[key], kind, f"[[{name}]] {key}")
         for key, kind in {"seed": int, "view": str}.items()

@@ -13,7 +13,7 @@ from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.spec import build_all, family
+from robustbench_cli.spec import build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
 
 _ATTACK_ONLY: dict[str, type] = {
@@ -91,7 +91,7 @@ def configs(
     sweep: bool = True,
 ) -> list[AttackConfig]:
     """One per defence and attack of a section with this title that may have these keys."""
-    values.known(section, keys, title)
+    refuse_unknown(section, keys, title)
     epsilons = grid(
         values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
     )

@@ -10,13 +10,13 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.experiment import values
 from robustbench_cli.experiment.plan import ReportConfig
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.spec import build
+from robustbench_cli.spec import build, refuse_unknown
 
 _REPORT = {"folder", "by", "attack", "eps", "figures", "highlight"}
 
 
 def read(section: Mapping[str, Any]) -> ReportConfig:
-    values.known(section, _REPORT, "[report]")
+    refuse_unknown(section, _REPORT, "[report]")
     return ReportConfig(
         Path(values.typed(section["folder"], str, "[report] folder"))
         if "folder" in section

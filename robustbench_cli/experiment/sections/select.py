@@ -17,6 +17,7 @@ from robustbench_cli.experiment.selecting import Selecting
 from robustbench_cli.jobs import TrainJob
 from robustbench_cli.jobs.attack_config import AttackConfig
 from robustbench_cli.reporting.figures._quantity import Quantity
+from robustbench_cli.spec import refuse_unknown
 
 from . import attack
 from .train import MOST_SEEDS
@@ -36,7 +37,7 @@ def read(
     Raises:
         UsageError: a key or value that makes no sense, or nothing to choose from.
     """
-    values.known(section, _SELECT, "[select]")
+    refuse_unknown(section, _SELECT, "[select]")
     quantity = values.typed(section.get("measure", "area"), Quantity, "[select] measure")
     used = list(dict.fromkeys(job.config.seed for job in settings))
     seeds = values.typed(section.get("seeds", len(used)), int, "[select] seeds")

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
-from robustbench_cli.spec import expand_all
+from robustbench_cli.spec import expand_all, refuse_unknown
 from robustbench_cli.training.config import TrainConfig
 
 MOST_SEEDS = 10_000  # more is a slip of the keyboard
@@ -21,7 +21,7 @@ def read(section: Mapping[str, Any]) -> list[TrainConfig]:
     """The grid of a [train] section, seeds innermost."""
     known = {f.name.replace("_", "-"): f.name for f in fields(TrainConfig)}
     known = {k: v for k, v in known.items() if v not in _RESOLVED}
-    values.known(section, {*known, "seeds"}, "[train]")
+    refuse_unknown(section, {*known, "seeds"}, "[train]")
     hints = get_type_hints(TrainConfig)
     axes: dict[str, list[Any]] = {}
     for key, given in section.items():
