@@ -236,21 +236,21 @@ def _cost(known: Known, claim: Claim, confidence: float) -> Judged:
 
 def _number(known: Known, claim: Claim, confidence: float) -> Judged:
     """How much more, or less, an analysis finds of the first."""
-    sides = [known.number(claim, name) for name in (claim.first, claim.second)]
-    (one, first, unit), (other, second, _) = sides
-    if one.first.label == other.first.label:
-        raise LackingError(f"{claim.first} and {claim.second} are both {one.first.label}")
-    if unit == "share":
+    first, second = (known.number(claim, name) for name in (claim.first, claim.second))
+    if first.label == second.label:
+        raise LackingError(f"{claim.first} and {claim.second} are both {first.label}")
+    if first.unit == "share":
         claim = replace(claim, margin=claim.margin / 100)
     sign = -1 if claim.lower else 1
-    above, below = ([sign * value for value in side.values] for side in (first, second))
+    above, below = ([sign * value for value in s.estimate.values] for s in (first, second))
     low, high = difference_interval(above, below, confidence) or (None, None)
-    difference = Difference(sign * (first.value - second.value), low, high, None, 0)
+    value = sign * (first.estimate.value - second.estimate.value)
+    difference = Difference(value, low, high, None, 0)
     seeds = {run.name: run.config.get("seed") for run in known.runs}
     return Judged(
         claim,
         *_verdict(difference, claim, confidence, (len(above), len(below))),
         difference,
-        seeds=(tuple(seeds[n] for n in one.runs), tuple(seeds[n] for n in other.runs)),
-        unit=unit,
+        seeds=(tuple(seeds[n] for n in first.runs), tuple(seeds[n] for n in second.runs)),
+        unit=first.unit,
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from math import isnan
+from typing import NamedTuple
 
 import pandas as pd
 
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.reporting.analyses import Line, collect_analyses, lines
+from robustbench_cli.reporting.analyses import Answer, collect_analyses, lines
 from robustbench_cli.reporting.statements import Statement
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import defaults, names, number, read, split
@@ -26,6 +28,15 @@ class LackingError(Exception):
     """Why a statement cannot be held against these runs; a finding, not a mistake."""
 
 
+class Looked(NamedTuple):
+    """A number of an analysis, over the `runs` of a group that have one."""
+
+    label: str
+    runs: tuple[str, ...]
+    estimate: Estimate
+    unit: str
+
+
 class Known:
     """Runs, and what was already read of them for another statement."""
 
@@ -35,6 +46,7 @@ class Known:
         self.curves = cache(self._curves)
         self.findings = cache(self._findings)
         self.pair = cache(self._pair)
+        self.answers = cache(self._answers)
 
     def _frame(self, by: str, attack: str | None) -> pd.DataFrame:
         try:
@@ -51,6 +63,13 @@ class Known:
 
     def _pair(self, first: Curve, second: Curve, by: str) -> Pair | None:
         return pair(self.runs, first, second, by)
+
+    def _answers(self, by: str, analysis: str | None) -> list[Answer]:
+        try:
+            return collect_analyses(self.runs, by=by, analysis=analysis)
+        except (RunError, UsageError) as e:
+            label_groups(self.runs, by)  # no such setting is a mistake
+            raise LackingError(str(e)) from e
 
     def curve(self, asked: Statement, name: str, attack: str | None) -> Curve:
         """
@@ -86,24 +105,17 @@ class Known:
             raise LackingError(f"{label}: no seconds of training are recorded")
         return label, found
 
-    def number(self, asked: Statement, name: str) -> tuple[Line, Estimate, str]:
-        """What an analysis says of a group: its line, the number asked for, and its unit.
+    def number(self, asked: Statement, name: str) -> Looked:
+        """What an analysis says of a group.
 
         Raises:
             LackingError: no such group, or it was not analysed so, or there is no such number.
         """
-        try:
-            answers = collect_analyses(self.runs, by=asked.by, analysis=asked.analysis)
-        except (RunError, UsageError) as e:
-            label_groups(self.runs, asked.by)  # no such setting is a mistake
-            raise LackingError(str(e)) from e
+        answers = self.answers(asked.by, asked.analysis)
         methods = {a.label: str(a.run.config.get("method")) for a in answers}
         label = named(name, self._methods(asked.by) | methods)
-        found = [
-            line
-            for line in lines([a for a in answers if asked.view in (None, a.view)])
-            if line.first.label == label
-        ]
+        fitting = [a for a in answers if a.label == label and asked.view in (None, a.view)]
+        found = lines(fitting)
         if not found:
             raise LackingError(f"{label}: not analysed; type -n {asked.analysis}")
         if len(found) > 1:
@@ -113,7 +125,8 @@ class Known:
         if wanted not in line.estimates:
             known = ", ".join(line.units)
             raise LackingError(f"{line.first.spec} gives no {wanted!r}; it gives: {known}")
-        return line, line.estimates[wanted], line.units[wanted]
+        runs = tuple(a.run.name for a in fitting if not isnan(a.analysed[wanted]))
+        return Looked(label, runs, line.estimates[wanted], line.units[wanted])
 
     def _methods(self, by: str) -> dict[str, str]:
         """Label -> method."""

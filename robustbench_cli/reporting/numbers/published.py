@@ -66,10 +66,10 @@ def _beside(known: Known, published: Published) -> Beside:
             ours = Estimate.over(list(seconds[on].values()), most=inf)
             return Beside(published, label, ours, on=on)
         if published.measure == "number":
-            line, ours, unit = known.number(published, name)
-            if unit == "share":
+            seen = known.number(published, name)
+            if seen.unit == "share":
                 published = replace(published, value=published.value / 100)
-            return Beside(published, line.first.label, ours, unit=unit)
+            return Beside(published, seen.label, seen.estimate, unit=seen.unit)
         curve = known.curve(published, name, published.attack)
     except LackingError as e:
         return Beside(published, name, why=str(e))

@@ -287,3 +287,10 @@ def test_what_no_analysis_says_is_missing(tmp_path: Path, about: dict[str, Any],
     runs = looked_into(tmp_path, "mixup", [1.0]) + looked_into(tmp_path, "plain", [1.0])
     found = one(runs, **MIXUP, **about)
     assert found.verdict == "missing" and why in found.why
+
+
+def test_runs_without_the_number_are_not_counted(tmp_path: Path) -> None:
+    runs = looked_into(tmp_path, "mixup", [0.44, 0.40, 0.47, float("nan")])
+    runs += looked_into(tmp_path, "plain", [0.31, 0.33, 0.35])
+    found = one(runs, **MIXUP, analysis="margin", number="mean")
+    assert found.seeds == ((0, 1, 2), (0, 1, 2)) and found.verdict == "supported"
