@@ -15,8 +15,8 @@ from robustbench_cli.errors import RobustmixError
 from robustbench_cli.jobs import AttackJob, TrainJob
 from robustbench_cli.jobs.attack_config import AttackConfig
 from robustbench_cli.reporting.contests import Contest, Measure, contests, key_of, measured
-from robustbench_cli.reporting.figures._quantity import Quantity
 from robustbench_cli.reporting.numbers.labels import group_of
+from robustbench_cli.reporting.numbers.quantity import Quantity
 from robustbench_cli.reporting.numbers.summary import Estimate
 from robustbench_cli.runs.run import Run, Split
 from robustbench_cli.training.config import TrainConfig

@@ -17,9 +17,9 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.runs.run import Run, Split
 from robustbench_cli.spec import family, shorten
 
-from .figures._quantity import Quantity, taken
 from .numbers.frame import collect
 from .numbers.labels import group_of, label_groups
+from .numbers.quantity import Quantity, taken
 from .numbers.summary import Curve, Estimate, summarise
 
 CONDITIONS = ("data", "train_fraction", "label_noise", "validation")

@@ -16,7 +16,7 @@ from robustbench_cli.experiment.plan import Experiment
 from robustbench_cli.experiment.selecting import Selecting
 from robustbench_cli.jobs import TrainJob
 from robustbench_cli.jobs.attack_config import AttackConfig
-from robustbench_cli.reporting.figures._quantity import Quantity
+from robustbench_cli.reporting.numbers.quantity import Quantity
 from robustbench_cli.spec import refuse_unknown
 
 from . import attack

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
+from robustbench_cli.reporting.numbers.quantity import Quantity, taken
 from robustbench_cli.reporting.numbers.summary import Curve, Estimate
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.cells import choose, in_255ths
-
-Quantity = Literal["accuracy", "clean", "area", "half"]
-"""Accuracy at an epsilon, or of unchanged images; area as a share; the epsilon at half."""
 
 
 def by_attack(
@@ -50,13 +47,6 @@ def estimate(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
     """In percent, but for the epsilon at half; None where the curve does not have it."""
     found = taken(curve, quantity, eps)
     return found if found is None or quantity == "half" else in_percent(found)
-
-
-def taken(curve: Curve, quantity: Quantity, eps: Eps) -> Estimate | None:
-    """As a share of 1, but for the epsilon at half; None where the curve does not have it."""
-    if quantity == "accuracy":
-        return curve.at(eps)
-    return {"clean": curve.clean, "area": curve.share, "half": curve.half}[quantity]
 
 
 def in_percent(share: Estimate) -> Estimate:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.figures._quantity import Quantity, by_attack, described, estimate
+from robustbench_cli.reporting.figures._quantity import by_attack, described, estimate
 from robustbench_cli.reporting.numbers.labels import group_of
+from robustbench_cli.reporting.numbers.quantity import Quantity
 from robustbench_cli.reporting.numbers.settings import Setting, Value, differing, labels_without
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import common

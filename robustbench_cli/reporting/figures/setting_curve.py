@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, ClassVar
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figure import Figure
-from robustbench_cli.reporting.figures._quantity import Quantity, by_attack, described, estimate
+from robustbench_cli.reporting.figures._quantity import by_attack, described, estimate
 from robustbench_cli.reporting.numbers.labels import group_of
+from robustbench_cli.reporting.numbers.quantity import Quantity
 from robustbench_cli.reporting.numbers.settings import Setting, differing, labels_without
 from robustbench_cli.reporting.numbers.summary import Curve, Estimate
 from robustbench_cli.reporting.selection import Selection
