@@ -128,8 +128,8 @@ def evaluate_model(
                 with quick_pools(model):  # not earlier: copies are traced from what is there
                     return stored.each(len(images), work, progress, size=size)
 
-            if real == "auto":
-                real = "ascending" if network.random else "bisect"
+            if real == "auto":  # nothing is inferred that nobody looks over
+                real = "ascending" if network.random or not len(audited) else "bisect"
             documents = attacked(stored, real)
             rows, audits = _told(plan, victim, documents)
             spent, doubts = documents, ""

@@ -6,7 +6,8 @@
 - bisect: for each sample, the interval of epsilons in which it breaks is cut until it is one step
   of the grid. What was not attacked is inferred: broken above, withstood below.
 - auto: bisect, unless a larger audit contradicts what was inferred; then ascending. A network that
-  draws random numbers, or a single epsilon, is attacked in ascending order at once.
+  draws random numbers, a single epsilon, or what shall not be audited, is attacked in ascending
+  order at once.
 - A minimal-norm attack runs once, and its distances answer for every epsilon.
 
 Whatever the schedule, an audited sample is attacked at every epsilon as if there were no other,

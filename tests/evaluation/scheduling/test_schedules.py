@@ -151,6 +151,11 @@ def test_auto_infers_nothing_of_a_network_that_draws_random_numbers() -> None:
     assert found.record["schedule"] == "ascending"
 
 
+def test_auto_infers_nothing_without_an_audit(linear) -> None:
+    found = evaluate_model(linear.model, linear.images, PGD, EPSILONS[:4], audit=0)
+    assert found.record["schedule"] == "ascending"
+
+
 def test_auto_has_nothing_to_choose_at_a_single_epsilon() -> None:
     attack = build(Attack, PGD)
     one, two = grid(["0,0.1"]), grid(["0,0.1,0.2"])
