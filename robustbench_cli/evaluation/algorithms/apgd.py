@@ -202,6 +202,8 @@ def ascend(
                 hopeful = lanes.hopeful(marks[i], steps - i, patience)
                 images[lanes.where] = lanes.best
                 lanes.keep(hopeful)
+                if not len(lanes.where):
+                    break
         lanes.move(eps, norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images

@@ -159,6 +159,8 @@ def _ascend(
             hopeful = lanes.hopeful(glance, steps - i, patience)
             images[lanes.where] = lanes.best
             lanes.keep(hopeful)
+            if not len(lanes.where):
+                break
         if i and i % every == 0:
             lanes.check(radius)
         lanes.move(radius)
