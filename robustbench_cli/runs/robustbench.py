@@ -20,6 +20,8 @@ from typing import ClassVar
 from robustbench_cli.errors import UsageError
 
 PREFIX = "robustbench:"
+_MOST = 3
+"""Entries that begin alike and are suggested, at most."""
 _TABLE = Path(__file__).with_suffix(".csv")
 _FOLDERS = {"linf": "Linf", "l2": "L2", "corruptions": "corruptions"}
 
@@ -80,7 +82,7 @@ def find_entry(text: str) -> Entry:
     as at RobustBench.
 
     Raises:
-        UsageError: no such entry, with the nearest name.
+        UsageError: no such entry, with those that begin so, or the nearest name.
     """
     given = text.removeprefix(PREFIX)
     threat, slash, name = given.rpartition("/")
@@ -91,8 +93,10 @@ def find_entry(text: str) -> Entry:
         if each.name.lower() == name.lower():
             return each
     known = {each.name.lower(): each.name for each in among}
-    near = difflib.get_close_matches(name.lower(), known, 1)
-    hint = f"did you mean {PREFIX}{known[near[0]]}?" if near else f"there are {len(among)}"
+    near = [each for each in known if name and each.startswith(name.lower())][:_MOST]
+    near = near or difflib.get_close_matches(name.lower(), known, 1)
+    listed = " or ".join(f"{PREFIX}{threat.lower()}{slash}{known[each]}" for each in near)
+    hint = f"did you mean {listed}?" if near else f"there are {len(among)}"
     raise UsageError(
         f"RobustBench's list has no {name!r}{f' for {threat}' * bool(slash)}; {hint} "
         "(https://robustbench.github.io)"

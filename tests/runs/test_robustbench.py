@@ -46,6 +46,14 @@ def test_what_was_published_is_one_line() -> None:
     ("name", "message"),
     [
         ("Wang2023Beter_WRN-28-10", "did you mean robustbench:Wang2023Better_WRN-28-10"),
+        (
+            "Wang2023",
+            "did you mean robustbench:Wang2023Better_WRN-28-10 or "
+            r"robustbench:Wang2023Better_WRN-70-16\?",
+        ),
+        ("L2/rade", r"for L2; did you mean robustbench:l2/Rade2021Helper_R18_ddpm\?"),
+        ("l2/Sehwag2021Proxi", "did you mean robustbench:l2/Sehwag2021Proxy"),
+        ("", "there are [0-9]+ "),
         ("l1/Standard", "no threat model 'l1'; expected linf, l2, corruptions"),
         ("l2/Wong2020Fast", "has no 'Wong2020Fast' for l2"),
     ],

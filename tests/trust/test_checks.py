@@ -310,6 +310,14 @@ def test_a_guess_is_not_vouched_for_where_nobody_looked() -> None:
     assert guessed(seen=blind, rival=False).level == "pass", "nothing else was possible"
 
 
+def test_a_guess_is_judged_for_each_evaluation_and_stands_apart_with_it() -> None:
+    seen, curve = pgd(), [(f"0.{i}", 0.5, 0.5) for i in range(1, 6)]
+    for judged in (curve, curve[:1], [("0.1", 0.8, 0.1)]):
+        (about,) = guessed(*judged, seen=seen).of
+        assert about is seen
+    assert guessed(seen=seen, rival=False).of == (), "that is about the network"
+
+
 def test_clean_accuracy_at_chance_fails() -> None:
     rng = np.random.default_rng(0)
     assert levels("near-chance", pgd(np.where(rng.random(400) < 0.1, 0.2, 0.0))) == ["failure"]

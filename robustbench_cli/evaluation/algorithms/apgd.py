@@ -20,7 +20,7 @@ forwards.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
@@ -33,8 +33,9 @@ from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest
-from .losses import Loss, margin
+from .losses import Loss
 from .restarts import Try, until_broken
+from .standing import Standing
 
 _TELLING = 6
 """The pace of fewer steps than these says nothing."""
@@ -83,66 +84,36 @@ class AutoPGD(Attack):
 
 
 @dataclass
-class Lanes:
-    """What is known of each sample that still stands, (n, ...) each."""
+class Lanes(Standing):
+    """And what the checkpoints go by."""
 
-    where: Tensor  # its place in the batch
-    x: Tensor
-    labels: Tensor
-    aims: Tensor
-    step: Tensor  # (n, 1, 1, 1), in pixels
-    point: Tensor
     before: Tensor  # the point before
     value: Tensor  # the loss at the last point that was looked at
-    best: Tensor  # the best point, its loss and its gradient
-    best_value: Tensor
-    best_gradient: Tensor
-    gradient: Tensor
     rises: Tensor  # steps since the last checkpoint in which the loss rose
     checked_value: Tensor  # the best loss at the last checkpoint
     halved: Tensor  # whether the last checkpoint halved the step
-    lead: Tensor  # the least by which the label led the next class
-    checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
     def start(cls, samples: Samples, aims: Tensor, eps: float, norm: Norm) -> Self:
         n, device = len(samples), samples.x.device
         point = on_the_sphere(samples.x, eps, norm).clamp(0, 1)
         lowest = torch.full((n,), -torch.inf, device=device)
-        nothing = torch.zeros_like(point)
-        return cls(
-            where=torch.arange(n, device=device),
-            x=samples.x,
-            labels=samples.labels,
-            aims=aims,
-            step=torch.full((n, 1, 1, 1), 2 * eps, device=device),
-            point=point,
+        return cls.at(
+            samples,
+            aims,
+            point,
+            2 * eps,
             before=point,
             value=lowest,
-            best=point,
-            best_value=lowest,
-            best_gradient=nothing,
-            gradient=nothing,
             rises=torch.zeros(n, device=device),
             checked_value=lowest,
             halved=torch.ones(n, dtype=torch.bool, device=device),
-            lead=-lowest,
-            checked_lead=-lowest,
         )
 
-    def keep(self, stays: Tensor) -> None:
-        for f in fields(self):
-            setattr(self, f.name, getattr(self, f.name)[stays])
-
     def learn(self, value: Tensor, gradient: Tensor) -> None:
-        """Take in the loss and the gradient at `point`."""
         self.rises = self.rises + (value > self.value)
-        self.value, self.gradient = value, gradient
-        better = value > self.best_value
-        wide = better[:, None, None, None]
-        self.best = torch.where(wide, self.point, self.best)
-        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
-        self.best_value = torch.where(better, value, self.best_value)
+        self.value = value
+        super().learn(value, gradient)
 
     def check(self, interval: int) -> None:
         """At a checkpoint: halve the step and go back to the best point, where it does no good."""
@@ -154,13 +125,6 @@ class Lanes:
         self.point = torch.where(wide, self.best, self.point)
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)
         self.checked_value, self.rises = self.best_value, torch.zeros_like(self.rises)
-
-    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
-        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace
-        of the last `interval`."""
-        pace = (self.checked_lead - self.lead) / interval
-        self.checked_lead = self.lead
-        return self.lead <= patience * pace * left
 
     def move(self, eps: float, norm: Norm, momentum: float) -> None:
         ahead = self.point + self.step * steepest(self.gradient, norm)
@@ -182,13 +146,8 @@ def ascend(
     """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss."""
     images, marks = lanes.x.clone(), checkpoints(steps)
     for i in range(steps + 1):
-        logits, value, gradient = _look(model, lanes, loss, slope=i < steps)
-        lanes.learn(value, gradient)
-        lanes.lead = torch.minimum(lanes.lead, -margin(logits, lanes.labels))
-        broken = logits.argmax(1) != lanes.labels
-        if len(gone := broken.nonzero()[:, 0]):
-            images[lanes.where[gone]] = lanes.point[gone]
-            lanes.keep((~broken).nonzero()[:, 0])
+        broken = lanes.look(model, loss, slope=i < steps)
+        lanes.leave(images, broken, lanes.point)
         if not len(lanes.where) or i == steps:
             break
         if i <= 1:
@@ -200,8 +159,9 @@ def ascend(
             lanes.check(marks[i])
             if patience is not None and marks[i] >= _TELLING:
                 hopeful = lanes.hopeful(marks[i], steps - i, patience)
-                images[lanes.where] = lanes.best
-                lanes.keep(hopeful)
+                lanes.leave(images, ~hopeful, lanes.best)
+                if not len(lanes.where):
+                    break
         lanes.move(eps, norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images
@@ -215,16 +175,3 @@ def checkpoints(steps: int) -> dict[int, int]:
         marks[at] = interval
         interval = max(interval - max(int(0.03 * steps), 1), max(int(0.06 * steps), 1))
     return marks
-
-
-def _look(model: Model, lanes: Lanes, loss: Loss, *, slope: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits, loss and, if `slope`, its gradient at the lanes' points."""
-    with torch.set_grad_enabled(slope):
-        point = lanes.point.detach().requires_grad_(slope)
-        logits = model(point)
-        value = loss(logits, lanes.labels, lanes.aims)
-        if slope:
-            (gradient,) = torch.autograd.grad(value.sum(), point)
-        else:
-            gradient = lanes.gradient
-    return logits.detach(), value.detach(), gradient

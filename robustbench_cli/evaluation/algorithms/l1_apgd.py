@@ -14,7 +14,7 @@ large, from where each walk starts anew. `patience` is for the last part.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -25,7 +25,8 @@ from robustbench_cli.evaluation.attack import Samples
 
 from .apgd import AutoPGD
 from .l1_box import onto_l1_box
-from .losses import Loss, margin
+from .losses import Loss
+from .standing import Standing
 
 _STAGES = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))
 """Radii in epsilons, and their share of the steps."""
@@ -48,56 +49,18 @@ class SparseAutoPGD(AutoPGD):
 
 
 @dataclass
-class SparseLanes:
-    """What is known of each sample that still stands, (n, ...) each."""
+class SparseLanes(Standing):
+    """And what the checkpoints go by, (n,) each."""
 
-    where: Tensor
-    x: Tensor
-    labels: Tensor
-    aims: Tensor
-    point: Tensor
-    gradient: Tensor
-    best: Tensor  # the best point, its loss and its gradient
-    best_value: Tensor
-    best_gradient: Tensor
-    step: Tensor  # (n, 1, 1, 1), in pixels
-    count: Tensor  # (n,), how many values a step moves
-    support: Tensor  # (n,), how many the best point had changed at the last checkpoint
-    lead: Tensor  # the least by which the label led the next class
-    checked_lead: Tensor
+    count: Tensor  # how many values a step moves
+    support: Tensor  # how many the best point had changed at the last checkpoint
 
     @classmethod
     def start(cls, samples: Samples, aims: Tensor, point: Tensor, radius: float) -> Self:
         n, values, device = len(samples), samples.x[:1].numel(), samples.x.device
-        lowest, nothing = torch.full((n,), -torch.inf, device=device), torch.zeros_like(point)
-        return cls(
-            where=torch.arange(n, device=device),
-            x=samples.x,
-            labels=samples.labels,
-            aims=aims,
-            point=point,
-            gradient=nothing,
-            best=point,
-            best_value=lowest,
-            best_gradient=nothing,
-            step=torch.full((n, 1, 1, 1), radius, device=device),
-            count=torch.full((n,), 0.2 * values, device=device),
-            support=torch.full((n,), float(values), device=device),
-            lead=-lowest,
-            checked_lead=-lowest,
-        )
-
-    def keep(self, stays: Tensor) -> None:
-        for f in fields(self):
-            setattr(self, f.name, getattr(self, f.name)[stays])
-
-    def learn(self, value: Tensor, gradient: Tensor) -> None:
-        """Take in the loss and the gradient at `point`."""
-        self.gradient, better = gradient, value > self.best_value
-        wide = better[:, None, None, None]
-        self.best = torch.where(wide, self.point, self.best)
-        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
-        self.best_value = torch.where(better, value, self.best_value)
+        count = torch.full((n,), 0.2 * values, device=device)
+        support = torch.full((n,), float(values), device=device)
+        return cls.at(samples, aims, point, radius, count=count, support=support)
 
     def check(self, radius: float) -> None:
         """At a checkpoint: how many values to move, how far, and from where."""
@@ -117,12 +80,6 @@ class SparseLanes:
         direction = (sign / (sign.abs().sum(1, keepdim=True) + _TINY)).reshape(self.x.shape)
         self.point = onto_l1_box(self.x, self.point + self.step * direction, radius)
 
-    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
-        """As `apgd.Lanes.hopeful`."""
-        pace = (self.checked_lead - self.lead) / interval
-        self.checked_lead = self.lead
-        return self.lead <= patience * pace * left
-
 
 def _ascend(
     model: Model,
@@ -137,28 +94,18 @@ def _ascend(
     """Images (n, C, H, W); in the `final` ball the first adversarial of each, else the best."""
     images, every, glance = lanes.x.clone(), max(int(0.04 * steps), 1), max(steps // 5, 6)
     for i in range(steps + 1):
-        with torch.set_grad_enabled(i < steps):
-            point = lanes.point.detach().requires_grad_(i < steps)
-            logits = model(point)
-            value = loss(logits, lanes.labels, lanes.aims)
-            gradient = lanes.gradient
-            if i < steps:
-                (gradient,) = torch.autograd.grad(value.sum(), point)
-        logits = logits.detach()
-        lanes.learn(value.detach(), gradient)
-        lanes.lead = torch.minimum(lanes.lead, -margin(logits, lanes.labels))
-        broken = (logits.argmax(1) != lanes.labels) & final
-        if broken.any():
-            images[lanes.where[broken]] = lanes.point[broken]
-            lanes.keep(~broken)
+        broken = lanes.look(model, loss, slope=i < steps)
+        if final:
+            lanes.leave(images, broken, lanes.point)
         if not len(lanes.where) or i == steps:
             break
         if i <= 1:
             lanes.checked_lead = lanes.lead  # the leap from the start is no pace
         elif final and patience is not None and i % glance == 0:
             hopeful = lanes.hopeful(glance, steps - i, patience)
-            images[lanes.where] = lanes.best
-            lanes.keep(hopeful)
+            lanes.leave(images, ~hopeful, lanes.best)
+            if not len(lanes.where):
+                break
         if i and i % every == 0:
             lanes.check(radius)
         lanes.move(radius)

@@ -39,7 +39,7 @@ def member_attempts(
         share = (row + place / len(members)) / (len(grid) + 1)
         chunk.tell(share, f"{member.name} at eps {grid[row]}")
         asked = chunk.asked
-        done = chunk.step(_name(member, row, left), partial(_run, chunk, member, left, row))
+        done = chunk.step(_name(member, row, left, again), partial(_run, chunk, member, left, row))
         if chunk.asked == asked:  # it was done before a kill
             found.earlier.append({key: done[key] for key in COSTS})
         if not again:
@@ -56,8 +56,8 @@ def member_attempts(
 _COUNTS = "tried", "broken", *COSTS
 
 
-def _name(member: Attack, row: int, where: Tensor) -> str:
-    text = f"{member} {row} {where.tolist()}"
+def _name(member: Attack, row: int, where: Tensor, again: bool) -> str:
+    text = f"{member} {row} {again} {where.tolist()}"  # an audit is no second reading of a step
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -54,6 +54,7 @@ class GuessedNormalisation(Check):
                 f"{chosen} was guessed: {worst['attack']} at {worst['eps']} leaves {first:.1%}, "
                 f"and {others[i]:.1%} under {rivals[i]}",
                 remedy,
+                of=[evaluation],
             )
         if unseen:
             return self.found(
@@ -61,9 +62,12 @@ class GuessedNormalisation(Check):
                 f"{chosen} was guessed, and whether {rivals[0]} gives another accuracy at "
                 f"{evaluation.norm} {unseen[0]} was not measured",
                 f"attack the file itself, or {remedy}",
+                of=[evaluation],
             )
         return self.found(
-            "pass", f"{evaluation.attack}: {chosen} was guessed; {rivals[0]} gives the same"
+            "pass",
+            f"{evaluation.attack}: {chosen} was guessed; {rivals[0]} gives the same",
+            of=[evaluation],
         )
 
 

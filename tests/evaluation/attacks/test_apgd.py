@@ -113,6 +113,20 @@ def test_patience_gives_up_what_cannot_break_and_nothing_else(planes) -> None:
     assert patient.record["cost"]["backwards"] < plain.record["cost"]["backwards"] / 2
 
 
+@pytest.mark.parametrize("norm", ["linf", "l1"])
+def test_where_all_are_given_up_no_empty_batch_is_shown(planes, norm: str) -> None:
+    """Networks that reshape their images by hand cannot take one."""
+
+    class ByHand(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return planes.model[1](x.view(len(x), -1))  # type: ignore[no-any-return]
+
+    attack = f"{norm}-apgd-ce:steps=50,patience=0.01"
+    found = evaluate_model(ByHand(), planes.images, attack, grid(["0.00001"]))
+    assert found.accuracy()["accuracy"].tolist() == [1.0]
+    assert found.record["cost"]["backwards"] < 50
+
+
 def test_the_pace_decides_who_is_given_up(planes) -> None:
     samples = Samples(planes.images.x[:3], planes.images.labels[:3])
     lanes = Lanes.start(samples, samples.labels, 0.1, "linf")

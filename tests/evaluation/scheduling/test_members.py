@@ -80,3 +80,23 @@ def test_a_killed_one_goes_on_after_the_last_member_that_ended(
     total = whole.record["cost"]["forwards"] * len(images)
     assert 10**9 - counted.left < total - spent + 10 * len(images)  # and some looks at first
     assert len(list(tmp_path.glob("chunk-*.json"))) == 1  # steps go when their chunk is whole
+
+
+def test_an_audit_is_an_attack_of_its_own_also_where_steps_are_kept(
+    cnn: nn.Module, images: Images, tmp_path: Path
+) -> None:
+    shown = []
+
+    class Counted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            shown.append(len(x))
+            return cnn(x)  # type: ignore[no-any-return]
+
+    looks = []
+    for parts in (None, tmp_path):
+        shown.clear()
+        # every sample is audited: the first ball and its audit are of the same samples
+        some = images[:12]
+        evaluate_model(Counted(), some, QUICK, RADII, schedule="bisect", audit=12, parts=parts)
+        looks.append(sum(shown))
+    assert looks[0] == looks[1]

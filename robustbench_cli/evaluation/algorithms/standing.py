@@ -1,0 +1,94 @@
+"""What both kinds of Auto-PGD keep of the samples that still stand, and how they look at them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from robustbench_cli.evaluation.attack import Samples
+
+from .losses import Loss, margin
+
+
+@dataclass
+class Standing:
+    """Samples that still stand, (n, ...) each."""
+
+    where: Tensor  # its place in the batch
+    x: Tensor
+    labels: Tensor
+    aims: Tensor
+    step: Tensor  # (n, 1, 1, 1), in pixels
+    point: Tensor
+    gradient: Tensor
+    best: Tensor  # the best point, its loss and its gradient
+    best_value: Tensor
+    best_gradient: Tensor
+    lead: Tensor  # the least by which the label led the next class
+    checked_lead: Tensor  # that at the last checkpoint
+
+    @classmethod
+    def at(cls, samples: Samples, aims: Tensor, point: Tensor, step: float, **own: Tensor) -> Self:
+        """All of them at `point`, where nothing was looked at yet; `own`: what a subclass adds."""
+        n, device = len(samples), samples.x.device
+        lowest, nothing = torch.full((n,), -torch.inf, device=device), torch.zeros_like(point)
+        return cls(
+            where=torch.arange(n, device=device),
+            x=samples.x,
+            labels=samples.labels,
+            aims=aims,
+            step=torch.full((n, 1, 1, 1), step, device=device),
+            point=point,
+            gradient=nothing,
+            best=point,
+            best_value=lowest,
+            best_gradient=nothing,
+            lead=-lowest,
+            checked_lead=-lowest,
+            **own,
+        )
+
+    def leave(self, images: Tensor, gone: Tensor, last: Tensor) -> None:
+        """Of those that are `gone`, (n,) bool, write the `last` points into `images`; forget them.
+
+        The host waits for the count, and for no mask of every field.
+        """
+        if len(index := gone.nonzero()[:, 0]):
+            images[self.where[index]] = last[index]
+            stays = (~gone).nonzero()[:, 0]
+            for f in fields(self):
+                setattr(self, f.name, getattr(self, f.name)[stays])
+
+    def look(self, model: Model, loss: Loss, *, slope: bool) -> Tensor:
+        """Take in what is at `point`, a gradient only if `slope`; (n,), which are adversarial."""
+        with torch.set_grad_enabled(slope):
+            point = self.point.detach().requires_grad_(slope)
+            logits = model(point)
+            value = loss(logits, self.labels, self.aims)
+            if slope:
+                (gradient,) = torch.autograd.grad(value.sum(), point)
+            else:
+                gradient = self.gradient
+        logits = logits.detach()
+        self.learn(value.detach(), gradient)
+        self.lead = torch.minimum(self.lead, -margin(logits, self.labels))
+        return logits.argmax(1) != self.labels
+
+    def learn(self, value: Tensor, gradient: Tensor) -> None:
+        """Take in the loss and the gradient at `point`."""
+        self.gradient, better = gradient, value > self.best_value
+        wide = better[:, None, None, None]
+        self.best = torch.where(wide, self.point, self.best)
+        self.best_gradient = torch.where(wide, gradient, self.best_gradient)
+        self.best_value = torch.where(better, value, self.best_value)
+
+    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
+        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace
+        of the last `interval`."""
+        pace = (self.checked_lead - self.lead) / interval
+        self.checked_lead = self.lead
+        return self.lead <= patience * pace * left
