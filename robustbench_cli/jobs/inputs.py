@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -111,6 +112,11 @@ def _parts(run: Run) -> dict[str, Any]:
     """How the data set was divided, as far as the run says."""
     kept = ("validation", "train_fraction", "label_noise", "seed")
     return {key: run.config[key] for key in kept if key in run.config}
+
+
+def unfinished(runs: Iterable[Path]) -> list[Path]:
+    """The runs whose networks are not there (yet)."""
+    return [path for path in runs if not (path / "model.safetensors").is_file()]
 
 
 def is_recorded(path: Path, identity: dict[str, Any]) -> bool:
