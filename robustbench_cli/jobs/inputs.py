@@ -78,8 +78,7 @@ def same_data(run: Run, where: Where) -> None:
         RunError: the run's data set has other test images or classes now; names what changed.
     """
     spec = run.config["data"]
-    part = test_part(spec, where.data, where.device)
-    found = {"shape": [*part.images.shape], "classes": [*part.classes], "test_digest": part.digest}
+    found = test_part(spec, where.data, where.device).facts()
     refuse_others(run.path, spec, run.record.get("data") or {}, found, _REMEDY)
 
 

@@ -195,7 +195,7 @@ def bring(
         "checkpoint_digest": mark,
         "normalise": _way(inside),
     }
-    facts = {"shape": [*shape], "classes": [*part.classes], "test_digest": part.digest}
+    facts = part.facts()
     ending = [config["normalise"]] if config["normalise"] != "none" else []
     path = where.runs / slug("-".join([dataset.short, config["checkpoint"], *ending]))
     if (path / "run.json").is_file():
