@@ -19,7 +19,7 @@ from robustbench_cli.jobs.attack_config import AttackConfig
 from robustbench_cli.reporting.figures._quantity import Quantity
 
 from . import attack
-from .train import MOST_SEEDS
+from .train import seed_count
 
 _SELECT = {"measure", "seeds", "optimism", *attack.KEYS}
 
@@ -39,9 +39,7 @@ def read(
     values.known(section, _SELECT, "[select]")
     quantity = values.typed(section.get("measure", "area"), Quantity, "[select] measure")
     used = list(dict.fromkeys(job.config.seed for job in settings))
-    seeds = values.typed(section.get("seeds", len(used)), int, "[select] seeds")
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise UsageError(f"[select] seeds {seeds}: expected 1 to {MOST_SEEDS}")
+    seeds = seed_count(section.get("seeds", len(used)), "[select]")
     selecting = Selecting(
         settings=tuple(settings),
         quantity=quantity,
