@@ -150,7 +150,7 @@ def _listed(experiment: Experiment, work: Work) -> Iterator[str]:
 
 def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
     """The jobs whose runs are all there; says how many are left for another time."""
-    from robustbench_cli.jobs.share import unfinished
+    from robustbench_cli.jobs.inputs import unfinished
 
     ready = [job for job in jobs if not unfinished(job.needs)]
     if len(ready) < len(jobs):

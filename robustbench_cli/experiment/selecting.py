@@ -44,7 +44,7 @@ class Selecting:
     @property
     def competing(self) -> tuple[TrainJob, ...]:
         """The settings that have a rival; where there is one only, nothing is to be chosen."""
-        return tuple(job for family in self._families() for job in family if _several(family))
+        return tuple(job for family in self._families() if _several(family) for job in family)
 
     def attacks(self) -> tuple[AttackJob, ...]:
         """What the choice, and its optimism, depend on."""

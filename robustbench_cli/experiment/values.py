@@ -41,6 +41,15 @@ def specs(given: Any) -> list[str]:
     return expand_all(texts(given))
 
 
+def options(section: Mapping[str, Any], kinds: Mapping[str, type], where: str) -> dict[str, Any]:
+    """What is there of the keys that `kinds` names, as Python spells them."""
+    return {
+        key.replace("-", "_"): typed(section[key], kind, f"{where} {key}")
+        for key, kind in kinds.items()
+        if key in section
+    }
+
+
 def typed(value: Any, hint: Any, where: str) -> Any:
     """The value, if TOML gave it the type that the setting has."""
     kinds = tuple(k for k in (get_args(hint) or (hint,)) if isinstance(k, type))

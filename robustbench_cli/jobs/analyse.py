@@ -18,7 +18,7 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 from robustbench_cli.training.deploy import View, build_defences
 
-from .inputs import is_recorded, open_predictor, test_images, training_images
+from .inputs import is_recorded, open_predictor, test_images, training_images, unfinished
 from .job import Where
 
 
@@ -75,12 +75,16 @@ class AnalyseJob:
     @property
     def path(self) -> Path:
         """The record of the analysis."""
-        return self.target / "analyses" / f"{file_name(self._identity())}.json"
+        return self._record(self._identity())
+
+    def _record(self, identity: dict[str, Any]) -> Path:
+        return self.target / "analyses" / f"{file_name(identity)}.json"
 
     def done(self) -> bool:
-        if self.force or not all((path / "model.safetensors").is_file() for path in self.needs):
+        if self.force or unfinished(self.needs) or not Run.open(self.target).finished:
             return False
-        return Run.open(self.target).finished and is_recorded(self.path, self._identity())
+        identity = self._identity()
+        return is_recorded(self._record(identity), identity)
 
     def run(self, progress: Progress | None = None) -> Path:
         run, identity = Run.open(self.target), self._identity()
@@ -110,7 +114,7 @@ class AnalyseJob:
             progress=progress,
             identity=identity,
         )
-        path = found.save(self.path.parent)
+        path = found.save(parts.parent)
         shutil.rmtree(parts, ignore_errors=True)
         return path
 

@@ -27,7 +27,14 @@ from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
 from .attack_config import AttackConfig
-from .inputs import is_recorded, open_images, open_predictor, same_data, training_images
+from .inputs import (
+    is_recorded,
+    open_images,
+    open_predictor,
+    same_data,
+    training_images,
+    unfinished,
+)
 from .job import Where
 
 _OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit", "split")
@@ -62,28 +69,31 @@ class AttackJob:
     @property
     def path(self) -> Path:
         """The record of the evaluation."""
-        return self._folder / f"{file_name(self._identity())}.json"
+        return self._record(self._identity())
+
+    def _record(self, identity: dict[str, Any]) -> Path:
+        return self._folder / f"{file_name(identity)}.json"
 
     @property
     def _folder(self) -> Path:
         return self.target / FOLDERS[self.config.split]
 
     def done(self) -> bool:
-        if self.force or not all((path / "model.safetensors").is_file() for path in self.needs):
+        if self.force or unfinished(self.needs) or not Run.open(self.target).finished:
             return False
-        return (
-            Run.open(self.target).finished
-            and is_recorded(self.path, self._identity())
-            and enough(read_json(self.path), self.config.checks)
-        )
+        identity = self._identity()
+        record = self._record(identity)
+        return is_recorded(record, identity) and enough(read_json(record), self.config.checks)
 
     def run(self, progress: Progress | None = None) -> Path:
         identity = self._identity()
         with held(self.target / file_name(identity), self.label) as waited:
-            return self.path if waited and self.done() else self._attack(identity, progress)
+            if not (waited and self.done()):
+                self._attack(identity, progress)
+        return self._record(identity)
 
-    def _attack(self, identity: dict[str, Any], progress: Progress | None) -> Path:
-        run = Run.open(self.target)
+    def _attack(self, identity: dict[str, Any], progress: Progress | None) -> None:
+        run, record = Run.open(self.target), self._record(identity)
         parts = self._folder / f".{file_name(identity)}"
         if self.force:
             shutil.rmtree(parts, ignore_errors=True)
@@ -92,11 +102,11 @@ class AttackJob:
             open_images(self.config, run, self.where),
         )
         with eight_bit(self.config.eight_bit):
-            if self.force or not is_recorded(self.path, identity):
+            if self.force or not is_recorded(record, identity):
                 evaluation = evaluate_model(
                     model,
                     images,
-                    _attack(self.config, run, self.where),
+                    _lent(self.config, run, self.where),
                     self.config.epsilons,
                     schedule=self.config.schedule,
                     audit=self.config.audit,
@@ -112,15 +122,14 @@ class AttackJob:
                 evaluation.record["defences"] = _defences(model)
                 run.save(evaluation)
                 shutil.rmtree(parts, ignore_errors=True)
-            self._measure(model, images)
-        return self.path
+            self._measure(record, model, images)
 
-    def _measure(self, model: nn.Module, images: Images) -> None:
+    def _measure(self, record: Path, model: nn.Module, images: Images) -> None:
         """Add the signals to the record; the rows, and what vouches for them, stay as they are."""
-        evaluation = Evaluation.load(self.path)
+        evaluation = Evaluation.load(record)
         if not enough(evaluation.record, self.config.checks):
             signals = measure(model, images, evaluation, self.config.checks)
-            write_json(self.path, {**evaluation.record, "signals": signals})
+            write_json(record, {**evaluation.record, "signals": signals})
 
     def _identity(self) -> dict[str, Any]:
         run = Run.open(self.target)
@@ -131,7 +140,7 @@ class AttackJob:
         return self.config.identity(images, **more)
 
 
-def _attack(config: AttackConfig, run: Run, where: Where) -> Attack:
+def _lent(config: AttackConfig, run: Run, where: Where) -> Attack:
     """The attack of a config; if it crafts on another run's network, with that network."""
     attack = build(Attack, config.attack)
     if isinstance(attack, Borrowing):

@@ -139,6 +139,14 @@ class TestPart(NamedTuple):
     classes: tuple[str, ...]
     digest: str
 
+    def facts(self) -> dict[str, Any]:
+        """Those of :meth:`Data.facts` that test images decide."""
+        return {
+            "shape": list(self.images.shape),
+            "classes": list(self.classes),
+            "test_digest": self.digest,
+        }
+
 
 def test_part(data: str, root: Path, device: str) -> TestPart:
     """All test images of a data set, on the device; read once, as long as no file changes."""

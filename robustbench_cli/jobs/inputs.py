@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -22,7 +23,7 @@ from robustbench_cli.spec.pixels import refuse_unscaled
 from robustbench_cli.training.deploy import View, load_predictor
 
 from .attack_config import AttackConfig, test_part
-from .job import Where, data_facts, held_out, load_data
+from .job import Where, data_facts, division, held_out, load_data
 
 _REMEDY = "bring those back, or make the run anew in another --runs-dir"
 
@@ -77,8 +78,7 @@ def same_data(run: Run, where: Where) -> None:
         RunError: the run's data set has other test images or classes now; names what changed.
     """
     spec = run.config["data"]
-    part = test_part(spec, where.data, where.device)
-    found = {"shape": [*part.images.shape], "classes": [*part.classes], "test_digest": part.digest}
+    found = test_part(spec, where.data, where.device).facts()
     refuse_others(run.path, spec, run.record.get("data") or {}, found, _REMEDY)
 
 
@@ -88,7 +88,7 @@ def training_images(run: Run, where: Where) -> Images:
     Raises:
         RunError: the data set is not there, or holds other images now.
     """
-    images = load_data(run.config["data"], where, **_parts(run)).train
+    images = load_data(run.config["data"], where, **division(run.config)).train
     found = {"train_digest": images.digest()}
     refuse_others(run.path, run.config["data"], run.record.get("data") or {}, found, _REMEDY)
     return images
@@ -100,17 +100,16 @@ def _held_out(run: Run, where: Where) -> Images:
         checkpoint = run.config.get("checkpoint")
         why = f"nobody knows what {checkpoint} was trained on" if checkpoint else "none were"
         raise UsageError(f"{run.path}: no images held out of the training: {why}; --split test")
-    spec, parts = run.config["data"], _parts(run)
+    spec, parts = run.config["data"], division(run.config)
     refuse_others(
         run.path, spec, run.record.get("data") or {}, data_facts(spec, where, **parts), _REMEDY
     )
     return held_out(spec, where, parts["validation"])
 
 
-def _parts(run: Run) -> dict[str, Any]:
-    """How the data set was divided, as far as the run says."""
-    kept = ("validation", "train_fraction", "label_noise", "seed")
-    return {key: run.config[key] for key in kept if key in run.config}
+def unfinished(runs: Iterable[Path]) -> list[Path]:
+    """The runs whose networks are not there (yet)."""
+    return [path for path in runs if not (path / "model.safetensors").is_file()]
 
 
 def is_recorded(path: Path, identity: dict[str, Any]) -> bool:

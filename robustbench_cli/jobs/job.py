@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +51,12 @@ def load_data(spec: str, where: Where, **options: Any) -> Data:
     """A data set on the job's device; `options` as for :func:`open_data`."""
     dataset = build(Dataset, spec, trusted=False)
     return open_data(dataset, where.data.expanduser(), devices.choose(where.device), **options)
+
+
+def division(config: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run's data set is divided, as options for `load_data`, as far as its config says."""
+    kept = ("validation", "train_fraction", "label_noise", "seed")
+    return {key: config[key] for key in kept if key in config}
 
 
 def held_out(spec: str, where: Where, validation: float) -> Images:

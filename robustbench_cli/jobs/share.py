@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self, TypeVar
 
 from robustbench_cli.errors import UsageError
@@ -48,8 +47,3 @@ class Share:
         """Those of `jobs` that are in this share."""
         order = {path: i for i, path in enumerate(dict.fromkeys(job.home for job in jobs))}
         return [job for job in jobs if order[job.home] % self.of == self.number - 1]
-
-
-def unfinished(runs: Iterable[Path]) -> list[Path]:
-    """The runs whose networks are not there (yet)."""
-    return [path for path in runs if not (path / "model.safetensors").is_file()]

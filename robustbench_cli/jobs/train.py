@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from robustbench_cli.locks import held
 from robustbench_cli.progress import Progress
@@ -18,7 +17,7 @@ from robustbench_cli.training.method import Method
 from robustbench_cli.training.train import Trainer
 
 from .corpus import sources, supply
-from .job import Where, data_facts, load_data
+from .job import Where, data_facts, division, load_data
 from .stopping import watch, with_stopping
 
 
@@ -57,7 +56,7 @@ class TrainJob:
         run = Run.open(self.path)
         if not run.finished or run.config != self.config.as_dict():
             return False
-        found = data_facts(self.config.data, self.where, **self._parts)
+        found = data_facts(self.config.data, self.where, **division(run.config))
         remedy = "choose another --runs-dir, or type --force to train it again"
         refuse_others(run.path, self.config.data, run.record.get("data") or {}, found, remedy)
         return True
@@ -70,14 +69,8 @@ class TrainJob:
         if self.force:
             shutil.rmtree(self.path, ignore_errors=True)
         config = self.config
-        data = load_data(config.data, self.where, **self._parts)
+        data = load_data(config.data, self.where, **division(config.as_dict()))
         with following(self.track, self.path) as observer:
             trainer = Trainer(config, data, self.path, progress, watch(config), observer)
             supply(trainer.methods, data.train, config.data, self.where.runs, progress)
             return trainer.run().path
-
-    @property
-    def _parts(self) -> dict[str, Any]:
-        """How the data set is divided."""
-        names = ("validation", "train_fraction", "label_noise", "seed")
-        return {name: getattr(self.config, name) for name in names}

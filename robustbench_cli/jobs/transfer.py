@@ -17,7 +17,7 @@ from robustbench_cli.runs.evaluation import file_name
 from robustbench_cli.runs.run import Run
 
 from .attack_config import AttackConfig
-from .inputs import is_recorded, open_images, open_predictor, same_data
+from .inputs import is_recorded, open_images, open_predictor, same_data, unfinished
 from .job import Where
 
 
@@ -114,13 +114,13 @@ class TransferJob:
 
     def _missing(self) -> tuple[Path, ...]:
         """Targets without a result that still holds."""
-        if not (self.source / "model.safetensors").is_file():
+        if unfinished([self.source]):
             return self.targets
         source = Run.open(self.source)
         common = self.config.identity(open_images(self.config, source, self.where))
         missing = []
         for path in self.targets:
-            if not (path / "model.safetensors").is_file():
+            if unfinished([path]):
                 missing.append(path)
                 continue
             target = Run.open(path)

@@ -48,7 +48,7 @@ class Labelled:
         return next(iter(self.parts.values())).shape
 
 
-def gather(given: DataLike, who: str, lone: Lone) -> str | Labelled:
+def spec_or_images(given: DataLike, who: str, lone: Lone) -> str | Labelled:
     """The spec of a data set, or images in memory.
 
     `lone` says what images in one piece are: all test images, or split 80 to 20 as ``npz:`` does.
@@ -84,7 +84,7 @@ def store(images: Labelled, folder: Path, who: str, classes: int | None = None) 
 
 def data_spec(given: DataLike, folder: Path, who: str, lone: Lone = "split") -> str:
     """The spec of data of any kind; those in memory are written below `folder`."""
-    found = gather(given, who, lone)
+    found = spec_or_images(given, who, lone)
     return found if isinstance(found, str) else store(found, folder, who)
 
 

@@ -27,7 +27,7 @@ from robustbench_cli.runs.given import kind
 from robustbench_cli.runs.run import Run, create
 from robustbench_cli.spec import allow_code, build, shorten
 
-from .data import Labelled, data_spec, gather, store
+from .data import Labelled, data_spec, spec_or_images, store
 from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
 from .naming import name_of, remember
 from .specs import spec_of
@@ -180,7 +180,7 @@ def bring(
             network.normalise.std.flatten().tolist(),
         )
         network = network.network
-    network, found = own_copy(network), gather(data, who, "test")
+    network, found = own_copy(network), spec_or_images(data, who, "test")
     if isinstance(found, Labelled):
         found = store(found, where.runs, who, _outputs(network, found.shape, who))
     dataset = build(Dataset, found)
@@ -195,7 +195,7 @@ def bring(
         "checkpoint_digest": mark,
         "normalise": _way(inside),
     }
-    facts = {"shape": [*shape], "classes": [*part.classes], "test_digest": part.digest}
+    facts = part.facts()
     ending = [config["normalise"]] if config["normalise"] != "none" else []
     path = where.runs / slug("-".join([dataset.short, config["checkpoint"], *ending]))
     if (path / "run.json").is_file():

@@ -18,11 +18,7 @@ def read(
 ) -> Iterable[AnalyseJob]:
     """The jobs of a section called `name`, in one of its two spellings."""
     refuse_unknown(section, _ANALYSE, f"[[{name}]]")
-    options = {
-        key: values.typed(section[key], kind, f"[[{name}]] {key}")
-        for key, kind in {"seed": int, "view": str}.items()
-        if key in section
-    }
+    options = values.options(section, {"seed": int, "view": str}, f"[[{name}]]")
     specs = values.specs(section.get("analysis", ()))
     if not specs:
         raise UsageError(f'[[{name}]] needs an analysis: analysis = "church-window"')

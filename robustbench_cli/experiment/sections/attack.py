@@ -47,11 +47,7 @@ def attacks(
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
     """Every file becomes a run now, as for ``robustmix attack FILE``."""
     files = values.texts(section["checkpoint"])
-    given = {
-        key.replace("-", "_"): values.typed(section[key], str, f"[[attack]] {key}")
-        for key in _FOREIGN
-        if key in section
-    }
+    given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
     data = given.pop("data", None)
     if not files or data is None:
         what = "data: the data set it was trained on" if files else "the name of a file"
@@ -95,10 +91,7 @@ def configs(
     epsilons = grid(
         values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
     )
-    options = {key.replace("-", "_"): section[key] for key in _OPTIONS if key in section}
-    for key, kind in _OPTIONS.items():
-        if key in section:
-            values.typed(section[key], kind, f"{title} {key}")
+    options = values.options(section, _OPTIONS, title)
     return [
         make_attack_config(text, data, epsilons, sweep=sweep, defence=defence, **options)
         for defence in values.specs(section.get("defence", "plain"))

@@ -20,7 +20,7 @@ from robustbench_cli.reporting.numbers.quantity import Quantity
 from robustbench_cli.spec import refuse_unknown
 
 from . import attack
-from .train import MOST_SEEDS
+from .train import seed_count
 
 _SELECT = {"measure", "seeds", "optimism", *attack.KEYS}
 
@@ -40,9 +40,7 @@ def read(
     refuse_unknown(section, _SELECT, "[select]")
     quantity = values.typed(section.get("measure", "area"), Quantity, "[select] measure")
     used = list(dict.fromkeys(job.config.seed for job in settings))
-    seeds = values.typed(section.get("seeds", len(used)), int, "[select] seeds")
-    if not 1 <= seeds <= MOST_SEEDS:
-        raise UsageError(f"[select] seeds {seeds}: expected 1 to {MOST_SEEDS}")
+    seeds = seed_count(section.get("seeds", len(used)), "[select]")
     selecting = Selecting(
         settings=tuple(settings),
         quantity=quantity,

@@ -12,9 +12,20 @@ from robustbench_cli.experiment import values
 from robustbench_cli.spec import expand_all, refuse_unknown
 from robustbench_cli.training.config import TrainConfig
 
-MOST_SEEDS = 10_000  # more is a slip of the keyboard
+_MOST_SEEDS = 10_000  # more is a slip of the keyboard
 _RESOLVED = {"method_resolved"}
 _SPECS = {"data", "model", "method", "stop_on"}
+
+
+def seed_count(given: Any, title: str) -> int:
+    """
+    Raises:
+        UsageError: no number that can be meant.
+    """
+    seeds: int = values.typed(given, int, f"{title} seeds")
+    if not 1 <= seeds <= _MOST_SEEDS:
+        raise UsageError(f"{title} seeds {seeds}: expected 1 to {_MOST_SEEDS}")
+    return seeds
 
 
 def read(section: Mapping[str, Any]) -> list[TrainConfig]:
@@ -32,12 +43,8 @@ def read(section: Mapping[str, Any]) -> list[TrainConfig]:
             listed = [values.typed(v, hints[name], f"[train] {key}") for v in values.listed(given)]
             axes[name] = expand_all(listed) if name in _SPECS else listed
     if "seeds" in section:
-        seeds = values.typed(section["seeds"], int, "[train] seeds")
-        if not 1 <= seeds <= MOST_SEEDS:
-            raise UsageError(f"[train] seeds {seeds}: expected 1 to {MOST_SEEDS}")
-        axes["seed"] = [*axes.get("seed", []), *range(seeds)]
-    axes["seed"] = list(dict.fromkeys(axes.get("seed") or [0]))
-    axes["seed"] = axes.pop("seed")
+        axes["seed"] = [*axes.get("seed", []), *range(seed_count(section["seeds"], "[train]"))]
+    axes["seed"] = list(dict.fromkeys(axes.pop("seed", [0])))  # last: innermost
     grid = [
         TrainConfig(**dict(zip(axes, values, strict=True))).resolve(trusted=False)
         for values in product(*axes.values())
