@@ -131,6 +131,17 @@ def test_the_readme_types_options_that_exist() -> None:
     assert known.keys() <= seen, f"the README never types {known.keys() - seen}"
 
 
+def test_blocks_are_closed_and_their_code_can_be_read() -> None:
+    """An open block swallows the heading after it."""
+    fences = re.findall(r"^```(\w*)$", README, re.MULTILINE)
+    assert all(fences[::2]) and not any(fences[1::2])
+    for language, code in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
+        if language == "python":
+            compile(code, "README.md", "exec")
+        elif language == "toml":
+            tomllib.loads(code)
+
+
 def test_the_readme_shows_what_there_is() -> None:
     for _, target in re.findall(r"(!?\[[^]]*\])\(([^):]+)\)", README):
         assert (ROOT / target).exists(), target

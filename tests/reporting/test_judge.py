@@ -14,6 +14,7 @@ from fake_runs import make_study
 
 from robustbench_cli import figure, judge, table
 from robustbench_cli.errors import UsageError
+from robustbench_cli.reporting.figures._canvas import wrapped
 from robustbench_cli.reporting.report import write_report
 from robustbench_cli.runs.run import Run
 
@@ -116,6 +117,11 @@ def test_a_picture_has_a_row_and_a_colour_for_each(study: list[Run]) -> None:
     assert written.get_text().startswith("missing: no run of vib")
     names = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert names[:3] == ["supported", "not supported", "contradicted"]
+    assert "missing" not in names[3:], "it has no mark to look up"
+    rows = [
+        y for line in panel.get_lines() if set(line.get_xdata()) == {0} for y in line.get_ydata()
+    ]
+    assert tuple(rows[2:4]) == (0.5, 0.5), "no line of zero through what is written"
     with pytest.raises(UsageError, match="no claims to draw; name their file"):
         figure("claims", study)
 
@@ -139,3 +145,20 @@ def test_nothing_to_judge(study: list[Run]) -> None:
         judge(study, {})
     with pytest.raises(UsageError, match="no run has a setting 'colour'"):
         judge(study, {**SAID, "claim": {**SAID["claim"][2], "by": "colour"}})
+
+
+def test_the_legend_calls_a_mark_what_its_row_calls_it(tmp_path: Path) -> None:
+    """Of one run each, which is no verdict."""
+    runs = make_study(tmp_path, ["plain", "pgd-at"], 1, ["linf-fgsm"], "0:0.2:0.1", n=20)
+    claim = {"better": "pgd-at", "than": "plain", "attack": "linf-fgsm", "eps": "0.1"}
+    drawing = figure("claims", runs, statements={"claim": [claim]})
+    (written,) = drawing.axes[0].texts
+    (name,) = (text.get_text() for text in drawing.legends[0].get_texts())
+    assert written.get_text().startswith(f"{name}: ")
+
+
+def test_a_run_s_name_inside_a_spec_is_broken_as_well() -> None:
+    text = "corpus-at:source=mnist-lenet5-plain-epochs=3-batch-size=32-validation=0.02-s0,eps=0.2"
+    lines = wrapped(text, 40).split("\n")
+    assert "".join(lines) == text and max(map(len, lines)) <= 40
+    assert wrapped("x" * 90, 40).split("\n") == ["x" * 40, "x" * 40, "x" * 10]

@@ -16,6 +16,7 @@ from robustbench_cli.reporting.analyses import Answer
 from ._canvas import Canvas, legend_shape
 
 TITLE = 0.36  # inches above a block
+TALL = 2
 
 
 def first_runs(answers: Sequence[Answer]) -> list[Answer]:
@@ -37,12 +38,18 @@ def stacked(
 ) -> tuple[Canvas, list[Any]]:
     """Blocks above each other, each of some rows of square panels that are `side` inches wide.
 
+    Side by side as well where the picture would be taller than `TALL` times its width.
     `below`: inches under the panels, for a legend.
     """
-    heights = [count * (side + 0.2) + TITLE + below for count in rows]
-    canvas = Canvas(figsize=(max(columns * side + 0.3, 3.6), sum(heights)), layout="constrained")
-    parts = canvas.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)
-    return canvas, list(parts[:, 0])
+    high = [count * (side + 0.2) + TITLE + below for count in rows]
+    width = max(columns * side + 0.3, 3.6)
+    for across in range(1, len(rows) + 1):
+        heights = [max(high[i : i + across]) for i in range(0, len(high), across)]
+        if sum(heights) <= TALL * across * width:
+            break
+    canvas = Canvas(figsize=(across * width, sum(heights)), layout="constrained")
+    parts = canvas.subfigures(len(heights), across, height_ratios=heights, squeeze=False)
+    return canvas, list(parts.flat)[: len(rows)]
 
 
 def grid(part: Any, count: int, columns: int) -> list[Axes]:

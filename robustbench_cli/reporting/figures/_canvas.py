@@ -92,13 +92,26 @@ def _inches(label: str) -> float:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Broken after a comma, colon or plus sign, where a spec may be broken."""
+    """Broken after a comma, colon or plus sign, where a spec may be broken.
+
+    What is longer than a line without one, such as a run's name inside a spec, is broken after a
+    hyphen, or anywhere.
+    """
     lines = [""]
-    for piece in _pieces(text):
+    for piece in (part for whole in _pieces(text) for part in _fitting(whole, width)):
         if lines[-1] and len(lines[-1]) + len(piece) > width:
             lines.append("")
         lines[-1] += piece
     return "\n".join(line.strip() for line in lines)
+
+
+def _fitting(piece: str, width: int) -> list[str]:
+    parts = []
+    while len(piece) > width > 0:
+        end = piece.rfind("-", width // 2, width) + 1 or width
+        parts.append(piece[:end])
+        piece = piece[end:]
+    return [*parts, piece]
 
 
 def _pieces(text: str) -> list[str]:

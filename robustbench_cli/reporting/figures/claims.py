@@ -88,8 +88,11 @@ class Claims(Figure):
         ]
         verdicts = [v for v in VERDICTS if any(each.verdict == v for each in judged)]
         handles = [Line2D([], [], label=v, linewidth=2, **_LOOKS[v]) for v in verdicts]
-        if any(each.verdict not in VERDICTS for each in judged):
-            handles.append(Line2D([], [], label="no verdict", linewidth=2, **_NONE))
+        others = dict.fromkeys(
+            each.verdict for each in judged if each.verdict not in VERDICTS and each.difference
+        )
+        if others:  # with a mark; what has none says in its row why
+            handles.append(Line2D([], [], label=", ".join(others), linewidth=2, **_NONE))
         if any(each.claim.margin for each in judged):
             handles.append(Line2D([], [], label="margin of the claim", **_MARGIN))
         with _canvas.style():
@@ -110,10 +113,12 @@ class Claims(Figure):
         return canvas
 
     def _rows(self, panel: Axes, judged: Sequence[Judged]) -> None:
-        panel.axvline(0, color="0.3", linewidth=0.9, zorder=1)
         scale = 100 if _axis(judged[0]) in (_POINTS, _COST) else 1
         for row, each in enumerate(judged):
             found, look = each.difference, _LOOKS.get(each.verdict, _NONE)
+            said = each.verdict not in VERDICTS  # in words, through which no line goes
+            ends = [row - 0.5, row + (0.5 if not said else 0.2 if found else -0.5)]
+            panel.plot([0, 0], ends, color="0.3", linewidth=0.9, zorder=1)
             for margin in {bound for bound in each.claim.region if bound and abs(bound) < 1e9}:
                 x = scale * margin
                 panel.plot([x, x], [row - 0.3, row + 0.3], color="0.3", linewidth=1.4, zorder=1)
@@ -122,7 +127,7 @@ class Claims(Figure):
                     ends = [scale * found.low, scale * found.high]
                     panel.plot(ends, [row, row], color=look["color"], linewidth=2, zorder=2)
                 panel.plot([scale * found.value], [row], markersize=6, zorder=3, **look)
-            if each.verdict not in VERDICTS:
+            if said:
                 text = shorten(f"{each.verdict}: {each.why}", 62, placeholder=" …")
                 shift = 0.36 if found is not None else 0
                 panel.annotate(

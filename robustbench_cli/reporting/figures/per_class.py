@@ -31,8 +31,8 @@ FEW = 20
 class PerClass(Figure):
     needs: ClassVar[tuple[str, ...]] = ("attack", "eps", "label", "target", "prediction", "count")
 
-    columns: int = param(3, "panels side by side", low=1, high=10)
-    side: float = param(3.0, "of a panel, in inches", low=1.5, high=12)
+    columns: int = param(4, "panels side by side", low=1, high=10)
+    side: float = param(2.6, "of a panel, in inches", low=1.5, high=12)
 
     def draw(self, selection: Selection) -> Drawing:
         from . import _blocks, _canvas

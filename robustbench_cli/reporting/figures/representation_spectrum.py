@@ -65,6 +65,10 @@ class RepresentationSpectrum(Figure):
                         colour = _canvas.COLOURS[number % len(_canvas.COLOURS)]
                         panel.plot(line.index, line, color=colour, marker=".", markersize=3)
                 panel.set_xscale("log")
+                last = int(panel.dataLim.x1)
+                if last < 10:  # no power of ten beyond the first
+                    panel.set_xticks(range(1, last + 1))
+                    panel.minorticks_off()
                 panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 panel.set_title(layer)
                 panel.set_xlabel("singular values, from the largest on")

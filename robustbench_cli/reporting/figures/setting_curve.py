@@ -50,6 +50,7 @@ class SettingCurve(Figure):
         labels = labels_without(selection.runs, selection.by, [setting])
         at = {group_of(run, selection.by): setting.number(run) for run in selection.runs}
         panels, kinds = [], set()
+        whole = all(x.is_integer() for x in at.values() if x is not None)
         attacks = by_attack(curves, selection, self.eps if self.y == "accuracy" else None)
         if self.y == "clean":  # is the same under every attack
             first = {view: (attack, view) for attack, view in reversed(attacks)}
@@ -71,7 +72,9 @@ class SettingCurve(Figure):
             views = {view for _, view in attacks}
             title = "" if self.y == "clean" else key[0]
             title = ", ".join(filter(None, [title, key[1] if len(views) > 1 else ""]))
-            panels.append(_lines.Panel(title, tuple(lines), self._dressing(setting, eps, here)))
+            panels.append(
+                _lines.Panel(title, tuple(lines), self._dressing(setting, eps, here, whole))
+            )
         drawn = [line for panel in panels for line in panel.lines]
         if max((len(set(line.x)) for line in drawn), default=0) < 2:
             raise UsageError(
@@ -88,7 +91,11 @@ class SettingCurve(Figure):
             sharey=self.y != "half",
         )
 
-    def _dressing(self, setting: Setting, eps: Eps, curves: list[Curve]) -> Callable[[Axes], None]:
+    def _dressing(
+        self, setting: Setting, eps: Eps, curves: list[Curve], whole: bool
+    ) -> Callable[[Axes], None]:
+        from matplotlib.ticker import MaxNLocator
+
         said = described(self.y, eps, curves)
 
         def dress(panel: Axes) -> None:
@@ -96,6 +103,8 @@ class SettingCurve(Figure):
             panel.set_ylabel(said)
             if self.log:
                 panel.set_xscale("log")
+            elif whole:  # no ticks between seven steps and eight
+                panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             panel.set_ylim(bottom=0)
             if self.y != "half" and panel.get_ylim()[1] > 100:
                 panel.set_ylim(top=102)

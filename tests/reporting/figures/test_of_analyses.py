@@ -12,6 +12,7 @@ from tiny import TINY, train_job
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.jobs import AnalyseJob, Where, make_question
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.figures._blocks import stacked
 from robustbench_cli.reporting.report import figure
 from robustbench_cli.runs.analysed import Analysed
 from robustbench_cli.runs.run import Run
@@ -117,6 +118,9 @@ def test_the_spectrum_is_a_line_for_each_layer(stored: dict[str, Analysed], tmp_
         assert list(level.get_ydata()) == [95, 95]
         heights = list(carried.get_ydata())
         assert heights == sorted(heights) and heights[-1] == pytest.approx(100)
+    narrow = panels[2].xaxis
+    assert [label.get_text() for label in narrow.get_ticklabels()] == ["1", "2", "3"]
+    assert not any(label.get_text() for label in narrow.get_ticklabels(minor=True))
     values = figure("representation-spectrum:show=values", run).axes[0].get_lines()[0]
     assert max(values.get_ydata()) == 1
 
@@ -148,3 +152,11 @@ def test_margins_are_counted_over_all_pairs(stored: dict[str, Analysed], tmp_pat
     nothing = table.assign(case="unsure end", margin=float("nan"))
     drawn = figure("margin", kept(tmp_path / "none", replace(whole, table=nothing)))
     assert len(drawn.axes[0].get_lines()) == 1
+
+
+@pytest.mark.parametrize(("count", "across"), [(1, 1), (2, 1), (5, 2), (30, 4)])
+def test_many_blocks_stand_side_by_side(count: int, across: int) -> None:
+    canvas, parts = stacked([1] * count, 2, 3.0)
+    width, height = canvas.get_size_inches()
+    assert len(parts) == count and width == pytest.approx(across * 6.3)
+    assert height <= 2 * width

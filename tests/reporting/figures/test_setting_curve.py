@@ -58,6 +58,7 @@ def test_a_width_inside_the_network(tmp_path: Path) -> None:
     ]
     (panel,) = figure("setting-curve:x=wide-resnet:width", runs).axes
     assert lines(panel) == {"plain": [(2, 20), (4, 40)]}
+    assert all(float(tick).is_integer() for tick in panel.get_xticks())
 
 
 @pytest.mark.parametrize(
