@@ -43,7 +43,7 @@ def quick(name: str) -> str:
 ATTACKS = [
     quick(name)
     for name in names("attacks")
-    if "brendel-bethge" not in name and name != "transfer"  # below, and in test_jobs
+    if "brendel-bethge" not in name and name != "transfer"  # below, and in tests/jobs
 ]
 
 

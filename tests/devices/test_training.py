@@ -25,7 +25,7 @@ SHORTER = {
     "free-at": "replays=2",
     "info-mixup": "size=8,p=0.1",
 }
-METHODS = [  # corpus-at needs another run: see test_jobs
+METHODS = [  # corpus-at needs another run: see tests/jobs
     f"{name}:{SHORTER[name]}" if name in SHORTER else name
     for name in names("methods")
     if name != "corpus-at"

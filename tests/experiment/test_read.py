@@ -15,7 +15,7 @@ from robustbench_cli.jobs import Where
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import allow_code
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 WHOLE = """\
 [train]
 data = "spirals:samples=40"
