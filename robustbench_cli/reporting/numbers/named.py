@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from math import isnan
+from math import inf, isnan
 from typing import NamedTuple
 
 import pandas as pd
@@ -29,7 +29,7 @@ class LackingError(Exception):
 
 
 class Looked(NamedTuple):
-    """A number of an analysis, over the `runs` of a group that have one."""
+    """A number of an analysis or of training, over the `runs` of a group that have one."""
 
     label: str
     runs: tuple[str, ...]
@@ -127,6 +127,21 @@ class Known:
             raise LackingError(f"{line.first.spec} gives no {wanted!r}; it gives: {known}")
         runs = tuple(a.run.name for a in fitting if not isnan(a.analysed[wanted]))
         return Looked(label, runs, line.estimates[wanted], line.units[wanted])
+
+    def validation_loss(self, asked: Statement, name: str) -> Looked:
+        """Cross-entropy of held-out images, of the finished networks of a group.
+
+        Raises:
+            LackingError: no such group, or none of it has one.
+        """
+        labels = label_groups(self.runs, asked.by)
+        label = named(name, self._specs(asked.by), _room(asked.by))
+        chosen = [run for run in self.runs if labels[group_of(run, asked.by)] == label]
+        losses = {run.name: run.record.get("validation_loss") for run in chosen}
+        known = {name: float(loss) for name, loss in losses.items() if loss is not None}
+        if not known:
+            raise LackingError(f"{label}: no validation loss is recorded; train with --validation")
+        return Looked(label, tuple(known), Estimate.over([*known.values()], most=inf), "nats")
 
     def _specs(self, by: str) -> dict[str, str]:
         """Label -> what `by` names; the method, where that is no spec."""
