@@ -4,11 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_runs import ATTACKS, make_evaluation, make_run, make_study, make_transfer, save_transfer
+from matplotlib.figure import Figure
+from PIL import Image
 
 from robustbench_cli import spec
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.reporting.figure import DPI, VISIBLE
 from robustbench_cli.reporting.report import figure, save_figure, write_report
 from robustbench_cli.runs.run import Run
 
@@ -114,6 +118,27 @@ def test_an_unknown_suffix_and_an_unknown_figure(tmp_path: Path) -> None:
         figure("decay-curves", runs)
     with pytest.raises(RunError, match="robustmix sweep-epsilon"):
         figure("decay-curve", make_run(tmp_path, "sat"))
+
+
+def test_a_png_is_small_and_looks_like_all_of_its_colours(tmp_path: Path) -> None:
+    drawing = figure("decay-curve", make_study(tmp_path / "study", seeds=1, n=50))
+    drawing.savefig(whole := tmp_path / "whole.png", dpi=DPI)
+    save_figure(drawing, small := tmp_path / "small.png")
+    assert small.stat().st_size < 0.6 * whole.stat().st_size
+    off = np.abs(pixels(small) - pixels(whole)).max(2)
+    assert off.mean() < 1 and (off > VISIBLE).mean() < 0.02
+
+
+def test_a_png_of_a_photograph_keeps_its_colours(tmp_path: Path) -> None:
+    drawing = Figure(figsize=(1, 1))
+    drawing.figimage(np.random.default_rng(0).random((DPI, DPI, 3)), resize=False)
+    drawing.savefig(whole := tmp_path / "whole.png", dpi=DPI)
+    save_figure(drawing, saved := tmp_path / "saved.png")
+    assert np.array_equal(pixels(saved), pixels(whole))
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"), int)
 
 
 def test_a_notebook_shows_the_picture(tmp_path: Path) -> None:
