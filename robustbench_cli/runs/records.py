@@ -199,6 +199,7 @@ RUN = (
     Entry("data", "object", "the images: classes, shape, sizes, digests", _DATA, True, True),
     Entry("guess", "object", "of weights of others: how they see images", _GUESS, optional=True),
     Entry("validation_accuracy", "number", "in [0, 1]", empty=True, optional=True),
+    Entry("validation_loss", "number", "cross-entropy, in nats", empty=True, optional=True),
     Entry("seconds", "number", "of training", optional=True),
     Entry("device", "text", "where it was trained", optional=True),
     Entry("versions", "object", "of robustmix and what it stands on", optional=True),

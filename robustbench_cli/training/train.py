@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Data, Images, batches
@@ -108,10 +109,11 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        validation = accuracy(self._shipped(), self.data.validation)
+        validation, loss = accuracy_and_loss(self._shipped(), self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
+            validation_loss=loss if isfinite(loss) else None,
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
@@ -150,7 +152,7 @@ class Trainer:
         for method in self.methods:
             row |= method.end_epoch(self.model)
         shipped = self._shipped()
-        row["validation"] = accuracy(shipped, self.data.validation)
+        row["validation"], row["validation_loss"] = accuracy_and_loss(shipped, self.data.validation)
         if self.best:
             row["robust"] = self.best.look(epoch + 1, self.model, shipped, self.data.validation)
         row["seconds"] = round(time.monotonic() - started, 3)
@@ -259,10 +261,17 @@ def new_model(config: TrainConfig, data: Data) -> Model:
     return model
 
 
-def accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:
-    """Share of `images` classified right, in eval mode; NaN for no images."""
-    right = torch.zeros((), device=images.labels.device)
+def accuracy_and_loss(model: Model, images: Images, batch_size: int = 1000) -> tuple[float, float]:
+    """Share of `images` classified right, and their mean cross-entropy in nats; in eval mode.
+
+    The loss is that of the plain labels, whatever training minimised, so that methods can be
+    compared. NaN for no images, and for a loss that is not finite.
+    """
+    right, loss = torch.zeros(2, device=images.labels.device)
     with eval_mode(model), torch.inference_mode():
         for x, labels in batches(images, batch_size, shuffle=False):
-            right += (model(x).argmax(1) == labels).sum()
-    return float(right) / len(images) if len(images) else float("nan")
+            logits = model(x)
+            right += (logits.argmax(1) == labels).sum()
+            loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+    nan, n = float("nan"), len(images)
+    return (float(right) / n, float(loss) / n if loss.isfinite() else nan) if n else (nan, nan)

@@ -134,6 +134,11 @@ def test_optimism_is_what_choosing_by_test_images_would_have_claimed(cli: Cli, h
     assert entry["optimism"] == pytest.approx(max(test.values()) - sum(fresh) / 2, abs=2e-6)
 
 
+def chosen(folder: str) -> dict[str, bytes]:
+    """The weights of every run, champions too."""
+    return {run.name: run.weights.read_bytes() for run in load_runs(f"{folder}/*")}
+
+
 def test_a_killed_selection_goes_on_and_does_nothing_twice(
     cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +170,9 @@ def test_a_killed_selection_goes_on_and_does_nothing_twice(
     again = cli("run", "choose.toml", "-j", "1")
     assert again.out == whole.out and set(work.values()) == {1}
     assert contents(Path("runs")) == before
+    straight = cli("run", "choose.toml", "-j", "1", "--runs-dir", "straight")
+    assert straight.out == whole.out
+    assert chosen("runs") == chosen("straight")
     listed = cli("run", "choose.toml", "--dry-run").out.splitlines()
     assert len(listed) == 6 + 6 + 4 + 4 + 2 and all(line.startswith("done") for line in listed)
 
