@@ -35,12 +35,14 @@ class Images:
     """A labelled set on one device.
 
     pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
-    classes: what they are called; empty where nobody said.
+    classes: what they are called; empty where nobody said. folders: what their folders are called
+    in the files that others publish, where that is something else.
     """
 
     pixels: Tensor
     labels: Tensor
     classes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -20,7 +20,6 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -28,7 +27,8 @@ from torchvision.datasets import ImageFolder
 
 from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images
-from robustbench_cli.data.split import shuffled, split
+from robustbench_cli.data.pictures import read_picture, to_tensor
+from robustbench_cli.data.split import shuffled_order, split_order
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import param
 
@@ -102,18 +102,21 @@ class Folder(Dataset):
             raise RunError(f"{path} has {present[0].name}/ alone; {_EXPECTED}")
         if not present:
             pictures, classes = _list(path)
-            return *split(self._decode(pictures), classes), tuple(classes)
+            labels = torch.tensor([label for _, label in pictures])
+            train, test = ([pictures[i] for i in order] for order in split_order(labels, classes))
+            return self._decode(train), self._decode(test), tuple(classes)
         (train, classes), (test, others) = (_list(part) for part in parts)
         if classes != others:
             unlike = ", ".join(sorted({*classes} ^ {*others}))
             raise RunError(f"{path}: train/ and test/ need the same classes; one lacks {unlike}")
-        return shuffled(self._decode(train)), shuffled(self._decode(test)), tuple(classes)
+        train, test = ([part[i] for i in shuffled_order(len(part))] for part in (train, test))
+        return self._decode(train), self._decode(test), tuple(classes)
 
     def _decode(self, pictures: list[tuple[str, int]]) -> Images:
         shape = (1 if self.grey else 3, *self.shape)
         pixels = torch.empty((len(pictures), *shape), dtype=torch.uint8)
         for place, (file, _) in zip(pixels, pictures, strict=True):
-            picture = self._read(file)
+            picture = read_picture(file, file, grey=self.grey)
             if self.fit == "stretch" and not self._alike(picture):
                 _say_once(self.path, self.size, file, f"{picture.height}x{picture.width}")
             place.copy_(self._fitted(picture))
@@ -136,16 +139,7 @@ class Folder(Dataset):
                 picture = ImageOps.pad(picture, (width, height), resample)
             case _:
                 picture = picture.resize((width, height), resample)
-        return torch.from_numpy(np.array(picture)).reshape(height, width, -1).permute(2, 0, 1)
-
-    def _read(self, file: str) -> Image.Image:
-        try:
-            with Image.open(file) as opened:
-                if opened.mode[0] in "IF":  # Pillow would clip these at 255
-                    raise RunError(f"{file} has more than 8 bits per channel; save it with 8")
-                return opened.convert("L" if self.grey else "RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-            raise RunError(f"cannot read the picture {file}; it is damaged or no picture") from e
+        return to_tensor(picture)
 
 
 _said: set[tuple[str, str]] = set()
