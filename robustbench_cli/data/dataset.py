@@ -92,7 +92,7 @@ class Dataset(Plugin):
     room: ClassVar[str] = "datasets"
     epochs: ClassVar[int] = 10
     batch_size: ClassVar[int] = 128
-    crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
+    padding: ClassVar[int] = 0  # before the usual training crop, in pixels; 0 for no crop
     flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
     eps: ClassVar[dict[str, str]] = usual.GREY  # by norm: for `attack`
     train_eps: ClassVar[dict[str, str]] = usual.GREY_TRAINING  # ... to train with

@@ -46,3 +46,32 @@ def to_tensor(picture: Image.Image) -> Tensor:
     """(C, height, width), uint8."""
     values = np.array(picture)
     return torch.from_numpy(values).view(*values.shape[:2], -1).permute(2, 0, 1)
+
+
+def shrunk(picture: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
+    """With a shorter side of so many pixels, and the same proportions.
+
+    As torchvision's Resize and timm, the longer side is rounded down.
+    """
+    shorter, longer = sorted(picture.size)
+    if shorter == side:
+        return picture
+    other = int(side * longer / shorter)
+    wide = picture.width > picture.height
+    return picture.resize((other, side) if wide else (side, other), resample)
+
+
+def centred(picture: Image.Image, height: int, width: int) -> Image.Image:
+    """The middle, as torchvision's CenterCrop has it: half a pixel goes to the even side.
+
+    Around a picture that is too small there is black.
+    """
+    for wanted, axis in ((width, 0), (height, 1)):
+        lacking = max(0, wanted - picture.size[axis])
+        if lacking:  # its padding is rounded down, and its crop to even: they are two steps there
+            low = lacking // 2
+            box = [0, 0, *picture.size]
+            box[axis], box[axis + 2] = -low, picture.size[axis] + lacking - low
+            picture = picture.crop((box[0], box[1], box[2], box[3]))
+    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    return picture.crop((left, top, left + width, top + height))
