@@ -132,7 +132,7 @@ class Trainer:
         for x, labels in batches(
             self.data.train,
             self.config.batch_size or 1,
-            crop=dataset.crop if augment else 0,
+            crop=dataset.padding if augment else 0,
             flip=dataset.flip and augment,
         ):
             batch = Batch.of(x, labels, len(self.data.classes))
