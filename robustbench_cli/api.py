@@ -39,6 +39,7 @@ from .progress import Progress
 from .runs.analysed import Analysed
 from .runs.evaluation import Evaluation
 from .runs.given import kind
+from .runs.norm_union import NAME
 from .runs.run import Run
 from .spec import build, build_all
 from .tracking.tracker import Tracker
@@ -126,6 +127,10 @@ def evaluate(
     def asked(spec: str) -> AttackConfig:
         return _attack_config("evaluate", spec, attack, epsilons, samples=samples, **options)
 
+    if attack == NAME:
+        raise UsageError(
+            "evaluate in one norm at a time, then: table(runs, unions='linf=8/255,l2=0.5')"
+        )
     options |= _defended("evaluate", defence)
     spec_of(attack, Attack, "evaluate")  # before anything is read
     foreign = Foreign(data=data, model=model, normalise=normalise, weights_key=weights_key)

@@ -44,6 +44,8 @@ def transfer(
     from robustbench_cli.reporting.report import transfer_table
 
     show.form_of(output)
+    if strength.unions:
+        raise UsageError("a union over norms is for attack; transfer in one norm at a time")
     sources = open_targets(source, foreign, places.where, strength.configs)
     targets = open_targets(target, foreign, places.where, strength.configs)
     for run in (*sources, *targets):

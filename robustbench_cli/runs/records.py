@@ -67,6 +67,8 @@ _MEMBERS = (
     Entry("member", "text", "name of the attack"),
     Entry("tried", "whole number", "samples that the members before it left"),
     Entry("broken", "whole number", "of these"),
+    Entry("in_all", "whole number", "broken, of what others broke first, too", optional=True),
+    Entry("alone", "whole number", "broken by no other member", optional=True),
     Entry("forwards", "whole number", "forward passes in all"),
     Entry("backwards", "whole number", "backward passes in all"),
     Entry("seconds", "number", "on that machine"),

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_cli.adopt import open_run
-from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.spec import build_all, family, refuse_unknown
+from robustbench_cli.runs.norm_union import NormUnion, asked_for, attacks_of
+from robustbench_cli.spec import build, build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
 
 _ATTACK_ONLY: dict[str, type] = {
@@ -88,15 +89,29 @@ def configs(
 ) -> list[AttackConfig]:
     """One per defence and attack of a section with this title that may have these keys."""
     refuse_unknown(section, keys, title)
-    epsilons = grid(
-        values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
+    attacks, epsilons = values.specs(section.get("attack", "linf-pgd")), section.get("eps", ())
+    named = attacks_of(
+        attacks,
+        values.texts(epsilons),
+        values.texts(section.get("eps-range", ())),
+        unions(section) if title == "[[attack]]" else (),
     )
     options = values.options(section, _OPTIONS, title)
     return [
-        make_attack_config(text, data, epsilons, sweep=sweep, defence=defence, **options)
+        make_attack_config(text, data, listed, sweep=sweep, defence=defence, **options)
         for defence in values.specs(section.get("defence", "plain"))
-        for text in values.specs(section.get("attack", "linf-pgd"))
+        for text, listed in named
     ]
+
+
+def unions(section: Mapping[str, Any]) -> tuple[NormUnion, ...]:
+    """The union over norms that an ``[[attack]]`` asks for, if it does."""
+    found = asked_for(
+        values.specs(section.get("attack", "linf-pgd")), values.texts(section.get("eps", ()))
+    )
+    for union in found:
+        union.refuse_alike([build(Attack, ball.attack).norm for ball in union.balls])
+    return found
 
 
 def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> list[TrainJob]:
