@@ -47,7 +47,10 @@ def beginning(model: str | None, init: str | None, runs: Path) -> Beginning:
         raise UsageError(f"--init {init}: of which network is it? type --model NAME too")
     if not (place / "run.json").is_file():
         raise UsageError(f"--init {init}: no such run or file; type --model NAME for one to come")
-    return Beginning(Run.open(place).config["model"], init)
+    run = Run.open(place)
+    if run.record.get("members"):
+        raise UsageError(f"--init {init} is several networks; name one of them")
+    return Beginning(run.config["model"], init)
 
 
 def _pretrained(model: str | None, init: str) -> str:
