@@ -14,7 +14,7 @@ from .train import leave, run_grid
 
 def attack(
     *,
-    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
+    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT|A+B...", help="What to attack.")],
     strength: Strength,
     guard: Guard,
     foreign: Foreign,
@@ -36,6 +36,7 @@ def attack(
       robustmix attack runs/* --split validation          to choose settings by
       robustmix attack runs/* -a union -e linf=8/255,l2=0.5   worst over norms, in rows of its own
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
+      robustmix attack runs/a+runs/b                      the mean of their logits as one network
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """
     from robustbench_cli.jobs import AttackJob

@@ -208,16 +208,19 @@ def open_targets(
 ) -> list[Run]:
     """Runs, their folders and patterns, checkpoint files and robustbench:NAME, as finished runs.
 
+    ``A+B`` is one network made of several of those.
+
     `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
     normalisation is judged.
     """
-    from robustbench_cli.runs.robustbench import PREFIX
-    from robustbench_cli.runs.run import load_runs
+    from robustbench_cli.jobs.ensembles import gather, several
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
     found: dict[Path, Run] = {}
-    files = {name for name in names if Path(name).is_file()}
+    ensembles = {name: asked for name in names if (asked := several(name))}
+    parts = [part for name in names for part in getattr(ensembles.get(name), "members", (name,))]
+    files = {part for part in parts if Path(part).is_file()}
     for option in ("model", "normalise", "weights_key"):
         if getattr(foreign, option) and not files:
             raise UsageError(
@@ -225,12 +228,11 @@ def open_targets(
                 "run carries its own"
             )
     for name in names:
-        if name in files:
-            runs = [_adopted(Path(name), foreign, where, attacks)]
-        elif name.startswith(PREFIX):
-            runs = [_of_zoo(name, where, attacks)]
+        if asked := ensembles.get(name):
+            members = [_named(part, foreign, where, attacks) for part in asked.members]
+            runs = [gather([run for each in members for run in each], asked.mean, where.runs)]
         else:
-            runs = load_runs(name)
+            runs = _named(name, foreign, where, attacks)
         for run in runs:
             if not run.finished:
                 raise UsageError(
@@ -239,6 +241,20 @@ def open_targets(
                 )
             found.setdefault(run.path.resolve(), run)
     return list(found.values())
+
+
+def _named(
+    name: str,
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]],
+) -> list[Run]:
+    from robustbench_cli.runs.robustbench import PREFIX
+    from robustbench_cli.runs.run import load_runs
+
+    if Path(name).is_file():
+        return [_adopted(Path(name), foreign, where, attacks)]
+    return [_of_zoo(name, where, attacks)] if name.startswith(PREFIX) else load_runs(name)
 
 
 def _of_zoo(name: str, where: Where, attacks: Callable[[str], Sequence[AttackConfig]]) -> Run:

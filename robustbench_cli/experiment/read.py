@@ -57,7 +57,7 @@ def read_experiment(
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
     attacks = values.tables(document, "attack")
     alone = all("checkpoint" in section for section in attacks) and document.keys() <= _UNTRAINED
-    configs = [] if attacks and alone else train.read(values.table(document, "train"))
+    configs = [] if attacks and alone else train.read(values.table(document, "train"), where)
     jobs = tuple(TrainJob(config, where, force) for config in configs)
     rest = partial(_on, document, where, force)
     if "select" in document:

@@ -193,6 +193,10 @@ _GUESS = (
         ),
     ),
 )
+_BEGAN = (
+    Entry("digest", "text", "of the file of these weights"),
+    Entry("new", "list of texts", "tensors that are not from there", empty=True),
+)
 RUN = (
     Entry("format", "whole number", "1"),
     Entry("config", "object", "all that decides the weights", _CONFIG),
@@ -200,6 +204,7 @@ RUN = (
     Entry("created", "text", "when, ISO 8601 in UTC", optional=True),
     Entry("data", "object", "the images: classes, shape, sizes, digests", _DATA, True, True),
     Entry("guess", "object", "of weights of others: how they see images", _GUESS, optional=True),
+    Entry("began", "object", "with which weights a training began", _BEGAN, optional=True),
     Entry("validation_accuracy", "number", "in [0, 1]", empty=True, optional=True),
     Entry("validation_loss", "number", "cross-entropy, in nats", empty=True, optional=True),
     Entry("seconds", "number", "of training", optional=True),
