@@ -28,7 +28,7 @@ from .models.infer import fitting
 from .models.model import Architecture, Model, Normalise, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
-from .models.readings import Reading, readings
+from .models.readings import Reading, options, readings
 from .runs.data_identity import refuse_others
 from .runs.robustbench import find_entry, find_weights
 from .runs.run import Run, create
@@ -37,6 +37,9 @@ from .spec import build
 _log = logging.getLogger(__name__)
 GUESS = "guess"
 """For `normalise`: the likeliest, also where another one would give other numbers."""
+_UNTRAINED = (
+    "how it sees images is not said, and {} has no training images that would show it; type {} ..."
+)
 
 
 def adopt(
@@ -103,7 +106,11 @@ def adopt(
             network.normalise = Normalise(*reading.statistics)
             return network.to(data.train.pixels.device).eval()
 
-        choice = choose(readings(known, ways), place, data.train, numbers, normalise == GUESS)
+        read = readings(known, ways)
+        if not len(data.train) and len(read) > 1:
+            raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
+        shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
+        choice = choose(read, place, shown, numbers, normalise == GUESS)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -142,7 +149,7 @@ def open_run(
     return adopt(
         path,
         where.runs,
-        load_data(data, where),
+        load_data(data, where, trains=False),
         model=model,
         normalise=normalise,
         weights_key=weights_key,
@@ -167,7 +174,7 @@ def open_zoo(
     return adopt(
         find_weights(entry, where.data),
         where.runs,
-        load_data(entry.data, where),
+        load_data(entry.data, where, trains=False),
         model=entry.model,
         normalise=entry.normalise or None,
         weights_key=entry.weights_key or None,
@@ -237,7 +244,10 @@ def _ways(
     asked: str | None,
 ) -> dict[str, Statistics]:
     """The normalisations that are possible before anything is measured, by name."""
-    known, channels = usual(data.mean, data.std), len(data.mean)
+    known, channels = usual(data.mean, data.std), data.test.shape[0]
+    if not data.mean:  # no training images, so the data have none of their own
+        known = usual([0.0] * channels, [1.0] * channels)
+        known.pop("data")
     if len(architectures) == 1 and (own := architectures[0].normalisation(channels)):
         known = {"own": own, **known}
     if asked and asked != GUESS:
@@ -264,7 +274,7 @@ def _verdict(choice: Choice, data: Data) -> str:
     wrong = _wrong_order(choice, data)
     if not wrong and near_chance(best, len(data.classes)):
         wrong = (
-            f"under no reading is it right on more than {best.mean():.1%} of training images "
+            f"under no reading is it right on more than {best.mean():.1%} of {_shown(data)} "
             f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
             f"--normalise {name} to attack it all the same"
         )
@@ -279,6 +289,10 @@ def _verdict(choice: Choice, data: Data) -> str:
     return guess.why()
 
 
+def _shown(data: Data) -> str:
+    return "training images" if len(data.train) else "test images"
+
+
 def _wrong_order(choice: Choice, data: Data) -> str:
     """A sentence, where under some reading the classes surely stand in another order."""
     labels, best = choice.images.labels.cpu().numpy(), choice.looked[0].right
@@ -288,7 +302,7 @@ def _wrong_order(choice: Choice, data: Data) -> str:
             listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
             listed += ", ..." * (len(moved) > 6)
             return (
-                f"its classes stand in another order: {share:.1%} of training images are right, "
+                f"its classes stand in another order: {share:.1%} of {_shown(data)} are right, "
                 f"not {best.mean():.1%}, where its output {listed}; reorder its last layer"
             )
     return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,19 @@ def test_what_needs_no_gradient_is_judged_without(tmp_path: Path, data: Data) ->
     assert [j["attack"] for j in run.record["guess"]["judged"]] == ["linf-square:queries=50"]
     run = opened(tmp_path, data, OPEN, attacks=asked("0.02", attack="worst-case"))
     assert len(run.record["guess"]["judged"]) == 2, "by both, of which one was known"
+
+
+def test_test_images_alone_choose_nothing(tmp_path: Path, data: Data) -> None:
+    """Which would be choosing by the images that the network is then judged on."""
+    nothing = data.train[:0]
+    alone = replace(data, train=nothing, validation=nothing, mean=(), std=())
+    line = "has no training images that would show it; type --normalise none or"
+    with pytest.raises(UsageError, match=line):
+        opened(tmp_path, alone, CERTAIN)
+    with pytest.raises(UsageError, match="no normalisation 'data'; type --normalise none, symm"):
+        opened(tmp_path, alone, CERTAIN, normalise="data")
+    run = opened(tmp_path, alone, OPEN, normalise="none")
+    assert run.config["normalise"] == "none" and run.record["data"]["train_size"] == 0
 
 
 def test_what_is_typed_is_not_asked(tmp_path: Path, data: Data) -> None:

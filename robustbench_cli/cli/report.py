@@ -67,6 +67,7 @@ def report(
     \b
       robustmix report runs/*
       robustmix report runs/* -a linf-pgd -e 0.1,0.2 -f markdown -o results.md
+      robustmix report runs/* -a union -e linf=8/255,l2=0.5   worst over norms, of stored attacks
       robustmix report runs/* --against plain                 differences, with intervals
       robustmix report runs/* --figure decay-curve --highlight pgd-at -o decay.svg
       robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
@@ -78,11 +79,16 @@ def report(
     """
     from robustbench_cli.reporting import report as reporting
     from robustbench_cli.reporting.page import is_page
+    from robustbench_cli.runs.norm_union import asked_for, attacks_of
     from robustbench_cli.runs.run import load_runs
 
     found = load_runs(runs or ["runs"])
-    epsilons = list(grid(eps or ())) or None
-    attacks = attack or None
+    unions = asked_for(attack or (), eps or ())
+    made = attacks_of(attack or (), eps or (), (), unions) if unions else []
+    attacks = [text for text, _ in made] or attack or None
+    epsilons = list(grid(text for text in eps or () if "=" not in text)) or None
+    if unions and (transfers or (figure and not is_page(output.output)) or analysis):
+        raise UsageError("a union over norms stands in tables of attacks; leave -a union out")
     path = output.output
     options: dict[str, object] = {
         "by": by if by != "method" else None,
@@ -106,6 +112,7 @@ def report(
             analysis=analysis,
             figures=[figure] if figure else (),
             statements=claims,
+            unions=unions,
             command=typed,
         )
         show.emit_table(table, replace(output, output=None))
@@ -142,6 +149,7 @@ def report(
             against=against,
             highlight=highlight or (),
             statements=claims,
+            unions=unions,
             command=typed,
         )
         show.emit_table(table, replace(output, output=None))
@@ -152,7 +160,9 @@ def report(
         table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
         show.emit_table(table, output)
     else:
-        table = reporting.table(found, by=by, attack=attacks, epsilons=epsilons, against=against)
+        table = reporting.table(
+            found, by=by, attack=attacks, epsilons=epsilons, against=against, unions=unions
+        )
         show.emit_table(table, output)
 
 

@@ -175,7 +175,14 @@ def _report(
     runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
     written: Sequence[Path] = ()
     if plan.folder is None:
-        made = table(runs, by=plan.by, attack=attack, epsilons=epsilons, statements=statements)
+        made = table(
+            runs,
+            by=plan.by,
+            attack=attack,
+            epsilons=epsilons,
+            statements=statements,
+            unions=experiment.unions,
+        )
     else:
         made, written = write_report(
             runs,
@@ -186,6 +193,7 @@ def _report(
             highlight=plan.highlight,
             figures=plan.figures,
             statements=statements,
+            unions=experiment.unions,
             command=command,
         )
     _tell(plan, tried, output, made, written)
@@ -205,6 +213,7 @@ def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: st
         highlight=plan.highlight,
         figures=plan.figures,
         statements=experiment.statements,
+        unions=experiment.unions,
         command=command,
     )
     show.say(f"wrote {page}")

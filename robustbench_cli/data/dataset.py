@@ -24,8 +24,8 @@ from robustbench_cli.spec import Plugin
 from . import usual
 
 _WITH_TRAINING = (
-    "part=test gives none; a file with x_train and y_train does, and in Python "
-    "data=((x, y), (x_test, y_test))"
+    "part=test and list=FILE give none; x_train and y_train in a file do, as PATH/train, and in "
+    "Python data=((x, y), (x_test, y_test))"
 )
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
 
@@ -35,12 +35,14 @@ class Images:
     """A labelled set on one device.
 
     pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
-    classes: what they are called; empty where nobody said.
+    classes: what they are called; empty where nobody said. folders: what their folders are called
+    in the files that others publish, where that is something else.
     """
 
     pixels: Tensor
     labels: Tensor
     classes: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -90,7 +92,7 @@ class Dataset(Plugin):
     room: ClassVar[str] = "datasets"
     epochs: ClassVar[int] = 10
     batch_size: ClassVar[int] = 128
-    crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
+    padding: ClassVar[int] = 0  # before the usual training crop, in pixels; 0 for no crop
     flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
     eps: ClassVar[dict[str, str]] = usual.GREY  # by norm: for `attack`
     train_eps: ClassVar[dict[str, str]] = usual.GREY_TRAINING  # ... to train with
@@ -147,7 +149,9 @@ class Data:
     validation: Images
     test: Images
     classes: tuple[str, ...]
-    mean: tuple[float, ...]  # per channel, of the training pixels in [0, 1]
+    mean: tuple[
+        float, ...
+    ]  # per channel, of the training pixels in [0, 1]; () where there are none
     std: tuple[float, ...]
 
     def facts(self) -> dict[str, Any]:
@@ -170,6 +174,7 @@ def open_data(
     train_fraction: float = 1.0,
     label_noise: float = 0.0,
     seed: int = 0,
+    trains: bool = True,
 ) -> Data:
     """Load and split.
 
@@ -177,8 +182,14 @@ def open_data(
     seed; about 5,000 images at most. `train_fraction` of the rest is kept, stratified. Of the
     labels that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last
     two depend on `seed`; validation and test labels are never touched.
+
+    Unless something `trains`, a set of test images alone will do; it has no mean.
     """
     train, test, classes = dataset.load(root)
+    device = device or torch.device("cpu")
+    if not len(train) and not trains:
+        nothing = train.to(device)
+        return Data(dataset, nothing, nothing, test.to(device), classes, (), ())
     if not len(train):
         raise RunError(f"{dataset} has no training images, and this needs some; {_WITH_TRAINING}")
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}
@@ -196,7 +207,6 @@ def open_data(
         train = train[stratified(train.labels, train_fraction, seed)]
     if label_noise:
         train = replace(train, labels=noisy(train.labels, len(classes), label_noise, seed))
-    device = device or torch.device("cpu")
     train, held_out, test = (part.to(device) for part in (train, held_out, test))
     return Data(dataset, train, held_out, test, classes, mean, std)
 

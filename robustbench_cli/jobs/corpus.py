@@ -33,17 +33,12 @@ from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
 
 from .attack_config import make_attack_config
-from .inputs import is_recorded
+from .inputs import is_recorded, named_run
 
 
 def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:
     """The runs that the methods attack; one that is only named lies in the folder `runs`."""
-    return tuple(_source(m, runs) for m in methods if isinstance(m, Offline))
-
-
-def _source(method: Offline, runs: Path) -> Path:
-    given = Path(method.source or "")
-    return runs / given if len(given.parts) == 1 and not given.exists() else given
+    return tuple(named_run(m.source or "", runs) for m in methods if isinstance(m, Offline))
 
 
 def supply(
@@ -60,7 +55,7 @@ def supply(
     """
     for method in methods:
         if isinstance(method, Offline):
-            source = Run.open(_source(method, runs))
+            source = Run.open(named_run(method.source or "", runs))
             found = [
                 make_corpus(source, train, attack, method.eps, data, progress=progress)
                 for attack in method.attack.split("/")

@@ -17,6 +17,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.jobs import Where, load_data
 from robustbench_cli.jobs.attack_config import AttackConfig, test_part
+from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.models.checkpoint import one_line
 from robustbench_cli.models.fingerprint import fingerprint
 from robustbench_cli.models.model import Architecture, Model
@@ -32,7 +33,7 @@ from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
 from .naming import name_of, remember
 from .specs import spec_of
 
-_TAKEN = "a Run, the path of one or of a checkpoint file, or a torch.nn.Module"
+_TAKEN = "a Run, the path of one or of a checkpoint file, A+B of those, or a torch.nn.Module"
 _NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
 
@@ -116,6 +117,9 @@ def open_network(
         return _open_file(Path(given), foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
         raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
+    if not isinstance(given, Run) and (asked := several(str(given))):
+        members = [open_network(each, foreign, where, who, attacks) for each in asked.members]
+        return gather(members, asked.mean, where.runs)
     if not isinstance(given, Run) and not Path(given).exists():
         expected = "expected a run's directory or a checkpoint file"
         raise RunError(f"{given}: no such file or directory; {expected}")

@@ -19,6 +19,7 @@ from .figure import Figure, check_suffix, save_figure
 from .formats.images import write_images
 from .formats.table import SUFFIXES, Table
 from .numbers.frame import Attacks
+from .numbers.unions import Unions
 from .page import is_page
 from .selection import Epsilons, Selection
 from .statements import Given
@@ -50,6 +51,7 @@ def table(
     epsilons: Epsilons = None,
     against: str | None = None,
     statements: Given | None = None,
+    unions: Unions = (),
 ) -> Table:
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
@@ -61,13 +63,20 @@ def table(
         epsilons: ``"0.1,0.2"``, ``"0:0.5:0.1"`` or a sequence; a few of the grid by default.
         against: the row that the others are compared with, such as ``plain``.
         statements: published numbers and claims, judged below; see :func:`judge`.
+        unions: over norms, ``"linf=8/255,l2=0.5"``: apart from the rest, what withstands all of it.
 
     Raises:
-        UsageError: no such setting, attack, epsilon or row in these runs.
+        UsageError: no such setting, attack, epsilon, row or union in these runs.
         RunError: no run was attacked, or one is damaged.
     """
     selection = Selection.of(
-        runs, by=by, attack=attack, epsilons=epsilons, against=against, statements=statements
+        runs,
+        by=by,
+        attack=attack,
+        epsilons=epsilons,
+        against=against,
+        statements=statements,
+        unions=unions,
     )
     return _joined(accuracy_table(selection), judged(selection).values())
 
@@ -169,6 +178,7 @@ def write_report(
     highlight: str | Iterable[str] = (),
     figures: Iterable[str] = (),
     statements: Given | None = None,
+    unions: Unions = (),
     command: str = "",
 ) -> tuple[Table, list[Path]]:
     """Every table format, the usual figures and the page into `folder`; the table, and the files.
@@ -187,6 +197,7 @@ def write_report(
         against=against,
         highlight=highlight,
         statements=statements,
+        unions=unions,
     )
     everything = gather(selection, figures)
     written = _write(Path(folder), everything.tables, everything.drawings)
@@ -208,6 +219,7 @@ def write_page(
     analysis: Analyses = None,
     figures: Iterable[str] = (),
     statements: Given | None = None,
+    unions: Unions = (),
     command: str = "",
 ) -> Table:
     """Everything that the runs hold as one HTML file that loads nothing; its main table.
@@ -230,6 +242,7 @@ def write_page(
         highlight=highlight,
         analysis=analysis,
         statements=statements,
+        unions=unions,
     )
     everything = gather(selection, figures, paged=True)
     everything.save_page(path, command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import inf
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from robustbench_cli.data.dataset import Dataset
@@ -50,6 +51,9 @@ class TrainConfig:
     compile: bool = False  # fuse the network's blocks by torch.compile
     stop_on: str | None = None  # the attack that decides which epoch is kept, on held-out images
     stop_eps: str | None = None
+    init: str | None = None  # the run or file whose weights it begins with
+    weights_key: str | None = None  # of the file's sets of weights
+    freeze: str | None = None  # layers that stay as they are
     method_resolved: str = ""  # `method` with the parameters that the data set decided
 
     def resolve(self, *, trusted: bool = True) -> Self:
@@ -73,6 +77,7 @@ class TrainConfig:
             self,
             data=str(dataset),
             model=str(open_architecture(self.model, trusted=trusted)),
+            freeze=",".join(filter(None, map(str.strip, (self.freeze or "").split(",")))) or None,
             method=method,
             method_resolved="+".join(map(str, methods)),
             epochs=dataset.epochs if self.epochs is None else self.epochs,
@@ -95,6 +100,8 @@ class TrainConfig:
             raise UsageError("--stop-on needs held-out images; type --validation 0.1 or more")
         if self.stop_eps and not self.stop_on:
             raise UsageError("--stop-eps is the radius of --stop-on; type --stop-on linf-pgd too")
+        if self.weights_key and not self.init:
+            raise UsageError("--weights-key is of a file; type --init FILE too")
         words: dict[str, Any] = {"schedule": Schedule, "loss": Loss, "precision": Precision}
         for name, kind in words.items():
             if getattr(self, name) not in get_args(kind):
@@ -108,7 +115,7 @@ class TrainConfig:
         usual = TrainConfig(data=self.data, model=self.model, method=self.method)
         usual = usual.resolve(trusted=False)
         extra = [
-            f"{f.name.replace('_', '-')}={shorten(getattr(self, f.name))}"
+            f"{f.name.replace('_', '-')}={_brief(f.name, getattr(self, f.name))}"
             for f in fields(self)
             if f.name not in ("data", "model", "method", "seed", "method_resolved")
             and getattr(self, f.name) != getattr(usual, f.name)
@@ -118,5 +125,10 @@ class TrainConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Without what is switched off: runs from before there was such a switch stay valid."""
-        later = ("compile", "stop_on", "stop_eps")
+        later = ("compile", "stop_on", "stop_eps", "init", "weights_key", "freeze")
         return {k: v for k, v in asdict(self).items() if v or k not in later}
+
+
+def _brief(name: str, value: object) -> str:
+    """A setting as the run's name has it: weights to begin with by the last part of their path."""
+    return Path(str(value)).name if name == "init" else shorten(value)

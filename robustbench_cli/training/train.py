@@ -35,7 +35,9 @@ from .hooks import eval_mode
 from .loop.compiling import compile_blocks, uncompiled
 from .loop.early_stopping import Best, Watch
 from .loop.files import COLUMNS, LAST, open_run, save_weights, write_history
+from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
+from .loop.starting import Start
 from .loop.threads import sensible_threads
 from .method import Method, overrides
 from .objective import Objective
@@ -49,7 +51,7 @@ class Trainer:
 
     `watch` measures accuracy under the attack of ``config.stop_on``; without it, the last epoch's
     weights are the run's. `observer` is told the history so far at the start and whenever it has
-    grown; what that takes is none of the run's seconds.
+    grown; what that takes is none of the run's seconds. `start`: the weights to begin with.
     """
 
     config: TrainConfig
@@ -58,6 +60,7 @@ class Trainer:
     progress: Progress | None = None
     watch: Watch | None = None
     observer: Callable[[Sequence[Mapping[str, float]]], None] | None = None
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         config = self.config
@@ -67,12 +70,20 @@ class Trainer:
         self.methods = build_all(Method, config.method_resolved or config.method)
         for method in self.methods:
             method.adapt(self.data.dataset)
-        self.model = new_model(config, self.data).to(self.device)
+        self.model = new_model(config, self.data)
+        self.began = (
+            self.start.begin(self.model, normalise=config.normalise) if self.start else None
+        )
+        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.model.to(self.device)
         self.objective = Objective(self.model, self.methods, config.loss)
+        self.frozen.settle(self.model)
         self.model.to(self.device).train()
         if config.compile:
             compile_blocks(self.model)
-        self.optimizer = make_optimizer(config, self.model.parameters())
+        self.optimizer = make_optimizer(
+            config, [each for each in self.model.parameters() if each.requires_grad]
+        )
         repeats = self.objective.steps_per_batch
         self.per_epoch = -(-len(self.data.train) // (config.batch_size or 1)) * repeats
         self.epochs = config.epochs or 0
@@ -126,13 +137,14 @@ class Trainer:
         started = time.monotonic()
         devices.seed_everything(self.config.seed, epoch + 1)
         self.model.train()
+        self.frozen.hold()
         dataset, augment = self.data.dataset, self.config.augment
         total = torch.zeros((), device=self.device)
         seen = 0
         for x, labels in batches(
             self.data.train,
             self.config.batch_size or 1,
-            crop=dataset.crop if augment else 0,
+            crop=dataset.padding if augment else 0,
             flip=dataset.flip and augment,
         ):
             batch = Batch.of(x, labels, len(self.data.classes))
@@ -209,7 +221,9 @@ class Trainer:
 
     def _open(self) -> Run:
         """A new run, or the one that was interrupted, with its last epoch's state loaded."""
-        run = open_run(self.path, self.config, self.data)
+        run = open_run(self.path, self.config, self.data, self.began)
+        if self.start:
+            self.start.refuse_changed(self.path, run.record)
         if self._checkpoint.is_file():
             self._load_checkpoint()
         return run

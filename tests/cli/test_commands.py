@@ -198,6 +198,9 @@ def test_a_sweep_over_a_range_has_both_ends(cli: Cli, runs: Path) -> None:
         (["runs", "-e", "0.1,8"], "did you mean 8/255?"),
         (["runs", "-e", ""], "lacks an epsilon"),
         (["runs", "--eps-range", "0:0.5:0.3"], "stop at 0.3 or 0.6"),
+        (["runs", "-a", "union", "-e", "0.3"], "type: -a union -e linf=8/255,l2=0.5"),
+        (["runs", "-a", "union", "-e", "linf=8,l2=0.5"], "did you mean 8/255?"),
+        (["runs", "-a", "union", "-e", "linf=0.1,linf-fgsm=0.2"], "two balls of linf"),
         (["runs", "--samples", "0"], "Invalid value for '--samples'"),
         (["runs", "--view", "naked"], "Invalid value for '--view'"),
     ],
@@ -208,6 +211,25 @@ def test_attack_refuses_in_one_line(
     found = cli("attack", *arguments)
     assert found.code == 2 and message in found.line
     assert not list(runs.glob("*/attacks"))
+
+
+def test_a_union_over_norms_is_attacked_in_each_and_stands_apart(cli: Cli, runs: Path) -> None:
+    balls = "linf-fgsm=0.02,l2-fgm=0.05"
+    asked = [runs / PLAIN, "-a", "union", "-e", balls]
+    listed = cli("attack", *asked, "--dry-run").out.splitlines()
+    assert listed == [f"to do  {name} on {PLAIN}" for name in ("linf-fgsm", "l2-fgm")]
+    found = cli("attack", *asked, "--json")
+    (union,) = json.loads(found.out)["unions"]
+    assert union["union"] == balls and found.code == 0
+    parts = {e.attack: e.correct() for e in Run.open(runs / PLAIN).evaluations()}
+    both = parts["linf-fgsm"]["0.02"] & parts["l2-fgm"]["0.05"]
+    assert union["accuracy"] == pytest.approx(both.mean(), abs=1e-6)
+    told = cli("report", *asked, "-f", "csv")
+    assert "union" not in told.out and "--json holds the union, too" in told.err
+    refused = cli("report", *asked, "--figure", "decay-curve", "-o", "a.png")
+    assert refused.code == 2 and "leave -a union out" in refused.line
+    for command in (["sweep-epsilon", *asked], ["transfer", "--source", *asked, "--target", runs]):
+        assert cli(*command).code == 2
 
 
 def test_an_unfinished_run_is_named(cli: Cli, runs: Path) -> None:
@@ -482,6 +504,16 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     before = contents(Path("runs"))
     assert cli("run", experiment, "-j", "1", "--json").out == found.out
     assert contents(Path("runs")) == before
+
+
+def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
+    balls = 'attack = ["linf-fgsm", "union"]\neps = ["0.01", "linf-fgsm=0.02,l2-fgm=0.05"]'
+    first = 'attack = "linf-fgsm"\neps = "0.01,0.02"'
+    experiment.write_text(EXPERIMENT.replace(first, balls, 1).partition("[[transfer]]")[0])
+    found = cli("run", experiment, "-j", "1", "--json")
+    assert found.code == 0
+    unions = json.loads(found.out)["unions"]
+    assert [each["label"] for each in unions] == ["plain", "mixup"]
 
 
 def test_run_has_scales(cli: Cli, experiment: Path) -> None:

@@ -22,7 +22,7 @@ class Cifar10(TorchvisionDataset):
     epochs = 30
     optimizer = "sgd"
     weight_decay = 5e-4
-    crop = 4
+    padding = 4
     flip = True
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING

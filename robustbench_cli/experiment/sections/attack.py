@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from robustbench_cli.adopt import open_run
-from robustbench_cli.epsilon import grid
+from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
+from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.spec import build_all, family, refuse_unknown
+from robustbench_cli.runs.norm_union import NormUnion, asked_for, attacks_of
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import build, build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
 
 _ATTACK_ONLY: dict[str, type] = {
@@ -45,7 +49,7 @@ def attacks(
 
 
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
-    """Every file becomes a run now, as for ``robustmix attack FILE``."""
+    """Every file becomes a run now, as for ``robustmix attack FILE``; ``A+B`` one of both."""
     files = values.texts(section["checkpoint"])
     given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
     data = given.pop("data", None)
@@ -55,10 +59,23 @@ def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable
     if "model" in given:
         open_architecture(given["model"], trusted=False)  # a file wrote it
     asked = configs(section, data, keys=KEYS | {"checkpoint", *_FOREIGN})
-    for file in files:
-        if not Path(file).is_file():
-            raise UsageError(f"[[attack]] checkpoint: no file {file}")
-        run = open_run(Path(file), where, data=data, **given, attacks=lambda _: asked)
+
+    def opened(name: str) -> Run:
+        if (Path(name) / "run.json").is_file():
+            return Run.open(name)
+        if not Path(name).is_file():
+            raise UsageError(f"[[attack]] checkpoint: no file {name}")
+        return open_run(Path(name), where, data=data, **given, attacks=lambda _: asked)
+
+    for text in files:
+        together = several(text)
+        run = (
+            opened(text)
+            if together is None
+            else gather([opened(each) for each in together.members], together.mean, where.runs)
+        )
+        if run.config["data"] != (known := str(build(Dataset, data, trusted=False))):
+            raise UsageError(f"[[attack]] {text} is for {run.config['data']}, not for {known}")
         for config in asked:
             yield AttackJob(run.path, config, where, force)
 
@@ -88,15 +105,29 @@ def configs(
 ) -> list[AttackConfig]:
     """One per defence and attack of a section with this title that may have these keys."""
     refuse_unknown(section, keys, title)
-    epsilons = grid(
-        values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
+    attacks, epsilons = values.specs(section.get("attack", "linf-pgd")), section.get("eps", ())
+    named = attacks_of(
+        attacks,
+        values.texts(epsilons),
+        values.texts(section.get("eps-range", ())),
+        unions(section) if title == "[[attack]]" else (),
     )
     options = values.options(section, _OPTIONS, title)
     return [
-        make_attack_config(text, data, epsilons, sweep=sweep, defence=defence, **options)
+        make_attack_config(text, data, listed, sweep=sweep, defence=defence, **options)
         for defence in values.specs(section.get("defence", "plain"))
-        for text in values.specs(section.get("attack", "linf-pgd"))
+        for text, listed in named
     ]
+
+
+def unions(section: Mapping[str, Any]) -> tuple[NormUnion, ...]:
+    """The union over norms that an ``[[attack]]`` asks for, if it does."""
+    found = asked_for(
+        values.specs(section.get("attack", "linf-pgd")), values.texts(section.get("eps", ()))
+    )
+    for union in found:
+        union.refuse_alike([build(Attack, ball.attack).norm for ball in union.balls])
+    return found
 
 
 def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> list[TrainJob]:

@@ -119,8 +119,8 @@ class Known:
         if not found:
             raise LackingError(f"{label}: not analysed; type -n {asked.analysis}")
         if len(found) > 1:
-            listing = ", ".join(sorted({line.first.spec for line in found}))
-            raise LackingError(f"{label}: several analyses fit, in spec, view or seed: {listing}")
+            several = ", ".join(sorted({line.first.spec for line in found}))
+            raise LackingError(f"{label}: several analyses fit, in spec, view or seed: {several}")
         (line,), wanted = found, str(asked.number)
         if wanted not in line.estimates:
             known = ", ".join(line.units)
