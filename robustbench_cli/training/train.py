@@ -38,7 +38,7 @@ from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
 from .loop.starting import Start
 from .loop.threads import sensible_threads
-from .loop.weighing import UNEVEN, balanced_accuracy, class_weights, unevenness
+from .loop.weighing import balanced_facts, class_weights
 from .method import Method, overrides
 from .objective import Objective
 
@@ -74,8 +74,8 @@ class Trainer:
         self.began = (
             self.start.begin(self.model, normalise=config.normalise) if self.start else None
         )
-        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
         self.model.to(self.device)
+        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
         self.objective = Objective(
             self.model,
             self.methods,
@@ -125,11 +125,12 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        validation = accuracy(self._shipped(), self.data.validation)
+        shipped = self._shipped()
+        validation = accuracy(shipped, self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
-            **self._balanced(validation),
+            **balanced_facts(self.path.name, shipped, self.data, validation),
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
@@ -137,19 +138,6 @@ class Trainer:
         for left in (self._checkpoint, *self.path.glob(".*.part*")):  # the latter by kills
             left.unlink(missing_ok=True)
         return run
-
-    def _balanced(self, validation: float) -> dict[str, float]:
-        """Balanced accuracy, said and for run.json, where the classes are uneven."""
-        uneven = unevenness(self.data.train.labels)
-        if uneven < UNEVEN or not isfinite(validation):
-            return {}
-        balanced = balanced_accuracy(self._shipped(), self.data.validation)
-        _log.warning(
-            "%s: balanced accuracy %.1f %% of held-out images, accuracy %.1f %%; the most frequent "
-            "class has %.1f times the training images of the least frequent",
-            *(self.path.name, 100 * balanced, 100 * validation, uneven),
-        )
-        return {"validation_balanced": balanced}
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         started = time.monotonic()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
 
-from robustbench_cli.data.dataset import Images, batches
+from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.model import Model
 from robustbench_cli.training.hooks import eval_mode
 
+_log = logging.getLogger(__name__)
 UNEVEN = 2.0
 """Of the most to the least frequent class: from here on balanced accuracy is another number."""
 
@@ -49,6 +52,23 @@ def unevenness(labels: Tensor) -> float:
     """How often the most frequent class comes for one image of the least frequent that is there."""
     counts = torch.bincount(labels)
     return float(counts.max() / counts[counts > 0].min()) if len(labels) else 1.0
+
+
+def balanced_facts(name: str, model: Model, data: Data, validation: float) -> dict[str, float]:
+    """For run.json, where the classes are uneven: balanced accuracy on held-out images; said, too.
+
+    `validation` is the ordinary accuracy there; NaN where none were held out.
+    """
+    uneven = unevenness(data.train.labels)
+    if uneven < UNEVEN or not isfinite(validation):
+        return {}
+    balanced = balanced_accuracy(model, data.validation)
+    _log.warning(
+        "%s: balanced accuracy %.1f %% of held-out images, accuracy %.1f %%; the most frequent "
+        "class has %.1f times the training images of the least frequent",
+        *(name, 100 * balanced, 100 * validation, uneven),
+    )
+    return {"validation_balanced": balanced}
 
 
 def balanced_accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:
