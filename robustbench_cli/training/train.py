@@ -71,9 +71,7 @@ class Trainer:
         for method in self.methods:
             method.adapt(self.data.dataset)
         self.model = new_model(config, self.data)
-        self.began = (
-            self.start.begin(self.model, normalise=config.normalise) if self.start else None
-        )
+        self.began = self.start.begin(self.model, config) if self.start else None
         self.model.to(self.device)
         self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
         self.objective = Objective(
