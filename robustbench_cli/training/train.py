@@ -39,6 +39,7 @@ from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
 from .loop.starting import Start
 from .loop.threads import sensible_threads
+from .loop.weighing import balanced_facts, class_weights
 from .method import Method, overrides
 from .objective import Objective
 
@@ -71,12 +72,15 @@ class Trainer:
         for method in self.methods:
             method.adapt(self.data.dataset)
         self.model = new_model(config, self.data)
-        self.began = (
-            self.start.begin(self.model, normalise=config.normalise) if self.start else None
-        )
-        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.began = self.start.begin(self.model, config) if self.start else None
         self.model.to(self.device)
-        self.objective = Objective(self.model, self.methods, config.loss)
+        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.objective = Objective(
+            self.model,
+            self.methods,
+            config.loss,
+            class_weights(config.class_weights, self.data.train.labels, self.data.classes),
+        )
         self.frozen.settle(self.model)
         self.model.to(self.device).train()
         if config.compile:
@@ -120,11 +124,13 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        validation, loss = accuracy_and_loss(self._shipped(), self.data.validation)
+        shipped = self._shipped()
+        validation, loss = accuracy_and_loss(shipped, self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
             validation_loss=loss if isfinite(loss) else None,
+            **balanced_facts(self.path.name, shipped, self.data, validation),
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
