@@ -25,6 +25,7 @@ from .models.checkpoint import check_size, load_state
 from .models.fitting import Match, compare, fit, normalisation_of
 from .models.guessing import near_chance, other_order
 from .models.infer import fitting
+from .models.misfits import misfit
 from .models.model import Architecture, Model, Normalise, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
@@ -111,6 +112,8 @@ def adopt(
             raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
         shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
         choice = choose(read, place, shown, numbers, normalise == GUESS)
+        if not model and not _wrong_order(choice, data):
+            _refuse_misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -291,6 +294,19 @@ def _verdict(choice: Choice, data: Data) -> str:
 
 def _shown(data: Data) -> str:
     return "training images" if len(data.train) else "test images"
+
+
+def _refuse_misfit(network: Model, choice: Choice, data: Data, *, scales: bool) -> None:
+    """
+    Raises:
+        UsageError: the weights are surely those of another network, of the same shapes.
+    """
+    spec, right = choice.reading.architecture, choice.looked[0].right
+    if why := misfit(network, choice.images, right, classes=len(data.classes), scales=scales):
+        raise UsageError(
+            f"{spec} has the same shapes, but of {len(right)} {_shown(data)} {why}; "
+            f"or --model {spec} to attack it as that"
+        )
 
 
 def _wrong_order(choice: Choice, data: Data) -> str:

@@ -340,6 +340,13 @@ def test_what_is_no_checkpoint_is_one_line(
     assert len(load_runs(runs)) == 3
 
 
+def test_a_hugging_face_folder_is_no_run_whatever_else_is_typed(cli: Cli, runs: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        Path(name).write_text("{}")
+    found = cli("attack", ".", "--data", "digits", "--normalise", "none")
+    assert found.code == 2 and "name its weights: model.safetensors --data SPEC" in found.line
+
+
 def test_a_checkpoint_without_its_data_set(cli: Cli, runs: Path) -> None:
     weights_of("mlp", Path("weights.pt"))
     found = cli("attack", "weights.pt")
