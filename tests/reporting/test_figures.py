@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,14 @@ def test_transfers_as_a_heat_map(tmp_path: Path) -> None:
     assert len(panel.patches) == 2  # the white boxes
     assert panel.get_title() == "linf-pgd, L∞, ε=0.2"
     assert bar.get_ylabel() == "accuracy of the target (%)"
+
+
+def test_long_names_below_a_heat_map_do_not_run_into_each_other(tmp_path: Path) -> None:
+    names = [f"noise:scale=0.{i}+mixup:per-sample=true+pgd-at:steps={i}" for i in (2, 3, 4)]
+    drawing = figure("transfer-matrix", with_transfers(tmp_path, ("plain", *names)))
+    drawing.canvas.draw()
+    boxes = [tick.get_window_extent() for tick in drawing.axes[0].get_xticklabels()]
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
