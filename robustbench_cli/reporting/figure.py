@@ -79,7 +79,7 @@ def _save_png(drawing: Drawing, path: Path) -> None:
     drawn = BytesIO()
     drawing.savefig(drawn, format="png", dpi=DPI)
     picture = Image.open(drawn).convert("RGB")
-    few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     off = np.abs(np.asarray(few.convert("RGB"), np.int16) - np.asarray(picture, np.int16))
     seen = (off.max(2) > VISIBLE).mean()
     chosen = few if seen < FEW else picture  # photographs have too many
