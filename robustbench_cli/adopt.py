@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -113,7 +114,11 @@ def adopt(
         shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
         choice = choose(read, place, shown, numbers, normalise == GUESS)
         if not model and not _wrong_order(choice, data):
-            _refuse_misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
+            why = _misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
+            if why and not choice.guess.insisted:
+                raise UsageError(why)
+            if why:
+                _log.warning("%s", why)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -223,12 +228,18 @@ def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict
 
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
     """Whether these are the weights of a whole network."""
-    shape, classes = data.train.shape, len(data.classes)
     try:
         known = _architectures(state, data, model)
-        return isinstance(compare(state, make(known[0], shape, classes).network), Match)
     except RunError:
         return False
+    if not model:  # those were compared
+        return True
+    try:
+        with torch.device("meta"):  # only shapes are read, and this takes no time
+            network = known[0].build(data.train.shape, len(data.classes))
+    except Exception:  # somebody's own network, which wants to be made for real
+        network = make(known[0], data.train.shape, len(data.classes)).network
+    return isinstance(compare(state, network), Match)
 
 
 def _architectures(
@@ -296,17 +307,16 @@ def _shown(data: Data) -> str:
     return "training images" if len(data.train) else "test images"
 
 
-def _refuse_misfit(network: Model, choice: Choice, data: Data, *, scales: bool) -> None:
-    """
-    Raises:
-        UsageError: the weights are surely those of another network, of the same shapes.
-    """
+def _misfit(network: Model, choice: Choice, data: Data, *, scales: bool) -> str:
+    """A sentence, where the weights are surely those of another network, of the same shapes."""
     spec, right = choice.reading.architecture, choice.looked[0].right
-    if why := misfit(network, choice.images, right, classes=len(data.classes), scales=scales):
-        raise UsageError(
-            f"{spec} has the same shapes, but of {len(right)} {_shown(data)} {why}; "
-            f"or --model {spec} to attack it as that"
-        )
+    why = misfit(network, choice.images, right, classes=len(data.classes), scales=scales)
+    if not why:
+        return ""
+    return (
+        f"{spec} has the same shapes, but of {len(right)} {_shown(data)} {why}; or --model {spec} "
+        "to attack it as that"
+    )
 
 
 def _wrong_order(choice: Choice, data: Data) -> str:
