@@ -65,7 +65,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.device = self.data.train.pixels.device
+        self.device = self.data.train.device
         devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)

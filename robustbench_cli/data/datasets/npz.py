@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -106,8 +106,7 @@ class Npz(Dataset):
         if "" in parts:
             return *split(parts[""], classes), classes
         test = parts["test"]
-        nothing = replace(test, pixels=test.pixels[:0].clone(), labels=test.labels[:0].clone())
-        return parts.get("train", nothing), test, classes
+        return parts.get("train", test[:0]), test, classes
 
     def _read(self, path: Path, labels: str | None) -> tuple[Parts, tuple[str, ...]]:
         if path.suffix == ".npy":
@@ -192,7 +191,7 @@ def _alike(parts: Parts, name: str) -> None:
             f"{name}: images to train on are {shapes['train']}, to test on "
             f"{shapes['test']}; expected the same"
         )
-    if len({images.pixels.dtype for images in parts.values()}) > 1:
+    if len({images.dtype for images in parts.values()}) > 1:
         for part, images in parts.items():
-            if images.pixels.dtype == torch.uint8:
-                parts[part] = replace(images, pixels=images.x)
+            if images.dtype == torch.uint8:
+                parts[part] = Images(images.x, images.labels)
