@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Self
@@ -166,19 +166,21 @@ class Streamed(Images):
     def relabelled(self, labels: Tensor) -> Self:
         return self._with(labels, self.places, self.classes)
 
-    def held(self) -> Images:
-        return Images(self.pixels, self.labels, self.classes, self.folders)
-
     def each(self, parts: Iterable[slice | Tensor]) -> Iterator[Images]:
+        # the other thread reads and no more: what a device is asked for, this one asks
         with ThreadPoolExecutor(1) as reader:
-            ahead = None
+            waiting: tuple[Self, Future[Tensor]] | None = None
             for part in parts:
-                coming = reader.submit(self[part].held)
-                if ahead:
-                    yield ahead.result()
-                ahead = coming
-            if ahead:
-                yield ahead.result()
+                some = self[part]
+                coming = some, reader.submit(self.source.read, some.places)
+                if waiting:
+                    yield self._arrived(*waiting)
+                waiting = coming
+            if waiting:
+                yield self._arrived(*waiting)
+
+    def _arrived(self, some: Self, read: Future[Tensor]) -> Images:
+        return Images(read.result().to(self.device), some.labels, self.classes, self.folders)
 
     def to(self, device: torch.device) -> Images:
         return self._with(self.labels.to(device), self.places, self.classes)

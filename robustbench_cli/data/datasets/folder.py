@@ -9,11 +9,12 @@ makes all of it test images. They are shuffled once, so that the first n have al
 as RobustBench lists 5,000 of ImageNet's validation pictures, or of NAME LABEL where they lie in one
 folder, with labels from 0. `classes` says how many there are if more than are seen.
 
-Pictures are decoded once and resized (bilinear, antialiased) to `size`, a square's side or
-HEIGHTxWIDTH; those of other proportions are stretched, which is said: `fit=crop` keeps the middle,
-`fit=pad` keeps all and adds black bars. Networks for ImageNet see something else:
-resize=256,crop=224 makes the shorter side 256 pixels long and cuts the middle out, to the pixel as
-torchvision does, and as timm with interpolation=bicubic; `crop` alone cuts without resizing.
+Pictures are decoded once (or, where they do not fit into memory, whenever they are used, with the
+same results) and resized (bilinear, antialiased) to `size`, a square's side or HEIGHTxWIDTH; those
+of other proportions are stretched, which is said: `fit=crop` keeps the middle, `fit=pad` keeps all
+and adds black bars. Networks for ImageNet see something else: resize=256,crop=224 makes the shorter
+side 256 pixels long and cuts the middle out, to the pixel as torchvision does, and as timm with
+interpolation=bicubic; `crop` alone cuts without resizing.
 
 A relative PATH starts at the working directory and is kept whole, so that it means the same
 pictures from everywhere. Nothing is cropped or mirrored in training unless you ask for it.

@@ -8,8 +8,10 @@ in the same way, and shuffled; `part=test` makes all of it the test images, in t
 
 Pixels are uint8 or other whole numbers in 0..255, floats in [0, 1], or booleans; (N, C, H, W),
 (N, H, W, C) or grey (N, H, W). Labels are numbers from 0, or one-hot; an array called `classes`
-names them. What can be meant in two ways is asked for. A relative path starts at the working
-directory and is kept whole. By default, training neither crops nor mirrors them.
+names them. What can be meant in two ways is asked for. uint8 images that do not fit into memory are
+read as they are used, out of .npy files, and of .npz files that are not compressed (np.savez). A
+relative path starts at the working directory and is kept whole. By default, training neither crops
+nor mirrors them.
 """
 
 from __future__ import annotations
