@@ -169,7 +169,7 @@ class Streamed(Images):
     def each(self, parts: Iterable[slice | Tensor]) -> Iterator[Images]:
         # the other thread reads and no more: what a device is asked for, this one asks
         with ThreadPoolExecutor(1) as reader:
-            waiting: tuple[Self, Future[Tensor]] | None = None
+            waiting: tuple[Images, Future[Tensor]] | None = None
             for part in parts:
                 some = self[part]
                 coming = some, reader.submit(self.source.read, some.places)
@@ -179,7 +179,7 @@ class Streamed(Images):
             if waiting:
                 yield self._arrived(*waiting)
 
-    def _arrived(self, some: Self, read: Future[Tensor]) -> Images:
+    def _arrived(self, some: Images, read: Future[Tensor]) -> Images:
         return Images(read.result().to(self.device), some.labels, self.classes, self.folders)
 
     def to(self, device: torch.device) -> Images:
