@@ -33,9 +33,9 @@ Case = tuple[Callable[[Path], str], list[str], list[str]]
 
 
 def pictures(folder: Path) -> str:
-    """100 to train on and 50 to test on, as smooth as photographs."""
+    """60 to train on and 30 to test on, as smooth as photographs."""
     rng = np.random.default_rng(0)
-    for part, n in (("train", 100), ("test", 50)):
+    for part, n in (("train", 60), ("test", 30)):
         for k in range(n):
             coarse = rng.integers(0, 256, (15, 20, 3), dtype=np.uint8)
             picture = Image.fromarray(coarse).resize((500, 375), Image.Resampling.BICUBIC)
@@ -64,7 +64,7 @@ CASES: dict[str, Case] = {
     "pictures": (
         pictures,
         ["--model", "resnet18", *EPOCHS],
-        ["-a", "linf-pgd:steps=5", "--samples", "20"],
+        ["-a", "linf-pgd:steps=5", "--samples", "10"],
     ),
     "small-network": (pictures, ["--model", "lenet5", *EPOCHS], ["-a", "linf-fgsm"]),
     "arrays": (arrays, ["--model", "mlp:depth=0", *EPOCHS], ["-a", "linf-fgsm"]),
