@@ -106,7 +106,7 @@ def adopt(
         def place(reading: Reading) -> Model:
             network = networks[str(reading.architecture)]
             network.normalise = Normalise(*reading.statistics)
-            return network.to(data.train.pixels.device).eval()
+            return network.to(data.train.device).eval()
 
         read = readings(known, ways)
         if not len(data.train) and len(read) > 1:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from .method import Method, overrides
 from .objective import Objective
 
 _log = logging.getLogger(__name__)
+_AT_ONCE = 2**24  # values of the images that are looked at together
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.device = self.data.train.pixels.device
+        self.device = self.data.train.device
         devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)
@@ -285,8 +286,10 @@ def accuracy_and_loss(model: Model, images: Images, batch_size: int = 1000) -> t
     """Share of `images` classified right, and their mean cross-entropy in nats; in eval mode.
 
     The loss is that of the plain labels, whatever training minimised, so that methods can be
-    compared. NaN for no images, and for a loss that is not finite.
+    compared. NaN for no images, and for a loss that is not finite. Fewer than `batch_size` at once,
+    where images are large.
     """
+    batch_size = min(batch_size, max(1, _AT_ONCE // prod(images.shape)))
     right, loss = torch.zeros(2, device=images.labels.device)
     with eval_mode(model), torch.inference_mode():
         for x, labels in batches(images, batch_size, shuffle=False):
