@@ -59,9 +59,14 @@ COMMANDS: dict[Command, str] = {
     run: "A whole experiment from one TOML file.",
     doctor: "What is installed, which device, which data are there.",
 }
+
+
+def _name(command: Command) -> str:
+    return command.__name__.replace("_", "-")
+
+
 for command, line in COMMANDS.items():
-    name = command.__name__.replace("_", "-")
-    app.command(name, cls=GridCommand, short_help=line)(with_groups(command))
+    app.command(_name(command), cls=GridCommand, short_help=line)(with_groups(command))
 app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 
@@ -80,6 +85,12 @@ def _print_list(room: str | None) -> None:
 
 
 def _print_explanation(spec: str | None) -> None:
+    if spec == "all":
+        from .reference import reference
+
+        commands = {_name(command): command for command in COMMANDS}
+        typer.echo(reference(EXAMPLES, main, commands), nl=False)
+        raise typer.Exit
     if spec:
         from .explain import explanation
 
@@ -109,7 +120,7 @@ def main(
             callback=_print_explanation,
             is_eager=True,
             metavar="SPEC",
-            help="What one of them does: formula, parameters, paper, cost.",
+            help="What one of them does: formula, parameters, paper, cost. all: a whole reference.",
         ),
     ] = None,
 ) -> None:

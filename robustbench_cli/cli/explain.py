@@ -129,16 +129,14 @@ def _explain(room: str, name: str, spec: str) -> str:
 
 def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:
     """`given`: parameters, which are checked and written out."""
-    texts = [text, *(inspect.getdoc(sys.modules[home]) or "" for home in algorithms(cls))]
+    texts = [text, *map(doc_of, algorithms(cls))]
     lines = [f"{name} ({one_of(room)})", "", "\n\n".join(filter(None, texts))]
     rows = settings(cls)
     if rows:
-        widths = [
-            max(len(text) for text in column) for column in zip(*((r.key, r.default) for r in rows))
-        ]
+        wide = max(len(row.key) for row in rows), max(len(row.default) for row in rows)
         lines += ["", "Parameters and defaults:"]
         lines += [
-            f"  {r.key:<{widths[0]}}  {r.default:<{widths[1]}}  {r.about} [{r.kind}]" for r in rows
+            f"  {r.key:<{wide[0]}}  {r.default:<{wide[1]}}  {r.about} [{r.kind}]" for r in rows
         ]
         written = build(cls, f"{name}:{given}") if given else example(cls, name)
         lines += ["", f"Written as: {written}"]
@@ -159,6 +157,11 @@ def algorithms(cls: type[Plugin]) -> list[str]:
     """The modules of the searches behind an attack, the nearest first."""
     homes = dict.fromkeys(base.__module__ for base in cls.__mro__)
     return [home for home in homes if home.rpartition(".")[0] == ALGORITHMS]
+
+
+def doc_of(module: str) -> str:
+    """What a module that is loaded says of itself."""
+    return inspect.getdoc(sys.modules[module]) or ""
 
 
 def kind_of(hint: Any) -> str:
