@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from .training.deploy import load_predictor
     from .training.method import Method
 
+__version__ = "0.2.0"  # here and nowhere else; a release says in CHANGELOG.md what changed
+
 _HOMES = {
     "Analysed": "runs.analysed",
     "Batch": "training.batch",

@@ -21,6 +21,8 @@ from pathlib import Path
 import pytest
 from tiny import OPTIONS
 
+from robustbench_cli import __version__
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "robustbench_cli"
 NEEDED = ("pip", "hatchling")
@@ -108,7 +110,7 @@ def test_what_the_package_index_will_show(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
         shown = HeaderParser().parsestr(archive.read(name).decode())
-    assert (shown["Name"], shown["Version"]) == ("robustmix", project["version"])
+    assert (shown["Name"], shown["Version"]) == ("robustmix", __version__)
     assert shown["License-Expression"] == project["license"]
     assert shown["Requires-Python"] == project["requires-python"]
     assert set(shown.get_all("Provides-Extra")) == set(project["optional-dependencies"])
@@ -117,9 +119,7 @@ def test_what_the_package_index_will_show(wheel: Path) -> None:
 
 def test_the_command_is_there_and_runs_from_the_wheel(installed: Installed, place: Path) -> None:
     version = installed("robustmix", "--version")
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        expected = tomllib.load(file)["project"]["version"]
-    assert (version.returncode, version.stdout) == (0, f"robustmix {expected}\n"), version.stderr
+    assert (version.returncode, version.stdout) == (0, f"robustmix {__version__}\n"), version.stderr
     where = "import robustbench_cli as package; print(package.__file__)"
     home = Path(installed("python", "-c", where).stdout.strip())
     assert home.is_relative_to(place) and not home.is_relative_to(ROOT)

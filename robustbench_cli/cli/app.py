@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from robustbench_cli import __version__
 from robustbench_cli.spec import ROOMS
 
 from .analyse import analyse
@@ -72,7 +72,7 @@ app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"robustmix {version('robustmix')}")
+        typer.echo(f"robustmix {__version__}")
         raise typer.Exit
 
 
