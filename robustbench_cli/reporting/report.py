@@ -25,12 +25,14 @@ from .selection import Epsilons, Selection
 from .statements import Given
 from .tables import transfers as matrix
 from .tables.accuracy import accuracy_table
+from .terminal import decay_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 __all__ = [
     "check_suffix",
+    "drawn_as_text",
     "figure",
     "judge",
     "save_figure",
@@ -148,6 +150,27 @@ def figure(
             statements=statements,
         )
     )
+
+
+def drawn_as_text(
+    runs: RunsLike,
+    width: int,
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+    highlight: str | Iterable[str] = (),
+    unicode: bool = True,
+    colour: bool = False,
+) -> str:
+    """Decay curves of at most `width` columns, for a terminal.
+
+    Raises:
+        UsageError: no such setting, attack, epsilon or line.
+        RunError: no run was attacked.
+    """
+    selection = Selection.of(runs, by=by, attack=attack, epsilons=epsilons, highlight=highlight)
+    return decay_text(selection, width, unicode=unicode, colour=colour)
 
 
 def summary(
