@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from robustbench_cli.runs.given import RunsLike
 from robustbench_cli.spec import build
 
 from .analyses import Analyses, analysis_table
+from .contests import Contest
 from .everything import claims, gather, judged, pictures
 from .figure import Figure, check_suffix, save_figure
 from .formats.images import write_images
@@ -202,6 +203,7 @@ def write_report(
     figures: Iterable[str] = (),
     statements: Given | None = None,
     unions: Unions = (),
+    tried: Sequence[Contest] = (),
     command: str = "",
 ) -> tuple[Table, list[Path]]:
     """Every table format, the usual figures and the page into `folder`; the table, and the files.
@@ -209,7 +211,8 @@ def write_report(
     table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
     for transfers and transfer-matrix; where they differ in one number, setting-curve; where they
     hold certificates, certified; where they hold analyses, a table and a picture for each; of
-    `statements`, published and claims; what `figures` names; and report.html, which shows them all.
+    `statements`, published and claims; what `figures` names; and report.html, which shows them all,
+    and what was `tried` to choose the settings of these runs.
     A file is whole or not there.
     """
     selection = Selection.of(
@@ -225,7 +228,7 @@ def write_report(
     everything = gather(selection, figures)
     written = _write(Path(folder), everything.tables, everything.drawings)
     written.append(Path(folder) / "report.html")
-    everything.save_page(written[-1], command)
+    everything.chosen_from(tried).save_page(written[-1], command)
     first, told = everything.joined
     return _joined(first, told), written
 
@@ -243,11 +246,13 @@ def write_page(
     figures: Iterable[str] = (),
     statements: Given | None = None,
     unions: Unions = (),
+    tried: Sequence[Contest] = (),
     command: str = "",
 ) -> Table:
     """Everything that the runs hold as one HTML file that loads nothing; its main table.
 
-    `figures` join those that the runs support; `command` is what was typed for the page.
+    `figures` join those that the runs support; `command` is what was typed for the page,
+    `tried` what the settings of the runs were chosen from, as `select` gives it.
 
     Raises:
         UsageError: as `table`; or `path` does not end in .html.
@@ -268,7 +273,7 @@ def write_page(
         unions=unions,
     )
     everything = gather(selection, figures, paged=True)
-    everything.save_page(path, command)
+    everything.chosen_from(tried).save_page(path, command)
     first, told = everything.joined
     return _joined(first, told)
 
