@@ -52,10 +52,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in safe)
 
 
-def link(heading: str) -> str:
-    """To a heading of the same page, by GitHub's rule."""
+def link(heading: str, text: str | None = None) -> str:
+    """To a heading of the same page, by GitHub's rule; called as the heading, or as `text`."""
     anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-    return f"[{heading}](#{anchor})"
+    return f"[{text or heading}](#{anchor})"
 
 
 def help_text(text: str) -> str:

@@ -50,6 +50,7 @@ UNITS = {"pixels": "in pixels", "one pixel": "in pixels", "l2": "in pixels, L2"}
 
 
 SHARED = "What attacks share"
+_SHARED = " (shared)"  # behind the name of an algorithm, in its heading
 KINDS = {str: "text", int: "whole number", float: "number", Path: "path"}
 
 
@@ -88,7 +89,9 @@ def _title(room: str) -> str:
 
 
 def _index(room: str) -> str:
-    rows = [(link(_heading(room, name)), escaped(describe(room, name))) for name in names(room)]
+    rows = [
+        (link(_heading(room, name), name), escaped(describe(room, name))) for name in names(room)
+    ]
     return table(("name", "what it is"), rows)
 
 
@@ -102,12 +105,12 @@ def _plugin(room: str, name: str, shared: dict[str, str]) -> Iterator[str]:
     yield f"### {_heading(room, name)}"
     yield prose(text)
     behind = {
-        f"{home.rpartition('.')[2].replace('_', '-')} (shared)": doc_of(home)
+        f"{home.rpartition('.')[2].replace('_', '-')}{_SHARED}": doc_of(home)
         for home in algorithms(cls)
     }
     shared |= behind
     if behind:
-        yield f"How it searches: {', '.join(map(link, behind))}."
+        yield f"How it searches: {', '.join(link(h, h.removesuffix(_SHARED)) for h in behind)}."
     if rows := settings(cls):
         yield table(
             ("parameter", "type", "default", "range", "what it does"),

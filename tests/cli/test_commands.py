@@ -31,6 +31,17 @@ def rows(text: str) -> list[dict[str, str]]:
 # --- train ---
 
 
+def test_a_slip_about_a_cluster_is_answered_before_any_work(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cli("train", *OPTIONS, "--submitit", "partion=gpu")
+    assert found.code == 2 and "did you mean 'partition'?" in found.line
+    found = cli("train", *OPTIONS, "--submitit", "cluster=local", "--ray", "auto")
+    assert found.code == 2 and "--ray and --submitit are two clusters" in found.line
+    assert not Path("runs").exists()
+
+
 def test_train_prints_a_directory_per_run_in_the_order_of_the_grid(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
