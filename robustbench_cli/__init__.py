@@ -11,7 +11,7 @@ The house, from the door down; a room knows only those below it (``tests/test_la
 cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
-grid         many jobs at once: processes, Ray; worker is what each process is told first
+grid         many jobs at once: processes, Ray, job arrays; worker is what each is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
 tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
@@ -23,7 +23,7 @@ models, data networks and images: pixels are in [0, 1], and so is epsilon
 runs         what lies on disk: the run directory, its evaluations and analyses, half-done parts
 statistics   intervals, curves, paired comparisons
 spec         ``name:key=value`` becomes an object; a folder's listing is a registry
-device, epsilon, files, locks, progress, errors    what everybody stands on
+device, epsilon, files, locks, job_array, progress, errors    what everybody stands on
 
 Data goes one way: spec -> config -> job -> run -> evaluation -> finding, table, figure.
 """
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from .training.batch import Batch
     from .training.deploy import load_predictor
     from .training.method import Method
+
+__version__ = "0.2.0"  # here and nowhere else; a release says in CHANGELOG.md what changed
 
 _HOMES = {
     "Analysed": "runs.analysed",

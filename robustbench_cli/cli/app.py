@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from robustbench_cli import __version__
 from robustbench_cli.spec import ROOMS
 
 from .analyse import analyse
@@ -59,15 +59,20 @@ COMMANDS: dict[Command, str] = {
     run: "A whole experiment from one TOML file.",
     doctor: "What is installed, which device, which data are there.",
 }
+
+
+def _name(command: Command) -> str:
+    return command.__name__.replace("_", "-")
+
+
 for command, line in COMMANDS.items():
-    name = command.__name__.replace("_", "-")
-    app.command(name, cls=GridCommand, short_help=line)(with_groups(command))
+    app.command(_name(command), cls=GridCommand, short_help=line)(with_groups(command))
 app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"robustmix {version('robustmix')}")
+        typer.echo(f"robustmix {__version__}")
         raise typer.Exit
 
 
@@ -80,6 +85,12 @@ def _print_list(room: str | None) -> None:
 
 
 def _print_explanation(spec: str | None) -> None:
+    if spec == "all":
+        from .reference import reference
+
+        commands = {_name(command): command for command in COMMANDS}
+        typer.echo(reference(EXAMPLES, main, commands), nl=False)
+        raise typer.Exit
     if spec:
         from .explain import explanation
 
@@ -109,7 +120,7 @@ def main(
             callback=_print_explanation,
             is_eager=True,
             metavar="SPEC",
-            help="What one of them does: formula, parameters, paper, cost.",
+            help="What one of them does: formula, parameters, paper, cost. all: a whole reference.",
         ),
     ] = None,
 ) -> None:

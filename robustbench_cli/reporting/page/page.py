@@ -24,6 +24,7 @@ APART = ("decay-curve", "adversarials")
 """Figures that the page draws by itself."""
 _ROOM = 500_000  # letters, for all figures together
 _TITLES = {
+    "tried": "How the settings were chosen",
     "claims": "Claims",
     "published": "Published numbers beside ours",
     "transfers": "Transfers",
@@ -40,7 +41,8 @@ def page(
     """The document.
 
     Args:
-        tables: by what they are of: table (the accuracies), claims, published, transfers, analyses.
+        tables: by what they are of: table (the accuracies), claims, published, transfers, analyses,
+            tried.
         drawings: by figure; the decay curves are drawn anew, so that they answer.
         command: what was typed for this page.
     """
@@ -48,7 +50,7 @@ def page(
     labels = [curve.label for curve in selection.curves] if attacked else []
     groups = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     sections = {"Overview": _overview(selection, tables, groups, attacked)}
-    for key in ("claims", "published"):
+    for key in ("tried", "claims", "published"):
         if key in tables:
             sections[_TITLES[key]] = whole(tables[key], groups)
     if attacked:
