@@ -99,7 +99,7 @@ def card(
         run.path,
         threats(norm or (), _dataset(str(run.config["data"]))),
         places.where,
-        lent and lent.path,
+        None if lent is None else lent.path,
         samples,
         minutes,
         attack_seed,
@@ -146,7 +146,7 @@ def _one(
 
 
 def _lent(source: str, run: Run, where: Where) -> Run:
-    """Of a file of weights the likeliest normalisation will do: its adversarials are tried anyway."""
+    """Of a file, as likely normalised: whatever it makes is shown to the other network."""
     data = str(run.config["data"])
     foreign = Foreign(data, None, "guess") if Path(source).is_file() else Foreign()
     return _one(source, foreign, where, lambda _: ())

@@ -61,8 +61,8 @@ def _most(fits: Callable[[int], bool], low: int, high: int) -> int | None:
 
 def _rounded(n: int) -> int:
     """Down to two digits: a budget is no reason for 1,237 images."""
-    unit = 10 ** max(0, len(str(n)) - 2)
-    return n // unit * unit
+    spare = max(0, len(str(n)) - 2)
+    return int(str(n)[:2] + "0" * spare)
 
 
 def _up(minutes: float) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -120,7 +121,7 @@ class Plan:
             return AnalyseJob(ask.run, question, ask.where, ask.force)
         assert task.threat is not None
         checks = "off" if task.role == TRANSFER else self.level.checks
-        options = {"samples": self.n, "seed": ask.seed, "checks": checks}
+        options: dict[str, Any] = {"samples": self.n, "seed": ask.seed, "checks": checks}
         config = make_attack_config(task.spec, data, (task.threat.eps,), **options)
         if task.role == TRANSFER:
             assert ask.source is not None
@@ -133,11 +134,12 @@ class Plan:
             for role, spec in level.attacks(threat.norm).items():
                 seconds = attack_seconds(role, spec, level, pilot, threat.norm, n)
                 yield Task(role, threat, spec, seconds)
-            if self.ask.source and (spec := level.lent(threat.norm)):
-                yield Task(TRANSFER, threat, spec, transfer_seconds(spec, pilot, threat.norm, n))
-            if self.pictured and (spec := level.lent(threat.norm)):
-                written = spec.partition(":")[2].replace(",", "+")
-                attack = spec.partition(":")[0] + (f":{written}" if written else "")
+            if (lent := level.lent(threat.norm)) is None:
+                continue
+            if self.ask.source:
+                yield Task(TRANSFER, threat, lent, transfer_seconds(lent, pilot, threat.norm, n))
+            if self.pictured:
+                attack = lent.replace(",", "+")
                 shown = f"adversarials:attack={attack},eps={threat.eps},images={SHOWN}"
                 yield Task(PICTURES, threat, shown, 0.0)
         if self.corrupted:

@@ -51,22 +51,22 @@ class Level:
         found[WORST] = f"worst-case:{norm},{self.union}"
         return {role: str(build(Attack, spec)) for role, spec in found.items()}
 
-    def weaker(self) -> list[str]:
-        """What is less than at full strength, in words."""
-        words = {
-            "PGD": lambda level: f"{level.steps} steps from {level.restarts} starts",
-            "worst case": lambda level: level.union.replace(",", ", "),
-            "noise": lambda level: f"{level.draws} draws",
-            "checks": lambda level: level.checks,
-        }
-        pairs = {what: (say(self), say(FULL)) for what, say in words.items()}
-        return [
-            f"{what}: {mine}, not {full}" for what, (mine, full) in pairs.items() if mine != full
-        ]
-
     def lent(self, norm: str) -> str | None:
         """What is run on another network, to be shown to this one; None where nothing is."""
         return str(build(Attack, f"{norm}-pgd:steps={self.steps}")) if norm in _ONE_STEP else None
+
+    def weaker(self) -> list[str]:
+        """What is less than at full strength, in words."""
+        pairs = zip(self._words().items(), FULL._words().values(), strict=True)
+        return [f"{what}: {mine}, not {full}" for (what, mine), full in pairs if mine != full]
+
+    def _words(self) -> dict[str, str]:
+        return {
+            "PGD": f"{self.steps} steps from {self.restarts} starts",
+            "worst case": self.union.replace(",", ", "),
+            "noise": f"{self.draws} draws",
+            "checks": self.checks,
+        }
 
 
 LEVELS = (
