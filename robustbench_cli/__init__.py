@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
+    from .referee.card import card
     from .reporting.contests import select
     from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
@@ -55,6 +56,7 @@ _HOMES = {
     "Run": "runs.run",
     "analyse": "api",
     "analyze": "api",
+    "card": "referee.card",
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
@@ -77,6 +79,7 @@ __all__ = [
     "Run",
     "analyse",
     "analyze",
+    "card",
     "compose",
     "eps_range",
     "evaluate",

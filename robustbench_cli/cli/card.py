@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,6 @@ from .train import leave, run_grid
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from robustbench_cli.data.dataset import Dataset
     from robustbench_cli.jobs import Where
     from robustbench_cli.jobs.attack_config import AttackConfig
     from robustbench_cli.referee.plan import Plan
@@ -77,27 +77,18 @@ def card(
     """
     from robustbench_cli.referee.card import Files, finish, save
     from robustbench_cli.referee.plan import Ask, Plan
-    from robustbench_cli.referee.protocol import FULL, threats
+    from robustbench_cli.referee.protocol import threats_for, worst_cases
     from robustbench_cli.reporting.card.shown import card_table
 
     if work.part:
         raise UsageError("a card is of one network, which one machine examines; leave --part out")
-    form = show.form_of(replace(output, output=None))
-    Files.named(output.output, "")
-
-    def asked(data: str) -> list[AttackConfig]:
-        from robustbench_cli.jobs.attack_config import make_attack_config
-
-        return [
-            make_attack_config(FULL.attacks(t.norm)["worst case"], data, (t.eps,), samples=samples)
-            for t in threats(norm or (), _dataset(data))
-        ]
-
-    run = _one(target, foreign, places.where, asked)
+    Files.named(output.output, "")  # a slip is said before hours of work
+    norms = norm or []
+    run = _one(target, foreign, places.where, partial(worst_cases, norms, samples=samples))
     lent = None if source is None else _lent(source, run, places.where)
     ask = Ask(
         run.path,
-        threats(norm or (), _dataset(str(run.config["data"]))),
+        threats_for(norms, run.config["data"]),
         places.where,
         None if lent is None else lent.path,
         samples,
@@ -106,37 +97,30 @@ def card(
         work.force,
     )
     plan = Plan.make(ask)
-    for line in _told(plan, run):
-        show.say(line)
     tasks = plan.tasks
     jobs = [plan.job(task) for task in tasks]
+    left = sum(task.seconds for task, job in zip(tasks, jobs, strict=True) if not job.done())
+    for line in _told(plan, run, left):
+        show.say(line)
     if work.dry_run:
         listed = zip(show.list_jobs(jobs).splitlines(), tasks, strict=True)
         show.emit("\n".join(f"{line}, about {duration(task.seconds)}" for line, task in listed))
         return
     finished = run_grid(jobs, work.workers, "parts of the card", voice)
-    made = finish(
-        plan, finished, _typed(target, norm, source, minutes, samples, attack_seed, foreign)
-    )
+    options = {"norm": norm, "source": source, "minutes": minutes, "samples": samples}
+    made = finish(plan, finished, _typed(target, foreign, {**options, "attack-seed": attack_seed}))
     files = Files.named(output.output, run.name)
     save(made, files)
-    show.emit_table(card_table(made), Output(form, form == "json", None))  # type: ignore[arg-type]
+    show.emit_table(card_table(made), replace(output, output=None))
     show.say(f"wrote {files.page} and {files.document}")
     leave(finished)
-
-
-def _dataset(data: str) -> Dataset:
-    from robustbench_cli.data.dataset import Dataset
-    from robustbench_cli.spec import build
-
-    return build(Dataset, data, trusted=False)
 
 
 def _one(
     target: str,
     foreign: Foreign,
     where: Where,
-    asked: Callable[[str], Sequence[AttackConfig]],
+    asked: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
 ) -> Run:
     found = open_targets([target], foreign, where, asked)
     if len(found) > 1:
@@ -147,44 +131,30 @@ def _one(
 
 def _lent(source: str, run: Run, where: Where) -> Run:
     """Of a file, as likely normalised: whatever it makes is shown to the other network."""
-    data = str(run.config["data"])
-    foreign = Foreign(data, None, "guess") if Path(source).is_file() else Foreign()
-    return _one(source, foreign, where, lambda _: ())
+    file = Path(source).is_file()
+    return _one(
+        source, Foreign(str(run.config["data"]), None, "guess") if file else Foreign(), where
+    )
 
 
-def _told(plan: Plan, run: Run) -> list[str]:
+def _told(plan: Plan, run: Run, left: float) -> list[str]:
     """What will be done and what it costs, before it is done."""
     lines = [f"{threat.norm} at {threat.eps}: {threat.why}" for threat in plan.ask.threats]
     images = f"{plan.n:,} of {plan.of:,} images, {plan.level.name} strength"
-    lines.append(f"{run.name}: {images}: about {duration(plan.seconds)} here")
+    cost = f"about {duration(plan.seconds)} here"
+    if left < plan.seconds:
+        cost += f", {duration(left)} left"
     if plan.whole.seconds > 1.05 * plan.seconds:
-        lines[-1] += f" (full strength on all images: {duration(plan.whole.seconds)})"
-    return lines
+        cost += f" (full strength on all images: {duration(plan.whole.seconds)})"
+    return [*lines, f"{run.name}: {images}: {cost}"]
 
 
-def _typed(
-    target: str,
-    norm: list[str] | None,
-    source: str | None,
-    minutes: float | None,
-    samples: int | None,
-    attack_seed: int,
-    foreign: Foreign,
-) -> str:
+def _typed(target: str, foreign: Foreign, options: dict[str, object]) -> str:
     """The command line of this card, without what belongs to a machine."""
     words = ["robustmix", "card", target]
-    options: dict[str, object] = {
-        "data": foreign.data,
-        "model": foreign.model,
-        "normalise": foreign.normalise,
-        "weights-key": foreign.weights_key,
-        "norm": norm,
-        "source": source,
-        "minutes": None if minutes is None else f"{minutes:g}",
-        "samples": samples,
-        "attack-seed": attack_seed or None,
-    }
-    for name, value in options.items():
+    given = {name.replace("_", "-"): value for name, value in asdict(foreign).items()}
+    for name, value in {**given, **options}.items():
         for each in value if isinstance(value, list) else [value]:
-            words += [f"--{name}", str(each)] if each is not None else []
+            text = f"{each:g}" if isinstance(each, float) else str(each)
+            words += [f"--{name}", text] if each else []
     return shlex.join(words)

@@ -1,21 +1,91 @@
-"""Run a plan, and write what came of it: the page and card.json."""
+"""A card from beginning to end: open, plan, run, and write the page and card.json."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug, write, write_json
 from robustbench_cli.grid import Finished, run_jobs
-from robustbench_cli.jobs import TransferJob
+from robustbench_cli.jobs import TransferJob, Where
+from robustbench_cli.objects.kinds import DataLike, ModelLike, NetworkLike
+from robustbench_cli.objects.networks import Foreign, open_network
 from robustbench_cli.reporting.card.document import Card
 from robustbench_cli.reporting.card.parts import Part, Protocol
+from robustbench_cli.reporting.card.shown import card_table
+from robustbench_cli.reporting.formats.table import SUFFIXES, Table
+from robustbench_cli.reporting.page import is_page
 from robustbench_cli.reporting.page.card import card_page
 from robustbench_cli.runs.run import Run
 
-from .plan import Plan, Task
+from .plan import Ask, Plan, Task
+from .protocol import threats_for, worst_cases
+
+Norms = str | Iterable[str] | Mapping[str, object]
+_DOCUMENT = ".json"
+_OTHERS = {*SUFFIXES, ".png", ".svg", ".pdf"} - {_DOCUMENT}
+
+
+def card(
+    run: NetworkLike,
+    *,
+    norms: Norms = (),
+    source: NetworkLike | None = None,
+    minutes: float | None = None,
+    samples: int | None = None,
+    seed: int = 0,
+    output: str | Path | None = None,
+    data: DataLike | None = None,
+    model: ModelLike | None = None,
+    normalise: str | None = None,
+    weights_key: str | None = None,
+    runs_dir: str | Path = "runs",
+    data_dir: str | Path = "~/.cache/robustmix",
+    device: str = "auto",
+    force: bool = False,
+) -> Table:
+    """A referee's whole protocol for one network: what ``robustmix card`` does.
+
+    Printed, the result is a table; its `document` is what card.json holds, which
+    `reporting.card.schema.CARD` describes. `output`: a folder for card.html and card.json, or the
+    name of one of the two; without it nothing is written but results in the run.
+
+    Args:
+        run, data, model, normalise, weights_key: as for :func:`~robustbench_cli.evaluate`.
+        norms: ``"linf"``, ``["linf", "l2=0.5"]`` or ``{"linf": "8/255"}``; without an epsilon, that
+            at which papers compare networks on the data set.
+        source: the network whose adversarials are shown to this one.
+        minutes: as many images and as strong attacks as these allow; without, all.
+
+    Raises:
+        UsageError: no epsilon is usual for the data set, or too few minutes for anything.
+        RunError: as `evaluate`; or not one attack could be done.
+    """
+    asked = _spelled(norms)
+    where = Where(Path(runs_dir), Path(data_dir), device)
+    foreign = Foreign(data=data, model=model, normalise=normalise, weights_key=weights_key)
+    judged = partial(worst_cases, asked, samples=samples)
+    opened = open_network(run, foreign, where, "card", judged)
+    lent = None if source is None else _lent(source, opened, data, where)
+    plan = Plan.make(
+        Ask(
+            opened.path,
+            threats_for(asked, opened.config["data"]),
+            replace(where, runs=opened.path.parent),
+            None if lent is None else lent.path,
+            samples,
+            minutes,
+            seed,
+            force,
+        )
+    )
+    made = finish(plan, run_jobs([plan.job(task) for task in plan.tasks]))
+    if output is not None:
+        save(made, Files.named(Path(output), opened.name))
+    return card_table(made)
 
 
 @dataclass(frozen=True)
@@ -27,21 +97,23 @@ class Files:
 
     @classmethod
     def named(cls, path: Path | None, name: str) -> Files:
-        """``FOLDER`` holds card.html and card.json; ``X.html`` or ``X.json`` name both.
+        """``FOLDER`` holds card.html and card.json; ``X.html`` or ``X.json`` names both.
 
         Raises:
-            UsageError: another suffix, which is no folder.
+            UsageError: the name of another kind of file.
         """
         place = Path("cards") / slug(name) if path is None else path
-        if place.suffix.lower() in (".html", ".json"):
-            return cls(place.with_suffix(".html"), place.with_suffix(".json"))
-        if place.suffix and not place.is_dir() and len(place.suffix) < 6 and path is not None:
+        if is_page(place):
+            return cls(place, place.with_suffix(_DOCUMENT))
+        if place.suffix == _DOCUMENT:
+            return cls(place.with_suffix(".html"), place)
+        if place.suffix in _OTHERS and not place.is_dir():
             raise UsageError(f"{path}: a card is FOLDER/, or FILE.html with FILE.json beside it")
         return cls(place / "card.html", place / "card.json")
 
 
 def finish(plan: Plan, finished: Sequence[Finished], command: str = "") -> Card:
-    """What the jobs of ``plan.tasks`` came to, in their order."""
+    """What the jobs of ``plan.tasks`` came to, in their order; `command`: what was typed."""
     done = zip(plan.tasks, finished, strict=True)
     run = Run.open(plan.ask.run)
     return Card(run, _protocol(plan, command), [_part(*each) for each in done])
@@ -53,9 +125,23 @@ def save(card: Card, files: Files) -> None:
     write(files.page, card_page(card))
 
 
-def run_plan(plan: Plan) -> list[Finished]:
-    """One job after the other, without a word."""
-    return run_jobs([plan.job(task) for task in plan.tasks])
+def _spelled(norms: Norms) -> list[str]:
+    if isinstance(norms, str):
+        return [part.strip() for part in norms.split(",")]
+    if isinstance(norms, Mapping):
+        return [f"{norm}={eps}" for norm, eps in norms.items()]
+    return [str(each) for each in norms]
+
+
+def _lent(source: NetworkLike, run: Run, data: DataLike | None, where: Where) -> Run:
+    """Of a file, as likely normalised: whatever it makes is shown to the other network."""
+    if isinstance(source, (str, Path)) and Path(source).is_file():
+        foreign = Foreign(data=run.config["data"], normalise="guess")
+    elif isinstance(source, (str, Path, Run)):
+        foreign = Foreign()
+    else:
+        foreign = Foreign(data=data if data is not None else run.config["data"])
+    return open_network(source, foreign, where, "card")
 
 
 def _part(task: Task, finished: Finished) -> Part:

@@ -12,6 +12,7 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.signal import Effort
 from robustbench_cli.evaluation.verification.ball import Norm
+from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.reporting.card.parts import NOISE, PGD, STEP, WORST, Threat
 from robustbench_cli.spec import build
 
@@ -77,6 +78,21 @@ LEVELS = (
 )
 """Weakest first. The last has PGD-50-10, and in its worst case as much as AutoAttack has."""
 FULL = LEVELS[-1]
+
+
+def threats_for(asked: Sequence[str], data: str) -> tuple[Threat, ...]:
+    """As `threats`, by the spec of a data set."""
+    return threats(asked, build(Dataset, data, trusted=False))
+
+
+def worst_cases(
+    asked: Sequence[str], data: str, *, samples: int | None = None
+) -> list[AttackConfig]:
+    """What decides which readings of somebody's weights may be guessed."""
+    return [
+        make_attack_config(FULL.attacks(t.norm)[WORST], data, (t.eps,), samples=samples)
+        for t in threats_for(asked, data)
+    ]
 
 
 def threats(asked: Sequence[str], dataset: Dataset) -> tuple[Threat, ...]:
