@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from dataclasses import asdict, replace
 from functools import partial
@@ -82,6 +83,8 @@ def card(
 
     if work.part:
         raise UsageError("a card is of one network, which one machine examines; leave --part out")
+    printed = replace(output, output=None)
+    show.form_of(printed)
     Files.named(output.output, "")  # a slip is said before hours of work
     norms = norm or []
     run = _one(target, foreign, places.where, partial(worst_cases, norms, samples=samples))
@@ -111,7 +114,10 @@ def card(
     made = finish(plan, finished, _typed(target, foreign, {**options, "attack-seed": attack_seed}))
     files = Files.named(output.output, run.name)
     save(made, files)
-    show.emit_table(card_table(made), replace(output, output=None))
+    if show.form_of(printed) == "json":  # the same as in the file, which has no room for notes
+        show.emit(json.dumps(made.document, indent=2, ensure_ascii=False))
+    else:
+        show.emit_table(card_table(made), printed)
     show.say(f"wrote {files.page} and {files.document}")
     leave(finished)
 

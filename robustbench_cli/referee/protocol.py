@@ -59,13 +59,13 @@ class Level:
     def weaker(self) -> list[str]:
         """What is less than at full strength, in words."""
         pairs = zip(self._words().items(), FULL._words().values(), strict=True)
-        return [f"{what}: {mine}, not {full}" for (what, mine), full in pairs if mine != full]
+        return [f"{what} ({mine}; full: {full})" for (what, mine), full in pairs if mine != full]
 
     def _words(self) -> dict[str, str]:
         return {
-            "PGD": f"{self.steps} steps from {self.restarts} starts",
-            "worst case": self.union.replace(",", ", "),
-            "noise": f"{self.draws} draws",
+            PGD: f"steps={self.steps}, restarts={self.restarts}",
+            WORST: self.union.replace(",", ", "),
+            NOISE: f"draws={self.draws}",
             "checks": self.checks,
         }
 

@@ -16,12 +16,15 @@ from robustbench_cli.runs.analysed import Analysed
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 from robustbench_cli.statistics.intervals import half_width, wilson
-from robustbench_cli.trust.examine import Found, entries, examine_runs, verdict_line
+from robustbench_cli.trust.check import unmeasured, verdict
+from robustbench_cli.trust.examine import Found, entries, examine_runs
 
 from .parts import CORRUPTIONS, PICTURES, TRANSFER, Part, Protocol, Threat
 from .schema import FORMAT, KIND
 
 Numbers = dict[str, Any]
+_WAYS = {True: "data", False: "none"}
+"""How a run that was trained here says it."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,9 @@ class Card:
             raise RunError(f"{self.run.path}: no attack of the card was done: {reasons}")
         numbers, robust = list(self._numbers()), list(self._robust())
         told = self.protocol
+        shown = sum(a.record["cost"]["seconds"] for p, a in self.analysed if p.role == PICTURES)
         record = self.attacked[0][1].record
-        checked = entries(self.findings, [self.run])["checks"]
+        checked = entries(self.findings, [])["checks"]
         return {
             "format": FORMAT,
             "kind": KIND,
@@ -97,7 +101,7 @@ class Card:
                 "seed": told.seed,
                 "minutes": told.minutes,
                 "expected_seconds": round(told.expected, 1),
-                "spent_seconds": round(sum(each["seconds"] or 0 for each in numbers), 1),
+                "spent_seconds": round(sum(each["seconds"] or 0 for each in numbers) + shown, 1),
                 "full_seconds": round(told.whole, 1),
                 "source": told.source.name if told.source else None,
                 "weaker": list(told.weaker),
@@ -107,7 +111,7 @@ class Card:
             "numbers": numbers,
             "robust": robust,
             "corruptions": self._corruptions(),
-            "verdict": verdict_line(self.findings, [self.run]),
+            "verdict": self._verdict(),
             "checks": [
                 {k: entry[k] for k in ("check", "level", "text", "remedy", "attacks")}
                 for entry in checked
@@ -174,6 +178,11 @@ class Card:
             if not part.record
         ]
 
+    def _verdict(self) -> str:
+        line = verdict(chain.from_iterable(self.findings.values()))
+        left = unmeasured([e for part, e in self.attacked if part.role != TRANSFER])
+        return f"{line} Not measured at this strength: {', '.join(left)}." if left else line
+
     def _made(self) -> str:
         """By the files, so that the same results make the same card."""
         newest = max(part.record.stat().st_mtime for part in self.parts if part.record)
@@ -196,7 +205,8 @@ def _network(run: Run) -> dict[str, Any]:
         "name": run.name,
         **{key: str(config.get(key) or "") for key in ("data", "model", "method")},
         "weights": run.weights_digest,
-        **{key: config.get(key) for key in ("checkpoint", "checkpoint_digest", "normalise")},
+        **{key: config.get(key) for key in ("checkpoint", "checkpoint_digest")},
+        "normalise": _WAYS.get(way := config.get("normalise"), way),
         "classes": [str(each) for each in data.get("classes", ())],
         "test_images": data.get("test_digest"),
     }

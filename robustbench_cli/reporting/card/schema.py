@@ -109,7 +109,12 @@ CARD = (
         (
             *_EPS,
             *_SHARE,
-            Entry("broken_by", "object of numbers", "images that are wrong under each result", empty=True),
+            Entry(
+                "broken_by",
+                "object of numbers",
+                "images wrong under each result",
+                empty=True,
+            ),
         ),
     ),
     Entry(

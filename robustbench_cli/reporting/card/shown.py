@@ -14,23 +14,23 @@ from robustbench_cli.trust.examine import warnings
 
 from .document import Card
 
-TOGETHER = "all of these"
+TOGETHER = "all attacks"
 """The row of samples that withstand everything."""
 
 
 def card_table(card: Card) -> Table:
     """Printed, the numbers; as JSON, the document."""
     document = card.document
-    sections = [Section("Without an attacker", _HEADER, rows(document, None))]
+    sections = [Section("Without an attacker", HEADER, rows(document, None))]
     for threat in document["threats"]:
-        sections.append(Section(threat_title(threat), _HEADER, rows(document, threat)))
+        sections.append(Section(threat_title(threat), HEADER, rows(document, threat)))
     footer = [*about_images(document), document["verdict"]]
     frame = pd.DataFrame(document["numbers"])
     notes = warnings(card.findings)
     return Table((caption(document),), tuple(sections), tuple(footer), frame, document, notes)
 
 
-_HEADER = ("", "accuracy (%)", "by")
+HEADER = ("under", "accuracy (%)", "by")
 
 
 def caption(document: Mapping[str, Any]) -> str:
@@ -80,7 +80,7 @@ def about_images(document: Mapping[str, Any]) -> list[str]:
     else:
         lines.append(f"All test images; what is left open is up to {best} points either way.")
     if told["weaker"]:
-        lines.append(f"Weaker than the full protocol: {'; '.join(told['weaker'])}.")
+        lines.append(f"Weaker than the full protocol: {', '.join(told['weaker'])}.")
     if told["left_out"]:
         lines.append(f"Left out: {'; '.join(told['left_out'])}.")
     return lines

@@ -11,6 +11,7 @@ from robustbench_cli.reporting.analyses import collect_analyses
 from robustbench_cli.reporting.card.document import Card, members
 from robustbench_cli.reporting.card.parts import CORRUPTIONS, PICTURES
 from robustbench_cli.reporting.card.shown import (
+    HEADER,
     TOGETHER,
     about_images,
     rows,
@@ -61,9 +62,8 @@ def _result(card: Card) -> list[Element]:
 
 def _accuracy(document: Mapping[str, Any]) -> list[Element]:
     panels = [_panel(document, threat) for threat in document["threats"]]
-    header = ("", "accuracy (%)", "by")
-    tables = [Section("Without an attacker", header, rows(document, None))]
-    tables += [Section(threat_title(t), header, rows(document, t)) for t in document["threats"]]
+    tables = [Section("Without an attacker", HEADER, rows(document, None))]
+    tables += [Section(threat_title(t), HEADER, rows(document, t)) for t in document["threats"]]
     drawn = el("div", *panels, class_="panels")
     return [*paragraph(about_images(document)[:1], "small"), drawn, side_by_side(tables)]
 
