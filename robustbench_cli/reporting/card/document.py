@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from robustbench_cli.errors import RunError
+from robustbench_cli.reporting.tables.notes import published
 from robustbench_cli.runs.analysed import Analysed
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
@@ -23,7 +24,7 @@ from .parts import CORRUPTIONS, PICTURES, TRANSFER, Part, Protocol, Threat
 from .schema import FORMAT, KIND
 
 Numbers = dict[str, Any]
-_WAYS = {True: "data", False: "none"}
+_WAYS: Mapping[object, str] = {True: "data", False: "none"}
 """How a run that was trained here says it."""
 
 
@@ -206,6 +207,7 @@ def _network(run: Run) -> dict[str, Any]:
         **{key: str(config.get(key) or "") for key in ("data", "model", "method")},
         "weights": run.weights_digest,
         **{key: config.get(key) for key in ("checkpoint", "checkpoint_digest")},
+        "published": next(iter(published([run])), None),
         "normalise": _WAYS.get(way := config.get("normalise"), way),
         "classes": [str(each) for each in data.get("classes", ())],
         "test_images": data.get("test_digest"),

@@ -45,6 +45,7 @@ CARD = (
             Entry("weights", "text", "16 digits of the SHA-256 of the weights"),
             Entry("checkpoint", "text", "name of somebody else's file", empty=True),
             Entry("checkpoint_digest", "text", "16 digits of its SHA-256", empty=True),
+            Entry("published", "text", "what RobustBench says of it", empty=True),
             Entry("normalise", "text", "how its images are normalised", empty=True),
             Entry("classes", "list of texts", "names, in the order of the labels"),
             Entry("test_images", "text", "digest of all test images", empty=True),

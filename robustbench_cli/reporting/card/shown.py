@@ -83,6 +83,8 @@ def about_images(document: Mapping[str, Any]) -> list[str]:
         lines.append(f"Weaker than the full protocol: {', '.join(told['weaker'])}.")
     if told["left_out"]:
         lines.append(f"Left out: {'; '.join(told['left_out'])}.")
+    if published := document["network"]["published"]:
+        lines.append(published)
     return lines
 
 

@@ -107,3 +107,10 @@ def test_the_table_says_the_same(card: Card) -> None:
     assert "60 of 10,000 test images, light strength" in text
     assert "all attacks" in text and card.document["verdict"] in text
     assert f"PGD in linf: {EVIL}" in text, "what failed is named"
+
+
+def test_what_robustbench_published_stands_beside_it(tmp_path: Path) -> None:
+    card = made(tmp_path, zoo="robustbench:linf/Wang2023Better_WRN-28-10")
+    line = card.document["network"]["published"]
+    assert line.startswith("robustbench:linf/Wang2023Better_WRN-28-10: published: clean 92.44 %")
+    assert line in read(card_page(card)).text and line in str(card_table(card))
