@@ -19,6 +19,7 @@ EARLY = 0.1
 """Of the work of an attack, what a sample takes that does not withstand it."""
 QUICK = 0.1
 """Of the work of an attack, what quick checks take."""
+_PATIENT = 4  # as many times fewer passes as `passes` counts where there is patience
 _ONE_STEP = 3  # passes: forward, backward, and a look at what came of it
 _CELLS = 75  # fifteen corruptions, five severities
 _FORWARDS = ("answers", "forward-pass", "input-scale", "loss-jumps", "rivals")
@@ -29,10 +30,10 @@ def attack_seconds(role: str, spec: str, level: Level, pilot: Pilot, norm: str, 
     attack, glance = build(Attack, spec), pilot.glances[norm]
     left = pilot.clean if role in (NOISE, STEP) else glance.left
     share = left + EARLY * (pilot.clean - left)
-    work = n * (share * _withstanding(attack, glance, pilot.classes) + glance.blind)
+    work = n * (share * _withstanding(attack, glance, pilot.classes, level) + glance.blind)
     if level.checks == "quick":
         return work * (1 + QUICK)
-    return work + _checks(attack, glance, min(n, POOL), left, pilot.clean)
+    return work + _checks(attack, glance, min(n, POOL), left, pilot.clean, level)
 
 
 def transfer_seconds(spec: str, pilot: Pilot, norm: str, n: int) -> float:
@@ -47,22 +48,30 @@ def corruption_seconds(pilot: Pilot, n: int) -> float:
     return n * _CELLS * (pilot.corrupting + fastest)
 
 
-def _withstanding(attack: Attack, glance: Glance, classes: int) -> float:
+def _withstanding(attack: Attack, glance: Glance, classes: int, level: Level) -> float:
     """Seconds for a sample that withstands it."""
     if isinstance(attack, Union):
-        return sum(_withstanding(each, glance, classes) for each in attack.members(classes))
+        return sum(_withstanding(m, glance, classes, level) for m in attack.members(classes))
     pace = glance.gradient if attack.access == "gradient" else glance.blind
-    return (passes(attack) or _ONE_STEP) * pace
+    return (passes(attack) * _patience(attack, level) or _ONE_STEP) * pace
 
 
-def _checks(attack: Attack, glance: Glance, pool: int, left: float, clean: float) -> float:
+def _patience(attack: Attack, level: Level) -> float:
+    """What to make of the passes that `passes` counts."""
+    patient = isinstance(attack, Union) or attack.settings.get("patience") is not None
+    return _PATIENT * level.patient if patient else 1.0
+
+
+def _checks(
+    attack: Attack, glance: Glance, pool: int, left: float, clean: float, level: Level
+) -> float:
     """Of all signals: each on as many of the pool as it looks at in full."""
     total = 0.0
     for name, calls in glance.signals.get(str(attack), {}).items():
         signal = build(Signal, name)
         there = pool * (left if signal.ranks else clean)
         blind = name in _FORWARDS or attack.access != "gradient"
-        pace = glance.blind if blind else glance.gradient
+        pace = glance.blind if blind else glance.gradient * _patience(attack, level)
         total += calls * min(4 * signal.most, there) * pace
         total += bool(calls and signal.ranks) * pool * left * glance.blind
     return total

@@ -13,7 +13,7 @@ from robustbench_cli.referee.protocol import Level
 from robustbench_cli.reporting.card.schema import read_card
 from robustbench_cli.runs.run import load_runs
 
-SHORT = Level("quick", 2, 1, "steps=2,targets=1,queries=4", 2, "quick", 10, 20)
+SHORT = Level("quick", 2, 1, "steps=2,targets=1,queries=4", 2, "quick", 10, 20, 1.0)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run, load_runs
 from robustbench_cli.schema import check_document
 
-SHORT = Level("quick", 2, 1, "steps=2,targets=1,queries=4", 2, "quick", 10, 20)
+SHORT = Level("quick", 2, 1, "steps=2,targets=1,queries=4", 2, "quick", 10, 20, 1.0)
 ATTACKS = ["linf-fgsm", "linf-noise:draws=2", "linf-pgd:steps=2", "worst-case:linf"]
 
 
