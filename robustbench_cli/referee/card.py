@@ -107,7 +107,7 @@ class Files:
             return cls(place, place.with_suffix(_DOCUMENT))
         if place.suffix == _DOCUMENT:
             return cls(place.with_suffix(".html"), place)
-        if place.suffix in _OTHERS and not place.is_dir():
+        if str(place) == "-" or (place.suffix in _OTHERS and not place.is_dir()):
             raise UsageError(f"{path}: a card is FOLDER/, or FILE.html with FILE.json beside it")
         return cls(place / "card.html", place / "card.json")
 

@@ -204,8 +204,9 @@ def test_slips(runs: Path) -> None:
         examined(runs, minutes=float("nan"))
     with pytest.raises(RunError, match=r"nowhere: no such file or directory"):
         card("nowhere")
-    with pytest.raises(UsageError, match=r"a card is FOLDER/, or FILE\.html with FILE\.json"):
-        Files.named(Path("x.csv"), "")
+    for path in ("x.csv", "-"):
+        with pytest.raises(UsageError, match=r"a card is FOLDER/, or FILE\.html with FILE\.json"):
+            Files.named(Path(path), "")
 
 
 @pytest.mark.parametrize(
