@@ -10,6 +10,7 @@ The house, from the door down; a room knows only those below it (``tests/test_la
 
 cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
+referee      a whole protocol for one network: its cost, its jobs, its card
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
 grid         many jobs at once: processes, Ray, job arrays; worker is what each is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
@@ -36,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
+    from .referee.card import card
     from .reporting.contests import select
     from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
@@ -56,6 +58,7 @@ _HOMES = {
     "Run": "runs.run",
     "analyse": "api",
     "analyze": "api",
+    "card": "referee.card",
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
@@ -78,6 +81,7 @@ __all__ = [
     "Run",
     "analyse",
     "analyze",
+    "card",
     "compose",
     "eps_range",
     "evaluate",

@@ -11,6 +11,7 @@ from robustbench_cli.spec import ROOMS
 
 from .analyse import analyse
 from .attack import attack
+from .card import card
 from .doctor import doctor
 from .grids import GridCommand
 from .report import report
@@ -31,6 +32,7 @@ are worth. Epsilons are in pixels of [0, 1].
   robustmix sweep-epsilon runs/* --eps-range 0:0.5:0.05
   robustmix analyse runs/* -n church-window -o windows.png
   robustmix report runs/* --figure decay-curve -o decay.png
+  robustmix card resnet20.th --data cifar10 --minutes 30      a referee's protocol, on one page
   robustmix track runs/* --to tensorboard             what other tools are told
   robustmix run examples/quickstart.toml              all of it from one file
   robustmix attack resnet20.th --data cifar10         somebody else's weights
@@ -55,6 +57,7 @@ COMMANDS: dict[Command, str] = {
     transfer: "Do adversarials made on one network fool another?",
     analyse: "Look inside and around: church windows, margins, subspaces...",
     report: "Tables and pictures from run directories.",
+    card: "A referee's whole protocol for one network, on a page and as card.json.",
     track: "Tell trackio, wandb, tensorboard or mlflow of finished runs.",
     run: "A whole experiment from one TOML file.",
     doctor: "What is installed, which device, which data are there.",

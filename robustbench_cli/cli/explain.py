@@ -83,6 +83,8 @@ def explanation(spec: str) -> str:
 
     Attacks that are one search in several norms leave what they share to the search's module.
     """
+    if spec == "card":
+        return _card()
     parts = []
     for part in split(spec):
         name, _, given = part.partition(":")
@@ -98,6 +100,16 @@ def explanation(spec: str) -> str:
             raise UsageError(f"nothing is named {name!r}; {hint}")
         parts += _explain_all(rooms, name, part)
     return "\n\n".join(parts)
+
+
+def _card() -> str:
+    """Every key of card.json."""
+    from robustbench_cli.reporting.card import schema
+
+    keys = list(schema.described())
+    widths = [max(len(key[i]) for key in keys) for i in range(2)]
+    lines = [f"  {key:<{widths[0]}}  {kind:<{widths[1]}}  {about}" for key, kind, about in keys]
+    return "\n".join([inspect.getdoc(schema) or "", "", *lines])
 
 
 def _explain_all(rooms: Sequence[str], name: str, spec: str) -> list[str]:

@@ -44,6 +44,7 @@ class Dataset(Plugin):
     optimizer: ClassVar[Literal["sgd", "adam"]] = "adam"
     weight_decay: ClassVar[float] = 0.0
     ranges: ClassVar[dict[str, str]] = usual.GREY_RANGES  # ... for sweeps
+    quoted: ClassVar[usual.Quoted] = {}  # at which papers compare networks; none for your own data
 
     def usual_eps(self, norm: str, which: Literal["eps", "train_eps", "ranges"] = "eps") -> str:
         """What is usual in a norm: an epsilon, or a range of them.

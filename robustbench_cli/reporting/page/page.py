@@ -71,8 +71,8 @@ def page(
         sections["Costs"] = [side_by_side(spent, groups)]
     told = [*origin.settings(runs), origin.versions(runs)]
     sections["Settings and versions"] = [side_by_side(told)]
-    sections["To repeat it"] = _commands([*origin.commands(runs), *[command] * bool(command)])
-    return render(_document(_title(selection), sections))
+    sections["To repeat it"] = commands([*origin.commands(runs), *[command] * bool(command)])
+    return written(_title(selection), sections)
 
 
 def _title(selection: Selection) -> str:
@@ -124,15 +124,16 @@ def _figure(name: str, picture: Element) -> Element:
     return el("figure", details)
 
 
-def _commands(commands: Sequence[str]) -> list[Element]:
+def commands(lines: Sequence[str]) -> list[Element]:
     said = (
         "What is finished is not done again. What belongs to a machine is left out: folders, "
         "--device, --jobs."
     )
-    return [*paragraph([said], "small"), *(el("pre", el("code", line)) for line in commands)]
+    return [*paragraph([said], "small"), *(el("pre", el("code", line)) for line in lines)]
 
 
-def _document(title: str, sections: Mapping[str, Sequence[Element]]) -> Element:
+def written(title: str, sections: Mapping[str, Sequence[Element]]) -> str:
+    """A whole document, with its head, a list of its sections, and nothing from elsewhere."""
     style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in _FILES)
     mark = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -164,7 +165,7 @@ def _document(title: str, sections: Mapping[str, Sequence[Element]]) -> Element:
         el("footer", el("p", "Made by robustmix; this file needs no network.", class_="small")),
         el("script", script),
     )
-    return el("html", head, body, lang="en")
+    return render(el("html", head, body, lang="en"))
 
 
 _FILES = ("page.css", "page.js")
