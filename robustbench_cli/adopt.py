@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,6 +26,7 @@ from .models.checkpoint import check_size, load_state
 from .models.fitting import Match, compare, fit, normalisation_of
 from .models.guessing import near_chance, other_order
 from .models.infer import fitting
+from .models.misfits import misfit
 from .models.model import Architecture, Model, Normalise, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
@@ -104,13 +106,19 @@ def adopt(
         def place(reading: Reading) -> Model:
             network = networks[str(reading.architecture)]
             network.normalise = Normalise(*reading.statistics)
-            return network.to(data.train.pixels.device).eval()
+            return network.to(data.train.device).eval()
 
         read = readings(known, ways)
         if not len(data.train) and len(read) > 1:
             raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
         shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
         choice = choose(read, place, shown, numbers, normalise == GUESS)
+        if not model and not _wrong_order(choice, data):
+            why = _misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
+            if why and not choice.guess.insisted:
+                raise UsageError(why)
+            if why:
+                _log.warning("%s", why)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -220,12 +228,18 @@ def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict
 
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
     """Whether these are the weights of a whole network."""
-    shape, classes = data.train.shape, len(data.classes)
     try:
         known = _architectures(state, data, model)
-        return isinstance(compare(state, make(known[0], shape, classes).network), Match)
     except RunError:
         return False
+    if not model:  # those were compared
+        return True
+    try:
+        with torch.device("meta"):  # only shapes are read, and this takes no time
+            network = known[0].build(data.train.shape, len(data.classes))
+    except Exception:  # somebody's own network, which wants to be made for real
+        network = make(known[0], data.train.shape, len(data.classes)).network
+    return isinstance(compare(state, network), Match)
 
 
 def _architectures(
@@ -291,6 +305,18 @@ def _verdict(choice: Choice, data: Data) -> str:
 
 def _shown(data: Data) -> str:
     return "training images" if len(data.train) else "test images"
+
+
+def _misfit(network: Model, choice: Choice, data: Data, *, scales: bool) -> str:
+    """A sentence, where the weights are surely those of another network, of the same shapes."""
+    spec, right = choice.reading.architecture, choice.looked[0].right
+    why = misfit(network, choice.images, right, classes=len(data.classes), scales=scales)
+    if not why:
+        return ""
+    return (
+        f"{spec} has the same shapes, but of {len(right)} {_shown(data)} {why}; or --model {spec} "
+        "to attack it as that"
+    )
 
 
 def _wrong_order(choice: Choice, data: Data) -> str:

@@ -82,6 +82,8 @@ def train(
         UsageError: a spec or a setting that makes no sense.
         RunError: data that is not there, or a loss that is no longer finite.
     """
+    if isinstance(numbers := settings.get("class_weights"), (list, tuple)):
+        settings["class_weights"] = ",".join(map(str, numbers))
     named = None if model is None else model_spec(model, "train")
     specs: dict[str, Any] = {
         "data": data_spec(data, Path(runs_dir), "train"),

@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+from robustbench_cli import __version__
 from robustbench_cli.cli.app import app
 from robustbench_cli.cli.explain import explanation
 from robustbench_cli.errors import UsageError
@@ -166,6 +167,7 @@ def test_the_documented_versions_are_those_of_the_package() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in README
+    assert f"version = {{{__version__}}}" in README, "what is to be cited"
     assert sys.version_info >= tuple(map(int, project["requires-python"][2:].split(".")))
 
 

@@ -78,7 +78,7 @@ def run(
     usable = [path for path in experiment.run_paths if path not in untrained]
     typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
     if page and usable and not work.part:
-        _page(experiment, usable, page, shlex.join([*typed, "-o", str(page)]))
+        _page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
     if work.part:
         again = f"{file} --scale {scale}" if scale else file
         show.say(f"part {work.part} is done; when all are: robustmix run {again}")
@@ -194,12 +194,19 @@ def _report(
             figures=plan.figures,
             statements=statements,
             unions=experiment.unions,
+            tried=tried or (),
             command=command,
         )
     _tell(plan, tried, output, made, written)
 
 
-def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: str) -> None:
+def _page(
+    experiment: Experiment,
+    paths: Sequence[Path],
+    page: Path,
+    tried: Sequence[Contest] | None,
+    command: str,
+) -> None:
     """Everything in one file, beside what the experiment writes anyway."""
     from robustbench_cli.reporting.report import write_page
 
@@ -214,6 +221,7 @@ def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: st
         figures=plan.figures,
         statements=experiment.statements,
         unions=experiment.unions,
+        tried=tried or (),
         command=command,
     )
     show.say(f"wrote {page}")

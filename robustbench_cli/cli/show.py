@@ -25,6 +25,11 @@ def quiet() -> bool:
     return _quiet
 
 
+def to_a_terminal() -> bool:
+    """Whether the result is read on a terminal, and not by a file or a program."""
+    return sys.stdout.isatty()
+
+
 def say(text: str) -> None:
     """A line on stderr, unless -q."""
     if not _quiet:

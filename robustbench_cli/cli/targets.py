@@ -214,6 +214,7 @@ def open_targets(
     normalisation is judged.
     """
     from robustbench_cli.jobs.ensembles import gather, several
+    from robustbench_cli.runs.run import refuse_hugging_face
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
@@ -223,6 +224,8 @@ def open_targets(
     files = {part for part in parts if Path(part).is_file()}
     for option in ("model", "normalise", "weights_key"):
         if getattr(foreign, option) and not files:
+            for part in parts:
+                refuse_hugging_face(Path(part))
             raise UsageError(
                 f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
                 "run carries its own"

@@ -82,6 +82,13 @@ def train(
     loss: Annotated[
         Literal["ce", "bce"], Option(help="Cross entropy, or binary cross entropy of the softmax.")
     ] = "ce",
+    class_weights: Annotated[
+        str | None,
+        Option(
+            metavar="balanced|W[,W...]",
+            help="What an image counts in the loss, by its class; balanced: all classes the same.",
+        ),
+    ] = None,
     augment: Annotated[bool, Option(help="Crop and flip where the data set usually is.")] = True,
     normalise: Annotated[bool, Option(help="By mean and std of the data, in the network.")] = True,
     validation: Annotated[float, Option(help="Share of the training images held out.")] = 0.1,
@@ -149,6 +156,7 @@ def train(
                 weight_decay=weight_decay,
                 schedule=schedule,
                 loss=loss,
+                class_weights=class_weights,
                 augment=augment,
                 normalise=normalise,
                 validation=validation,

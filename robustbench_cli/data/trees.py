@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from robustbench_cli.errors import RunError
+
+from .sources import files_mark
 
 
 class Tree(Protocol):
@@ -21,6 +23,10 @@ class Tree(Protocol):
         ...
 
     def has(self, name: str) -> bool: ...
+
+    def mark(self, names: Sequence[str]) -> str:
+        """Another text whenever these files have changed, without reading them."""
+        ...
 
     def read(self, name: str, most: int) -> bytes:
         """
@@ -43,6 +49,9 @@ class Unpacked:
 
     def has(self, name: str) -> bool:
         return (self.root / name).is_file()
+
+    def mark(self, names: Sequence[str]) -> str:
+        return files_mark(self.root / name for name in names)
 
     def read(self, name: str, most: int) -> bytes:
         path = self.root / name
@@ -93,6 +102,9 @@ class Zipped:
     def has(self, name: str) -> bool:
         folder, own = self._inside(name)
         return own in self._members.get(folder, {})
+
+    def mark(self, names: Sequence[str]) -> str:
+        return "\n".join([files_mark([self.path]), *names])
 
     def read(self, name: str, most: int) -> bytes:
         folder, own = self._inside(name)

@@ -102,7 +102,7 @@ def make_corpus(
                 save_file(kept, beside)
             write_json(record, {"identity": identity, "tried": len(train), "kept": len(index)})
     try:
-        stored, device = load_file(path), train.pixels.device
+        stored, device = load_file(path), train.device
         return Corpus(stored["x"].to(device), stored["label"].to(device))
     except (OSError, KeyError, SafetensorError) as e:
         raise RunError(f"{path} is damaged; remove it and train again") from e
@@ -113,7 +113,7 @@ def _craft(
 ) -> tuple[Tensor, Tensor]:
     """Index (n,) in `train` and image (n, C, H, W) of every verified success."""
     plan = Plan.make(attack, train, [eps], batch_size=None, seed=seed)
-    model = load_predictor(source, train.pixels.device, "bare")
+    model = load_predictor(source, train.device, "bare")
     row = 0 if plan.attack.budget else -1
     with fenced(), frozen(model), threads(model, train[: plan.batches.size].x):
         victim = crafting_source(plan, model)

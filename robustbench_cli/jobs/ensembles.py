@@ -62,8 +62,12 @@ def several(text: str) -> Several | None:
 
 
 def _names(text: str) -> bool:
-    found = glob(text) if has_magic(text) else []  # noqa: PTH207
-    return bool(found) or Path(text).exists() or (text.startswith(PREFIX) and "+" not in text)
+    if text.startswith(PREFIX):
+        return "+" not in text
+    try:
+        return Path(text).exists() or (has_magic(text) and bool(glob(text)))  # noqa: PTH207
+    except (OSError, ValueError):  # longer than a name can be
+        return False
 
 
 def gather(networks: Sequence[Run], mean: Mean, runs: Path) -> Run:

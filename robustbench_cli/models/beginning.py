@@ -46,10 +46,9 @@ def begin(model: Model, state: State) -> Begun:
     if not new or not isinstance(compare(whole, model.network), Match):
         raise RunError(f"does not fit {model.architecture}: {_differences(given, own, head)}")
     fit(model, whole)
-    classes = next(iter(new.values())).shape[0]
+    kept, classes = len(own.keys() & body.keys()), next(iter(new.values())).shape[0]
     return Begun(
-        f"{len(body)} tensors by name; a new head for {classes} classes ({', '.join(new)})",
-        tuple(new),
+        f"{kept} tensors by name; a new head for {classes} classes ({', '.join(new)})", tuple(new)
     )
 
 

@@ -96,7 +96,10 @@ def _listed(given: NetworksLike, who: str) -> list[NetworkLike]:
 
 
 def _is_run(given: object) -> bool:
-    return isinstance(given, Run) or (isinstance(given, (str, Path)) and Path(given).is_dir())
+    if isinstance(given, (str, Path)):
+        asked = several(str(given))
+        return all(map(_is_run, asked.members)) if asked else Path(given).is_dir()
+    return isinstance(given, Run)
 
 
 def open_network(
@@ -113,13 +116,15 @@ def open_network(
     if isinstance(given, nn.Module):
         foreign.refuse(who, "an object, which is a network already", ["model", "weights_key"])
         return bring(given, foreign.data, where, who, normalise=foreign.normalise)
+    if isinstance(given, (str, Path)) and (asked := several(str(given))):
+        mixed = not _is_run(given)  # then some are files, which `foreign` is about
+        own = {each: Foreign() if mixed and _is_run(each) else foreign for each in asked.members}
+        members = [open_network(each, own[each], where, who, attacks) for each in asked.members]
+        return gather(members, asked.mean, where.runs)
     if isinstance(given, (str, Path)) and Path(given).is_file():
         return _open_file(Path(given), foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
         raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
-    if not isinstance(given, Run) and (asked := several(str(given))):
-        members = [open_network(each, foreign, where, who, attacks) for each in asked.members]
-        return gather(members, asked.mean, where.runs)
     if not isinstance(given, Run) and not Path(given).exists():
         expected = "expected a run's directory or a checkpoint file"
         raise RunError(f"{given}: no such file or directory; {expected}")

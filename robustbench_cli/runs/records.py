@@ -207,6 +207,7 @@ RUN = (
     Entry("began", "object", "with which weights a training began", _BEGAN, optional=True),
     Entry("validation_accuracy", "number", "in [0, 1]", empty=True, optional=True),
     Entry("validation_loss", "number", "cross-entropy, in nats", empty=True, optional=True),
+    Entry("validation_balanced", "number", "mean over the classes", empty=True, optional=True),
     Entry("seconds", "number", "of training", optional=True),
     Entry("device", "text", "where it was trained", optional=True),
     Entry("versions", "object", "of robustmix and what it stands on", optional=True),

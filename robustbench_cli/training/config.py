@@ -13,10 +13,10 @@ from robustbench_cli.device import Precision
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.spec import build, build_all, shorten
+from robustbench_cli.spec import build, build_all, number, shorten
 
 from .method import Method
-from .objective import Loss, check
+from .objective import Loss, check, refuse_weights
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "step", "cosine", "cyclic"]
@@ -42,6 +42,7 @@ class TrainConfig:
     weight_decay: float | None = None
     schedule: Schedule = "cosine"
     loss: Loss = "ce"
+    class_weights: str | None = None  # balanced, or a number for each class
     augment: bool = True  # crop and flip where the data set is usually cropped and flipped
     normalise: bool = True  # by mean and deviation of the training pixels, or the network's own
     validation: float = 0.1
@@ -77,6 +78,7 @@ class TrainConfig:
             self,
             data=str(dataset),
             model=str(open_architecture(self.model, trusted=trusted)),
+            class_weights=_weights(self.class_weights),
             freeze=",".join(filter(None, map(str.strip, (self.freeze or "").split(",")))) or None,
             method=method,
             method_resolved="+".join(map(str, methods)),
@@ -102,6 +104,8 @@ class TrainConfig:
             raise UsageError("--stop-eps is the radius of --stop-on; type --stop-on linf-pgd too")
         if self.weights_key and not self.init:
             raise UsageError("--weights-key is of a file; type --init FILE too")
+        if self.class_weights:
+            refuse_weights(build_all(Method, self.method, trusted=False), self.loss)
         words: dict[str, Any] = {"schedule": Schedule, "loss": Loss, "precision": Precision}
         for name, kind in words.items():
             if getattr(self, name) not in get_args(kind):
@@ -125,10 +129,27 @@ class TrainConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Without what is switched off: runs from before there was such a switch stay valid."""
-        later = ("compile", "stop_on", "stop_eps", "init", "weights_key", "freeze")
+        later = {"compile", "stop_on", "stop_eps", "class_weights", "init", "weights_key", "freeze"}
         return {k: v for k, v in asdict(self).items() if v or k not in later}
 
 
 def _brief(name: str, value: object) -> str:
     """A setting as the run's name has it: weights to begin with by the last part of their path."""
     return Path(str(value)).name if name == "init" else shorten(value)
+
+
+def _weights(text: str | None) -> str | None:
+    """``balanced``, or numbers in their shortest spelling.
+
+    Raises:
+        UsageError: neither.
+    """
+    if not text or text.strip() == "balanced":
+        return text.strip() if text else None
+    try:
+        numbers = [float(number(each)) for each in text.split(",")]
+    except UsageError as e:
+        raise UsageError(f"--class-weights {text}: {e}; or type balanced") from e
+    if not all(0 <= each < inf for each in numbers) or not any(numbers):
+        raise UsageError(f"--class-weights {text}: expected numbers from 0 on, not all of them 0")
+    return ",".join(map(shorten, numbers))

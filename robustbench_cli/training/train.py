@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,12 @@ from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
 from .loop.starting import Start
 from .loop.threads import sensible_threads
+from .loop.weighing import balanced_facts, class_weights
 from .method import Method, overrides
 from .objective import Objective
 
 _log = logging.getLogger(__name__)
+_AT_ONCE = 2**24  # values of the images that are looked at together
 
 
 @dataclass
@@ -64,19 +66,22 @@ class Trainer:
 
     def __post_init__(self) -> None:
         config = self.config
-        self.device = self.data.train.pixels.device
+        self.device = self.data.train.device
         devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)
         for method in self.methods:
             method.adapt(self.data.dataset)
         self.model = new_model(config, self.data)
-        self.began = (
-            self.start.begin(self.model, normalise=config.normalise) if self.start else None
-        )
-        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.began = self.start.begin(self.model, config) if self.start else None
         self.model.to(self.device)
-        self.objective = Objective(self.model, self.methods, config.loss)
+        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.objective = Objective(
+            self.model,
+            self.methods,
+            config.loss,
+            class_weights(config.class_weights, self.data.train.labels, self.data.classes),
+        )
         self.frozen.settle(self.model)
         self.model.to(self.device).train()
         if config.compile:
@@ -120,11 +125,13 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        validation, loss = accuracy_and_loss(self._shipped(), self.data.validation)
+        shipped = self._shipped()
+        validation, loss = accuracy_and_loss(shipped, self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
             validation_loss=loss if isfinite(loss) else None,
+            **balanced_facts(self.path.name, shipped, self.data, validation),
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
@@ -279,8 +286,10 @@ def accuracy_and_loss(model: Model, images: Images, batch_size: int = 1000) -> t
     """Share of `images` classified right, and their mean cross-entropy in nats; in eval mode.
 
     The loss is that of the plain labels, whatever training minimised, so that methods can be
-    compared. NaN for no images, and for a loss that is not finite.
+    compared. NaN for no images, and for a loss that is not finite. Fewer than `batch_size` at once,
+    where images are large.
     """
+    batch_size = min(batch_size, max(1, _AT_ONCE // prod(images.shape)))
     right, loss = torch.zeros(2, device=images.labels.device)
     with eval_mode(model), torch.inference_mode():
         for x, labels in batches(images, batch_size, shuffle=False):

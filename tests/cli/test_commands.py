@@ -14,6 +14,7 @@ import two_tones
 from console import Cli
 from tiny import OPTIONS, contents
 
+from robustbench_cli.cli import show
 from robustbench_cli.models.model import make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run, load_runs
@@ -28,6 +29,17 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 # --- train ---
+
+
+def test_a_slip_about_a_cluster_is_answered_before_any_work(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cli("train", *OPTIONS, "--submitit", "partion=gpu")
+    assert found.code == 2 and "did you mean 'partition'?" in found.line
+    found = cli("train", *OPTIONS, "--submitit", "cluster=local", "--ray", "auto")
+    assert found.code == 2 and "--ray and --submitit are two clusters" in found.line
+    assert not Path("runs").exists()
 
 
 def test_train_prints_a_directory_per_run_in_the_order_of_the_grid(
@@ -340,6 +352,13 @@ def test_what_is_no_checkpoint_is_one_line(
     assert len(load_runs(runs)) == 3
 
 
+def test_a_hugging_face_folder_is_no_run_whatever_else_is_typed(cli: Cli, runs: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        Path(name).write_text("{}")
+    found = cli("attack", ".", "--data", "digits", "--normalise", "none")
+    assert found.code == 2 and "name its weights: model.safetensors --data SPEC" in found.line
+
+
 def test_a_checkpoint_without_its_data_set(cli: Cli, runs: Path) -> None:
     weights_of("mlp", Path("weights.pt"))
     found = cli("attack", "weights.pt")
@@ -394,13 +413,18 @@ def test_report_chooses_attacks_and_epsilons(cli: Cli, attacked: Path) -> None:
     assert found.code == 2 and "no run has a setting 'modle'" in found.line
 
 
-def test_report_draws(cli: Cli, attacked: Path) -> None:
+def test_report_draws(cli: Cli, attacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("decay.png", "decay.svg"):
         found = cli("report", "--figure", "decay-curve", "-o", name)
         assert found.code == 0 and found.out == "" and found.err.endswith(f"wrote {name}\n")
         assert Path(name).stat().st_size > 5000
     found = cli("report", "--figure", "decay-curve")
     assert found.code == 2 and "needs a file: -o decay-curve.png, .svg or .pdf" in found.line
+    monkeypatch.setattr(show, "to_a_terminal", lambda: True)
+    found = cli("report", "--figure", "decay-curve")
+    assert found.code == 0 and "ε (L∞, pixels in [0, 1])" in found.out and found.err == ""
+    found = cli("report", "--figure", "scatter")
+    assert found.code == 2 and "needs a file: -o scatter.png" in found.line
     found = cli("report", "--figure", "decay-curv", "-o", "x.png")
     assert found.code == 2 and "did you mean 'decay-curve'?" in found.line
     found = cli("report", "-o", "x.png")

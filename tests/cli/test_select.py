@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from console import Cli
+from pages import read, tables
 from tiny import contents
 
 from robustbench_cli.jobs import attack, train
@@ -117,7 +118,9 @@ def test_the_champion_is_the_one_of_a_hand_computation_and_alone_sees_test_image
     assert f"{best} " in text and "was not measured" in text
 
 
-def test_optimism_is_what_choosing_by_test_images_would_have_claimed(cli: Cli, here: Path) -> None:
+def test_optimism_is_what_choosing_by_test_images_would_have_claimed(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("choose.toml").write_text(OPTIMISM)
     found = cli("run", "choose.toml", "-j", "1", "--json")
     assert found.code == 0, found.err
@@ -132,6 +135,18 @@ def test_optimism_is_what_choosing_by_test_images_would_have_claimed(cli: Cli, h
     ]
     assert len(fresh) == 2
     assert entry["optimism"] == pytest.approx(max(test.values()) - sum(fresh) / 2, abs=2e-6)
+
+    monkeypatch.setattr("robustbench_cli.reporting.everything._TOO", ())  # pictures take time
+    assert cli("run", "choose.toml", "-j", "1", "-o", "page.html").code == 0
+    page = read(Path("page.html").read_text("utf-8"))
+    assert "How the settings were chosen" in [each.text for each in page.every("h2")]
+    shown = tables(page)
+    (row,) = (r for r in shown["Champions, chosen on validation images"] if r["tried"] == "3")
+    assert (row["champion"], row["ahead of"]) == (entry["champion"], entry["second"])
+    assert row["by"] == f"{100 * entry['lead']:.1f}"
+    assert row["optimism"] == f"{100 * entry['optimism']:+.1f}".replace("-", "−")
+    settings = [each["setting"] for each in shown["mixup, 3 tried"]]
+    assert settings == [each["setting"] for each in entry["tried"]]
 
 
 def chosen(folder: str) -> dict[str, bytes]:

@@ -40,6 +40,10 @@ def test_a_name_is_read_as_several_only_where_it_is_none_itself(runs: Path) -> N
     assert several(f"{ZERO}+{ONE}") == ((ZERO, ONE), "logits")
     assert several(f"{ZERO}+runs/a+b+{ONE}") == ((ZERO, "runs/a+b", ONE), "logits")
     assert several(f"{ZERO}+{ONE}:mean=probabilities") == ((ZERO, ONE), "probabilities")
+    long = "x" * 100
+    for each in "abc":
+        shutil.copytree(ZERO, f"{each}{long}")
+    assert several(f"a{long}+b{long}+c{long}") == ((f"a{long}", f"b{long}", f"c{long}"), "logits")
     assert several(f"{ZERO}+runs/gone") == ((ZERO, "runs/gone"), "logits")
     with pytest.raises(UsageError, match="mean=median: expected logits or probabilities"):
         several(f"{ZERO}+{ONE}:mean=median")
@@ -120,6 +124,18 @@ def test_it_is_attacked_like_a_network_and_lends_its_images_to_an_attack(runs: P
     assert json.loads(job.path.read_text())["identity"]["source_weights"] == (
         gather(opened(ZERO, ONE), "probabilities", HERE).weights_digest
     )
+
+
+def test_a_file_may_be_a_member(runs: Path) -> None:
+    state = load_predictor(ZERO, view="bare").state_dict()
+    torch.save({k: v for k, v in state.items() if k.startswith("network")}, "net.pt")
+    foreign = {"data": TINY["data"], "model": TINY["model"], "normalise": "none"}
+    shared: dict[str, Any] = {"attack": "linf-fgsm", "epsilons": "0.02", "runs_dir": HERE}
+    found = evaluate(f"net.pt+{ONE}", **shared, **foreign)
+    members = Run.of(found.path).record["members"]
+    assert [each["name"] for each in members] == ["spirals-samples=40-net-none", Path(ONE).name]
+    with pytest.raises(UsageError, match="data is not for a run"):
+        evaluate(f"{ZERO}+{ONE}", **shared, data=TINY["data"])
 
 
 def test_a_file_of_an_experiment_may_attack_it(runs: Path, tmp_path: Path) -> None:

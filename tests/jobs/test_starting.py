@@ -45,6 +45,16 @@ def test_normalisation_comes_with_the_weights_unless_none_is_wanted(runs: Path) 
     assert not weights(bare)["normalise.mean"].any()
 
 
+def test_weights_that_may_know_the_held_out_images_are_told(
+    runs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tuned(epochs=0).run()
+    assert "held out here" not in caplog.text
+    everything = train_job(HERE, validation=0.0).run()
+    tuned(epochs=0, init=everything.name).run()
+    assert "may have been trained on images that are held out here" in caplog.text
+
+
 def test_what_is_frozen_stays_and_the_run_says_what_it_began_with(runs: Path) -> None:
     before, after = weights(runs / PLAIN), weights(tuned(freeze="fc1").run())
     same = {name for name in before if torch.equal(before[name], after[name])}

@@ -27,6 +27,7 @@ class Cifar10(TorchvisionDataset):
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_CIFAR
     source: ClassVar[type[Any]] = datasets.CIFAR10
     folder = "cifar-10-batches-py"
     files: ClassVar[Mapping[str, str | None]] = {

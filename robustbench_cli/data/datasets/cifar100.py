@@ -28,6 +28,7 @@ class Cifar100(TorchvisionDataset):
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_CIFAR
     source: ClassVar[type[Any]] = datasets.CIFAR100
     folder = "cifar-100-python"
     files: ClassVar[Mapping[str, str | None]] = {

@@ -9,11 +9,12 @@ makes all of it test images. They are shuffled once, so that the first n have al
 as RobustBench lists 5,000 of ImageNet's validation pictures, or of NAME LABEL where they lie in one
 folder, with labels from 0. `classes` says how many there are if more than are seen.
 
-Pictures are decoded once and resized (bilinear, antialiased) to `size`, a square's side or
-HEIGHTxWIDTH; those of other proportions are stretched, which is said: `fit=crop` keeps the middle,
-`fit=pad` keeps all and adds black bars. Networks for ImageNet see something else:
-resize=256,crop=224 makes the shorter side 256 pixels long and cuts the middle out, to the pixel as
-torchvision does, and as timm with interpolation=bicubic; `crop` alone cuts without resizing.
+Pictures are decoded once (or, where they do not fit into memory, whenever they are used, with the
+same results) and resized (bilinear, antialiased) to `size`, a square's side or HEIGHTxWIDTH; those
+of other proportions are stretched, which is said: `fit=crop` keeps the middle, `fit=pad` keeps all
+and adds black bars. Networks for ImageNet see something else: resize=256,crop=224 makes the shorter
+side 256 pixels long and cuts the middle out, to the pixel as torchvision does, and as timm with
+interpolation=bicubic; `crop` alone cuts without resizing.
 
 A relative PATH starts at the working directory and is kept whole, so that it means the same
 pictures from everywhere. Nothing is cropped or mirrored in training unless you ask for it.
@@ -37,8 +38,10 @@ from torchvision.datasets import ImageFolder
 from robustbench_cli.data import usual
 from robustbench_cli.data.arrays import MOST_CLASSES
 from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.data.holding import images_of
 from robustbench_cli.data.lists import Listed
 from robustbench_cli.data.pictures import centred, read_picture, shrunk, to_tensor
+from robustbench_cli.data.sources import Pictures, files_mark
 from robustbench_cli.data.split import shuffled_order, split_order
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import param
@@ -46,7 +49,7 @@ from robustbench_cli.spec import param
 _log = logging.getLogger(__name__)
 _EXPECTED = "expected PATH/train/CLASS/*.png and PATH/test/CLASS/*.png, or PATH/CLASS/*.png"
 
-Pictures = list[tuple[str, int]]  # file and class of each
+Listing = list[tuple[str, int]]  # file and class of each
 
 
 @dataclass(kw_only=True)
@@ -164,12 +167,15 @@ class Folder(Dataset):
             train, test = ([pictures[i] for i in order] for order in orders)
         return self._decode(train), self._decode(test), tuple(classes)
 
-    def _decode(self, pictures: Pictures) -> Images:
-        shape = (1 if self.grey else 3, *self.shape)
-        pixels = torch.empty((len(pictures), *shape), dtype=torch.uint8)
-        for place, (file, _) in zip(pixels, pictures, strict=True):
-            place.copy_(self._read(file))
-        return Images(pixels, torch.tensor([label for _, label in pictures], dtype=torch.long))
+    def _decode(self, pictures: Listing) -> Images:
+        source = Pictures(
+            len(pictures),
+            (1 if self.grey else 3, *self.shape),
+            lambda i: self._read(pictures[i][0]),
+            lambda: f"{self}\n{files_mark(file for file, _ in pictures)}",
+        )
+        labels = torch.tensor([label for _, label in pictures], dtype=torch.long)
+        return images_of(source, labels, self.path)
 
     def _read(self, file: str) -> Tensor:
         """(C, height, width), uint8."""
@@ -212,11 +218,11 @@ def _say_once(folder: str, size: str, file: str, found: str) -> None:
         )
 
 
-def _shuffled(pictures: Pictures) -> Pictures:
+def _shuffled(pictures: Listing) -> Listing:
     return [pictures[i] for i in shuffled_order(len(pictures))]
 
 
-def _listed(folder: Path) -> tuple[Pictures, Sequence[str]]:
+def _listed(folder: Path) -> tuple[Listing, Sequence[str]]:
     try:
         found = ImageFolder(str(folder))
     except OSError as e:  # no class folder, or one without pictures

@@ -27,6 +27,7 @@ class Svhn(TorchvisionDataset):
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_SVHN
     source: ClassVar[type[Any]] = datasets.SVHN
     folder = ""
     files: ClassVar[Mapping[str, str | None]] = {

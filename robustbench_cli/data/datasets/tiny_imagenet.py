@@ -24,7 +24,9 @@ from torch import Tensor
 
 from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images
+from robustbench_cli.data.holding import images_of
 from robustbench_cli.data.pictures import read_picture, to_tensor
+from robustbench_cli.data.sources import Pictures
 from robustbench_cli.data.split import shuffled_order
 from robustbench_cli.data.trees import Tree, Unpacked, Zipped
 from robustbench_cli.errors import RunError
@@ -147,11 +149,14 @@ def _lines(place: Tree, name: str) -> list[str]:
 
 
 def _decode(place: Tree, pictures: Sequence[tuple[str, int]], ids: Sequence[str]) -> Images:
-    pixels = torch.empty((len(pictures), 3, _SIDE, _SIDE), dtype=torch.uint8)
-    for row, (name, _) in zip(pixels, pictures, strict=True):
-        row.copy_(_picture(place, name))
+    source = Pictures(
+        len(pictures),
+        (3, _SIDE, _SIDE),
+        lambda i: _picture(place, pictures[i][0]),
+        lambda: place.mark([name for name, _ in pictures]),
+    )
     labels = torch.tensor([label for _, label in pictures])
-    return Images(pixels, labels, folders=tuple(ids))
+    return images_of(source, labels, "tiny-imagenet", folders=ids)
 
 
 def _picture(place: Tree, name: str) -> Tensor:

@@ -56,7 +56,9 @@ def overlap(data: Data) -> dict[str, int]:
 
 def _marks(images: Images) -> list[int]:
     """Equal where the pixels are, in this process."""
-    return [hash(pixels.tobytes()) for pixels in images.pixels.cpu().numpy()]
+    return [
+        hash(pixels.tobytes()) for block in images.blocks() for pixels in block.pixels.cpu().numpy()
+    ]
 
 
 def _difference(found: dict[str, Any], config: TrainConfig) -> str:

@@ -17,6 +17,7 @@ from robustbench_cli.models.checkpoint import load_state
 from robustbench_cli.models.fitting import Match, compare
 from robustbench_cli.models.model import Model
 from robustbench_cli.runs.run import Run
+from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.deploy import load_predictor
 
 _log = logging.getLogger(__name__)
@@ -57,10 +58,10 @@ class Start:
                 "choose another --runs-dir, or type --force to train it again"
             )
 
-    def begin(self, model: Model, *, normalise: bool = True) -> dict[str, Any]:
+    def begin(self, model: Model, config: TrainConfig) -> dict[str, Any]:
         """Put the weights into a new network; returns what run.json says of that.
 
-        `normalise`: take over the normalisation that comes with the weights, if one does.
+        The normalisation that comes with the weights does, too, unless the config wants none.
 
         Raises:
             RobustmixError: they cannot be read, or do not fit; one line.
@@ -70,10 +71,21 @@ class Start:
             begun = begin(model, self._state(model))
         except RobustmixError as e:
             raise type(e)(f"--init {self.name}: {e}") from e
-        if not normalise:
+        if not config.normalise:
             model.normalise = own
         _log.warning("begins with %s: %s", self.name, begun.how)
+        self._say_seen(config)
         return {"digest": mark, "new": list(begun.new)}
+
+    def _say_seen(self, config: TrainConfig) -> None:
+        """That held-out images are no measure, where the weights may know them."""
+        known = {} if self.place.is_file() else Run.open(self.place).config
+        if known.get("data") == config.data and known.get("validation", 0) < config.validation:
+            _log.warning(
+                "%s may have been trained on images that are held out here, so accuracy on them "
+                "says too much; its own share of them was %g",
+                *(self.name, known.get("validation", 0)),
+            )
 
     def _state(self, model: Model) -> Mapping[str, Tensor]:
         if self.place.is_file():
