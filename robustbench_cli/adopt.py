@@ -6,7 +6,7 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from .errors import RobustmixError, RunError, UsageError
 from .evaluation.attack import Attack
 from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
 from .files import digest, replacing, slug
-from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
 from .models.fitting import Match, compare, fit, normalisation_of
@@ -30,13 +29,13 @@ from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
 from .models.readings import Reading, readings
 from .runs.data_identity import refuse_others
-from .runs.robustbench import find_entry, find_weights
 from .runs.run import Run, create
 from .spec import build
 
 _log = logging.getLogger(__name__)
 GUESS = "guess"
 """For `normalise`: the likeliest, also where another one would give other numbers."""
+_NO_TRAINING = "these data have none, so say it: --model, where several fit, and --normalise"
 
 
 def adopt(
@@ -48,7 +47,8 @@ def adopt(
     normalise: str | None = None,
     weights_key: str | None = None,
     attacks: Sequence[AttackConfig] = (),
-    zoo: str | None = None,
+    named: str | None = None,
+    source: Mapping[str, str] = {},
 ) -> Run:
     """The run below `folder` that holds these weights; made on the first call.
 
@@ -56,7 +56,8 @@ def adopt(
     data, symmetric, imagenet, ..., or numbers), or what the file carries, or a usual one. Where
     several are possible, they must agree on the numbers of `attacks`, or at the usual epsilon of
     the data set, under a short attack. What was found out is logged, and kept in run.json.
-    `zoo`: the entry of RobustBench's list that the weights are, for what was published of it.
+    `named`: what the run is called, in the place of the data set, the file and what was asked;
+    `source`: where the weights are from, which is written down.
 
     Raises:
         RunError: unreadable, no network fits, or none classifies these data.
@@ -65,9 +66,8 @@ def adopt(
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
-    name = f"{data.dataset.short}-{checkpoint.stem}"
-    named = (zoo, []) if zoo else (name, [weights_key, normalise])
-    path = _place(folder, *named, mark)
+    usual_name = [f"{data.dataset.short}-{checkpoint.stem}", weights_key, normalise]
+    path = _place(folder, named or "-".join(filter(None, usual_name)), mark)
     facts = data.facts()
     asked = {
         "data": str(data.dataset),
@@ -79,8 +79,7 @@ def adopt(
     }
     if weights_key:
         asked["asked_weights"] = weights_key
-    if zoo:
-        asked["zoo"] = zoo
+    asked |= source
     numbers = _numbers(attacks, data)
     before: list[dict[str, Any]] = []
     if mark and (path / "run.json").is_file():
@@ -103,7 +102,10 @@ def adopt(
             network.normalise = Normalise(*reading.statistics)
             return network.to(data.train.pixels.device).eval()
 
-        choice = choose(readings(known, ways), place, data.train, numbers, normalise == GUESS)
+        read, probed = readings(known, ways), data.train if len(data.train) else data.test
+        if len(read) > 1 and not len(data.train):
+            raise UsageError(f"how it sees images is found out on training images; {_NO_TRAINING}")
+        choice = choose(read, place, probed, numbers, normalise == GUESS)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -121,64 +123,8 @@ def adopt(
     return create(path, config, status="done", data=facts, matched=how[spec], **more)
 
 
-def open_run(
-    path: Path,
-    where: Where,
-    *,
-    data: str | None,
-    model: str | None = None,
-    normalise: str | None = None,
-    weights_key: str | None = None,
-    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
-) -> Run:
-    """The run whose weights a file is, or that somebody else's weights become, as :func:`adopt`.
-
-    `attacks`: how networks of a data set will be attacked.
-    """
-    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
-        return Run.open(path.parent)
-    if not data:
-        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
-    return adopt(
-        path,
-        where.runs,
-        load_data(data, where),
-        model=model,
-        normalise=normalise,
-        weights_key=weights_key,
-        attacks=attacks(data),
-    )
-
-
-def open_zoo(
-    text: str,
-    where: Where,
-    *,
-    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
-) -> Run:
-    """The run that an entry of RobustBench's list becomes: ``robustbench:NAME``.
-
-    Its network and its normalisation are known, so that nothing is guessed.
-
-    Raises:
-        UsageError: no such entry, or its file was not downloaded.
-    """
-    entry = find_entry(text)
-    return adopt(
-        find_weights(entry, where.data),
-        where.runs,
-        load_data(entry.data, where),
-        model=entry.model,
-        normalise=entry.normalise or None,
-        weights_key=entry.weights_key or None,
-        attacks=attacks(entry.data),
-        zoo=str(entry),
-    )
-
-
-def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> Path:
+def _place(folder: Path, name: str, mark: str) -> Path:
     """Readable; with the file's digest where another run already has the name."""
-    name = "-".join([name, *filter(None, asked)])
     path = folder / slug(name)
     if not (path / "run.json").is_file():
         return path
@@ -261,10 +207,11 @@ def _verdict(choice: Choice, data: Data) -> str:
         UsageError: it was guessed, and it matters.
     """
     guess, best, name = choice.guess, choice.looked[0].right, choice.reading.normalise
+    probes = _probes(data)
     wrong = _wrong_order(choice, data)
     if not wrong and near_chance(best, len(data.classes)):
         wrong = (
-            f"under no reading is it right on more than {best.mean():.1%} of training images "
+            f"under no reading is it right on more than {best.mean():.1%} of {probes} images "
             f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
             f"--normalise {name} to attack it all the same"
         )
@@ -288,7 +235,11 @@ def _wrong_order(choice: Choice, data: Data) -> str:
             listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
             listed += ", ..." * (len(moved) > 6)
             return (
-                f"its classes stand in another order: {share:.1%} of training images are right, "
-                f"not {best.mean():.1%}, where its output {listed}; reorder its last layer"
+                f"its classes stand in another order: {share:.1%} of {_probes(data)} images are "
+                f"right, not {best.mean():.1%}, where its output {listed}; reorder its last layer"
             )
     return ""
+
+
+def _probes(data: Data) -> str:
+    return "training" if len(data.train) else "test"

@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"cli"},
-    {"experiment", "api", "objects", "adopt"},
+    {"experiment", "api", "objects", "origins", "adopt"},
     {"grid"},
     {"jobs"},
     {"analysis", "tracking"},

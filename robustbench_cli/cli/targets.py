@@ -186,26 +186,21 @@ def open_targets(
     `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
     normalisation is judged.
     """
-    from robustbench_cli.runs.robustbench import PREFIX
+    from robustbench_cli.runs.given import is_foreign, is_known
     from robustbench_cli.runs.run import load_runs
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
-    found: dict[Path, Run] = {}
-    files = {name for name in names if Path(name).is_file()}
+    told = [name for name in names if is_foreign(name) and not is_known(name)]
     for option in ("model", "normalise", "weights_key"):
-        if getattr(foreign, option) and not files:
+        if getattr(foreign, option) and not told:
             raise UsageError(
                 f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
                 "run carries its own"
             )
+    found: dict[Path, Run] = {}
     for name in names:
-        if name in files:
-            runs = [_adopted(Path(name), foreign, where, attacks)]
-        elif name.startswith(PREFIX):
-            runs = [_of_zoo(name, where, attacks)]
-        else:
-            runs = load_runs(name)
+        runs = [_adopted(name, foreign, where, attacks)] if is_foreign(name) else load_runs(name)
         for run in runs:
             if not run.finished:
                 raise UsageError(
@@ -216,22 +211,18 @@ def open_targets(
     return list(found.values())
 
 
-def _of_zoo(name: str, where: Where, attacks: Callable[[str], Sequence[AttackConfig]]) -> Run:
-    from robustbench_cli.adopt import open_zoo
-
-    return open_zoo(name, where, attacks=attacks)
-
-
 def _adopted(
-    path: Path,
+    name: str,
     foreign: Foreign,
     where: Where,
     attacks: Callable[[str], Sequence[AttackConfig]],
 ) -> Run:
-    from robustbench_cli.adopt import open_run
     from robustbench_cli.data.dataset import Dataset
+    from robustbench_cli.origins import open_foreign
+    from robustbench_cli.runs.given import is_known
     from robustbench_cli.spec import build
 
     if foreign.data:
         build(Dataset, foreign.data)  # the user typed it, so it may name their own class
-    return open_run(path, where, **asdict(foreign), attacks=attacks)
+    typed = {"data": foreign.data} if is_known(name) else asdict(foreign)
+    return open_foreign(name, where, **typed, attacks=attacks)

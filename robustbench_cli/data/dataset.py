@@ -170,15 +170,20 @@ def open_data(
     train_fraction: float = 1.0,
     label_noise: float = 0.0,
     seed: int = 0,
+    untrained: bool = False,
 ) -> Data:
     """Load and split.
 
     The validation part is held out of the training images, stratified, and the same for every
     seed; about 5,000 images at most. `train_fraction` of the rest is kept, stratified. Of the
     labels that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last
-    two depend on `seed`; validation and test labels are never touched.
+    two depend on `seed`; validation and test labels are never touched. `untrained`: data without
+    training images do, too; mean and std are those of the test images then.
     """
     train, test, classes = dataset.load(root)
+    if untrained and not len(train):
+        test = test.to(device or torch.device("cpu"))
+        return Data(dataset, test[:0], test[:0], test, classes, *statistics(test))
     if not len(train):
         raise RunError(f"{dataset} has no training images, and this needs some; {_WITH_TRAINING}")
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}

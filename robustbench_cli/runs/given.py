@@ -1,4 +1,7 @@
-"""Runs as people name them: the object, the path of its directory as text, or several of them."""
+"""Runs as people name them: the object, the path of its directory as text, or several of them.
+
+What else may be attacked has names, too: a checkpoint file, or an entry of RobustBench's list.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,23 @@ from pathlib import Path
 
 from robustbench_cli.errors import UsageError
 
+from . import robustbench
 from .run import Run, load_runs
 
 RunLike = Run | str | Path
 """A run, or the directory that holds one."""
 RunsLike = RunLike | Iterable[RunLike]
 """One or several; a folder of runs and a shell pattern stand for all that they name."""
+
+
+def is_foreign(name: str | Path) -> bool:
+    """Whether it names somebody else's weights, and not a run."""
+    return is_known(name) or Path(name).is_file()
+
+
+def is_known(name: str | Path) -> bool:
+    """Whether everything is known of the weights that it names: nothing is for the user to say."""
+    return str(name).startswith(robustbench.PREFIX)
 
 
 def one_run(given: RunLike, who: str) -> Run:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from robustbench_cli.models.fitting import fit
 from robustbench_cli.models.model import Architecture, make
-from robustbench_cli.runs.robustbench import entries
+from robustbench_cli.runs.robustbench import CLASSES, entries
 from robustbench_cli.spec import build
 
 ZOO = json.loads(Path(__file__).with_name("zoo.json").read_text())
@@ -63,7 +63,13 @@ def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
         torch.testing.assert_close(model(x), torch.tensor(theirs["logits"]), rtol=1e-3, atol=1e-4)
 
 
-def test_each_entry_names_a_network_that_can_be_built() -> None:
-    for spec in sorted({entry.model for entry in entries() if entry.model}):
-        with torch.device("meta"):
-            build(Architecture, spec).build((3, 32, 32), 10)
+SPECS = sorted({(entry.model, entry.data) for entry in entries() if entry.model})
+
+
+@pytest.mark.parametrize(("spec", "data"), SPECS)
+def test_each_entry_names_a_network_that_can_be_built(spec: str, data: str) -> None:
+    if spec.startswith("timm:"):
+        pytest.importorskip("timm")
+    side = 224 if data == "imagenet" else 32
+    with torch.device("meta"):
+        build(Architecture, spec).build((3, side, side), CLASSES[data])

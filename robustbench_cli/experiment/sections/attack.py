@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from robustbench_cli.adopt import open_run
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.models.own import open_architecture
+from robustbench_cli.origins import open_foreign
+from robustbench_cli.runs.given import is_foreign, is_known
 from robustbench_cli.spec import build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
 
@@ -45,21 +45,32 @@ def attacks(
 
 
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
-    """Every file becomes a run now, as for ``robustmix attack FILE``."""
-    files = values.texts(section["checkpoint"])
+    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``."""
+    keys = KEYS | {"checkpoint", *_FOREIGN}
+    refuse_unknown(section, keys, "[[attack]]")
+    names = values.texts(section["checkpoint"])
     given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
-    data = given.pop("data", None)
-    if not files or data is None:
-        what = "data: the data set it was trained on" if files else "the name of a file"
+    told = [name for name in names if not is_known(name)]
+    if not names or (told and "data" not in given):
+        what = "data: the data set it was trained on" if names else "the name of a file"
         raise UsageError(f"[[attack]] checkpoint needs {what}")
+    if names and not told and (extra := given.keys() - {"data"}):
+        key = min(extra).replace("_", "-")
+        raise UsageError(f"[[attack]] {key}: of {names[0]} it is known; leave it out")
     if "model" in given:
         open_architecture(given["model"], trusted=False)  # a file wrote it
-    asked = configs(section, data, keys=KEYS | {"checkpoint", *_FOREIGN})
-    for file in files:
-        if not Path(file).is_file():
-            raise UsageError(f"[[attack]] checkpoint: no file {file}")
-        run = open_run(Path(file), where, data=data, **given, attacks=lambda _: asked)
-        for config in asked:
+
+    def asked(data: str) -> list[AttackConfig]:
+        return configs(section, data, keys=keys)
+
+    if "data" in given:
+        asked(given["data"])  # before any file is read
+    for name in names:
+        if not is_foreign(name):
+            raise UsageError(f"[[attack]] checkpoint: no file {name}")
+        known = {key: given[key] for key in ("data",) if key in given}
+        run = open_foreign(name, where, **(known if is_known(name) else given), attacks=asked)
+        for config in asked(run.config["data"]):
             yield AttackJob(run.path, config, where, force)
 
 
