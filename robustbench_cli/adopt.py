@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -90,10 +91,12 @@ def adopt(
             before = run.record.get("guess", {}).get("judged", [])
             if not before or not (numbers := _unjudged(numbers, before)):
                 return run
+    check_size(checkpoint, _worth(model, data))
     state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
         known = _architectures(state, data, model)
         networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
+        state = dict(known[0].renamed(state, networks[str(known[0])].network))
         how = {spec: fit(network, state) for spec, network in networks.items()}
         ways = _ways(state, data, networks[str(known[0])], known, normalise)
 
@@ -157,12 +160,26 @@ def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict
     return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
+def _worth(model: str | None, data: Data) -> int | None:
+    """Bytes of the network's weights in float32; None where it is not known."""
+    if not model:
+        return None
+    architecture = open_architecture(model)
+    try:
+        with torch.device("meta"):
+            network = architecture.build(data.train.shape, len(data.classes))
+    except Exception:  # of the user's own, which need not take it; what is wrong is said later
+        return None
+    return sum(4 * value.numel() for value in network.state_dict().values())
+
+
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
     """Whether these are the weights of a whole network."""
     shape, classes = data.train.shape, len(data.classes)
     try:
         known = _architectures(state, data, model)
-        return isinstance(compare(state, make(known[0], shape, classes).network), Match)
+        network = make(known[0], shape, classes).network
+        return isinstance(compare(known[0].renamed(state, network), network), Match)
     except RunError:
         return False
 

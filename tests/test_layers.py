@@ -54,6 +54,7 @@ HOMES = {  # where a package may be imported
     "sklearn": ("data",),
     **dict.fromkeys(("trackio", "wandb", "tensorboard", "mlflow"), ("tracking",)),
     "timm": ("models/architectures/timm.py",),
+    "huggingface_hub": ("runs/hub.py",),
 }
 TORCHLESS = (
     "reporting",

@@ -1,6 +1,7 @@
 """Runs as people name them: the object, the path of its directory as text, or several of them.
 
-What else may be attacked has names, too: a checkpoint file, or an entry of RobustBench's list.
+What else may be attacked has names, too: a checkpoint file, an entry of RobustBench's list, or what
+the Hugging Face hub holds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from robustbench_cli.errors import UsageError
 
-from . import robustbench
+from . import hub, robustbench
 from .run import Run, load_runs
 
 RunLike = Run | str | Path
@@ -21,7 +22,9 @@ RunsLike = RunLike | Iterable[RunLike]
 
 def is_foreign(name: str | Path) -> bool:
     """Whether it names somebody else's weights, and not a run."""
-    return is_known(name) or Path(name).is_file()
+    if is_known(name) or str(name).startswith(hub.PREFIX):
+        return True
+    return Path(name).is_file() or hub.is_folder(Path(name))
 
 
 def is_known(name: str | Path) -> bool:

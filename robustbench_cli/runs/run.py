@@ -204,11 +204,11 @@ def _matches(pattern: str) -> list[Path]:
         found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
     if not found:
         for path in paths:
-            held = [n for n in _HUGGING_FACE if (path / n).is_file()]
+            held = any((path / name).is_file() for name in _HUGGING_FACE)
             if held and (path / "config.json").is_file():
                 raise UsageError(
-                    f"{pattern} is a Hugging Face folder, not a run; name its weights: "
-                    f"{path / held[0]} --data SPEC, and --model where several fit"
+                    f"{pattern} is a Hugging Face folder, not a run; attacked, it becomes one: "
+                    f"robustmix attack {path} --data SPEC"
                 )
         missing = (
             "no run below it" if any(p.exists() for p in paths) else "no such file or directory"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from zoo import seeded
 
 from robustbench_cli.models.fitting import fit
 from robustbench_cli.models.model import Architecture, make
@@ -22,21 +22,6 @@ from robustbench_cli.spec import build
 
 ZOO = json.loads(Path(__file__).with_name("zoo.json").read_text())
 ASIDE = ("mean", "std", "mu", "sigma", "num_batches_tracked")
-
-
-def seeded(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """Weights in the order of their names; variances and scales around one."""
-    generator = torch.Generator().manual_seed(0)
-    state = {}
-    for name, shape in shapes.items():
-        leaf, drawn = name.rpartition(".")[2], torch.rand(shape, generator=generator)
-        if leaf == "running_var" or (leaf == "weight" and len(shape) == 1):
-            state[name] = 0.5 + drawn
-        elif len(shape) > 1:
-            state[name] = (drawn - 0.5) * (12 / shape[1:].numel()) ** 0.5
-        else:
-            state[name] = (drawn - 0.5) * 0.2
-    return state
 
 
 @pytest.mark.parametrize("spec", ZOO)
