@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import read_json
@@ -31,7 +31,12 @@ _NAME = re.compile(
 _ELSEWHERE = {"img_size", "num_classes", "in_chans"}
 """Arguments of networks that follow from the images."""
 _UNREACHABLE = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError"}
-_UNREACHABLE |= {"ConnectError", "TimeoutException"}
+_UNREACHABLE |= {"TransportError", "Timeout"}  # of httpx, of requests
+Missing = Literal["absent", "not cached"]
+_SILENT: dict[Missing, str] = {
+    "absent": "it has no config.json",
+    "not cached": "its config.json is not in the cache",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Told:
     classes: int | None = None
     shape: tuple[int, int, int] | None = None
     fixed: bool = False
-    silence: str = "it has no config.json"
+    silence: str = ""
 
 
 def is_folder(path: Path) -> bool:
@@ -87,16 +92,20 @@ def fetch(text: str) -> Held:
         raise UsageError(f"{text}: expected hf:OWNER/REPO, hf:OWNER/REPO@REVISION, or with /FILE")
     folder, _, file = (asked["file"] or "").rpartition("/")
     names = [file] if file else list(_USUAL)
+    got: list[Path | Missing] = []
     for name in names:
-        weights = _download(text, asked, f"{folder}/{name}" if folder else name)
-        if weights:
+        got.append(_download(text, asked, f"{folder}/{name}" if folder else name))
+        if isinstance(got[-1], Path):
             break
-    else:
-        raise UsageError(_no_file(text, asked))
+    weights = got[-1]
+    if not isinstance(weights, Path):
+        away = next((each for each in got if each == "not cached"), None)
+        raise UsageError(_not_cached(text, asked) if away else _no_file(text, asked))
     config = _download(text, asked, f"{folder}/{_CONFIG}" if folder else _CONFIG)
+    told = read_config(config) if isinstance(config, Path) else Told(silence=_SILENT[config])
     inside = weights.parts[weights.parts.index("snapshots") + 1 :]
     source = f"{PREFIX}{asked['repo']}@{inside[0]}/{'/'.join(inside[1:])}"
-    return Held(weights, asked["repo"], source, read_config(config) if config else Told())
+    return Held(weights, asked["repo"], source, told)
 
 
 def read_config(path: Path) -> Told:
@@ -165,8 +174,8 @@ def _weights_in(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
 
 
-def _download(text: str, asked: re.Match[str], file: str) -> Path | None:
-    """A file of the repository; None if it has no such file.
+def _download(text: str, asked: re.Match[str], file: str) -> Path | Missing:
+    """A file of the repository, from the cache where the hub cannot be reached.
 
     Raises:
         UsageError: in one line, why it cannot be had.
@@ -175,7 +184,12 @@ def _download(text: str, asked: re.Match[str], file: str) -> Path | None:
     which: dict[str, Any] = {"repo_id": asked["repo"], "filename": file}
     which["revision"] = asked["revision"]
     try:
-        size = getattr(library.hf_hub_download(**which, dry_run=True), "file_size", 0) or 0
+        try:  # asked once: the download itself would ask again and again
+            size = library.get_hf_file_metadata(library.hf_hub_url(**which)).size or 0
+        except Exception as e:
+            if not _kinds(e) & _UNREACHABLE:
+                raise
+            return Path(library.hf_hub_download(**which, local_files_only=True))
         if size > LARGEST:
             raise UsageError(
                 f"{text}: {file} has {size / 2**30:.1f} GiB, expected at most {LARGEST // 2**30}"
@@ -184,9 +198,12 @@ def _download(text: str, asked: re.Match[str], file: str) -> Path | None:
     except UsageError:
         raise
     except Exception as e:  # somebody else's library: whatever it raises is the answer
-        if _absent(e):
-            return None
-        raise UsageError(f"{text}: {_why(e, asked, file)}") from e
+        kinds = _kinds(e)
+        if kinds & _UNREACHABLE:
+            return "not cached"
+        if "EntryNotFoundError" in kinds:
+            return "absent"
+        raise UsageError(f"{text}: {_why(e, asked)}") from e
 
 
 def _kinds(error: Exception) -> set[str]:
@@ -194,13 +211,7 @@ def _kinds(error: Exception) -> set[str]:
     return {cls.__name__ for cls in type(error).__mro__}
 
 
-def _absent(error: Exception) -> bool:
-    """Whether the repository was seen, and has no such file."""
-    kinds = _kinds(error)
-    return "EntryNotFoundError" in kinds and "LocalEntryNotFoundError" not in kinds
-
-
-def _why(error: Exception, asked: re.Match[str], file: str) -> str:
+def _why(error: Exception, asked: re.Match[str]) -> str:
     kinds, repo = _kinds(error), asked["repo"]
     if "GatedRepoError" in kinds:
         page = f"https://huggingface.co/{repo}"
@@ -209,15 +220,17 @@ def _why(error: Exception, asked: re.Match[str], file: str) -> str:
         return "no such repository, or a private one: type hf auth login, or check the name"
     if "RevisionNotFoundError" in kinds:
         return f"it has no revision {asked['revision']}; expected a branch, a tag or a commit"
-    if kinds & _UNREACHABLE:
-        revision = f" --revision {asked['revision']}" if asked["revision"] else ""
-        return (
-            f"{file} is not in the cache, and the hub cannot be reached (or HF_HUB_OFFLINE is "
-            f"set); where there is a network, type: hf download {repo}{revision}, and bring the "
-            "folder that it names"
-        )
     reason = " ".join(str(error).split())
     return f"{type(error).__name__}: {reason[:160] or 'no reason given'}"
+
+
+def _not_cached(text: str, asked: re.Match[str]) -> str:
+    revision = f" --revision {asked['revision']}" if asked["revision"] else ""
+    return (
+        f"{text}: the hub cannot be reached (or HF_HUB_OFFLINE is set), and its cache has no "
+        f"{asked['file'] or ' or '.join(_USUAL)}; where there is a network, type: hf download "
+        f"{asked['repo']}{revision}, and bring the folder that it names"
+    )
 
 
 def _no_file(text: str, asked: re.Match[str]) -> str:

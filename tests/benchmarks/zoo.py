@@ -50,7 +50,7 @@ def main() -> None:
     zoo = open_zoo(asked.checkout)
     wrong = [line for entry in entries() for line in facts(entry, zoo, asked.checkout)]
     print(f"{len(entries())} entries: {len(wrong)} facts differ")
-    kept: dict[str, Any] = {}
+    kept = json.loads(FIXTURE.read_text("utf-8")) if FIXTURE.is_file() else {}
     seen: dict[str, str] = {}
     for entry in entries():
         if not entry.model or asked.only not in str(entry):
@@ -66,9 +66,9 @@ def main() -> None:
         wrong += [found] if isinstance(found, str) else []
         print(f"{entry}: {found if isinstance(found, str) else found['said']}", flush=True)
         if not isinstance(found, str) and entry.model in SMALL:
-            kept.setdefault(f"{entry.data} {entry.model} {entry.normalise}", found["kept"])
-    if asked.write:
-        FIXTURE.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+            kept[f"{entry.data} {entry.model} {entry.normalise}"] = found["kept"]
+            if asked.write:
+                FIXTURE.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     print(*wrong, f"{len(seen)} networks run, {len(wrong)} disagreements", sep="\n")
     sys.exit(bool(wrong))
 
