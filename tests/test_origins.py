@@ -10,10 +10,11 @@ import zoo
 from two_tones import SPEC, two_tones, weights
 
 from robustbench_cli import evaluate, transfer
-from robustbench_cli.errors import UsageError
+from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
 from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import allow_code
 
 ZOO = "robustbench:Tones2020"
 
@@ -111,3 +112,57 @@ def test_test_images_alone_do_where_nothing_is_found_out(placed: Path, tmp_path:
             assert found.accuracy()["accuracy"].tolist() == [1.0]
     with pytest.raises(UsageError, match="found out on training images; these data have none"):
         evaluate(placed, data=spec, model=zoo.ENTRY.model, **asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"num_classes": 10}, "net tells 10 classes apart, and two_tones:TwoTones has 2"),
+        (
+            {"input_size": [3, 1, 2]},
+            r"made for images of 3x1x2, and two_tones:TwoTones has 1x1x2; bring others",
+        ),
+        (
+            {"input_size": [1, 8, 8], "fixed_input_size": True},
+            "made for images of 1x8x8, and two_tones:TwoTones has 1x1x2; bring others",
+        ),
+    ],
+)
+def test_images_for_which_a_network_is_not_made_are_refused(
+    facts: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    allow_code("two_tones")
+    folder = zoo.from_hub(tmp_path / "net", architecture="resnet18", pretrained_cfg=facts)
+    with pytest.raises(UsageError, match=message):
+        evaluate(folder, data=SPEC, runs_dir=tmp_path / "runs")
+
+
+def test_the_cache_of_the_hub_does_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    allow_code("two_tones")
+    commit, cache = "c0" * 20, tmp_path / "cache" / "models--lab--net"
+    zoo.from_hub(cache / "snapshots" / commit)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "v1").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    asked = {"data": SPEC, "model": zoo.ENTRY.model, "runs_dir": tmp_path / "runs"}
+    asked |= {"attack": "linf-fgsm", "epsilons": "0.2", "checks": "off", "normalise": "none"}
+    found = evaluate("hf:lab/net@v1", device="cpu", **asked)  # type: ignore[arg-type]
+    assert found.accuracy()["accuracy"].tolist() == [1.0]
+    (run,) = (Run.open(path) for path in (tmp_path / "runs").iterdir())
+    assert run.config["hub"] == f"hf:lab/net@{commit}/pytorch_model.bin"
+    for name in ("hf:lab/other", "hf:lab/net", "hf:lab/net@v1/best.pt"):
+        with pytest.raises(UsageError, match=r"cannot be reached .* and its cache has no"):
+            evaluate(name, **asked)  # type: ignore[arg-type]
+
+
+def test_a_file_of_many_times_its_network_is_not_read(tmp_path: Path) -> None:
+    allow_code("two_tones")
+    path = weights(tmp_path / "large.pt", 0.5)
+    with path.open("ab") as file:
+        file.truncate(2**21)
+    with pytest.raises(RunError, match=r"has 2.0 MiB, the weights of this network 0.0; check --m"):
+        evaluate(path, data=SPEC, model=zoo.ENTRY.model, runs_dir=tmp_path / "runs")

@@ -6,12 +6,14 @@ And random weights, as `tests/benchmarks/zoo.py` gives them to the zoo's own con
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
-from two_tones import MODEL, SPEC
+from two_tones import MODEL, SPEC, weights
 
 from robustbench_cli.models.model import Architecture, Model, Normalise, make
 from robustbench_cli.models.normalisation import usual, written
@@ -48,6 +50,14 @@ def a_list_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(robustbench, "entries", lambda: (ENTRY,))
     monkeypatch.setattr(robustbench, "CLASSES", {"cifar10": 2})
     monkeypatch.setattr(robustbench.Entry, "data_set", lambda _: SPEC)
+
+
+def from_hub(folder: Path, **config: object) -> Path:
+    """What the hub holds of the network of the entry."""
+    folder.mkdir(parents=True)
+    weights(folder / "pytorch_model.bin", 0.5)
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def seeded(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
