@@ -35,6 +35,8 @@ def attack(
       robustmix attack runs/* -a 'linf-pgd:steps={10,40}' --defence 'jpeg:quality={50,75}'
       robustmix attack runs/* --split validation          to choose settings by
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
+      robustmix attack robustbench:Rice2020Overfitting    robustmix --list robustbench
+      robustmix attack hf:OWNER/REPO --data npz:FILE.npz  of the Hugging Face hub, or its cache
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """
     from robustbench_cli.jobs import AttackJob

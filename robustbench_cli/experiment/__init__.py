@@ -15,8 +15,8 @@ eps-range = "0:0.5:0.05"
 samples = 200
 
 [[attack]]                                # somebody else's weights, instead of what is trained
-checkpoint = "resnet20.th"                # a list is attacked file by file
-data = "cifar10"
+checkpoint = "resnet20.th"                # a list is attacked file by file; also hf:OWNER/REPO,
+data = "cifar10"                          # and robustbench:NAME, which needs nothing else
 normalise = "imagenet"                    # or "0.1307:0.3081", "guess"; also model, weights-key
 eps = "8/255"
 

@@ -32,7 +32,10 @@ from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
 from .naming import name_of, remember
 from .specs import spec_of
 
-_TAKEN = "a Run, the path of one or of a checkpoint file, robustbench:NAME, or a torch.nn.Module"
+_TAKEN = (
+    "a Run, the path of one or of a checkpoint file, robustbench:NAME, hf:OWNER/REPO, or a "
+    "torch.nn.Module"
+)
 _NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
 
