@@ -170,7 +170,7 @@ def _worth(model: str | None, data: Data) -> int | None:
             network = architecture.build(data.train.shape, len(data.classes))
     except Exception:  # of the user's own, which need not take it; what is wrong is said later
         return None
-    return sum(4 * value.numel() for value in network.state_dict().values())
+    return 4 * sum(int(value.numel()) for value in network.state_dict().values())
 
 
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:

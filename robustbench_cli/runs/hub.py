@@ -121,8 +121,8 @@ def read_config(path: Path) -> Told:
     name = config.get("architecture")
     if not isinstance(name, str):
         kinds = config.get("architectures")
-        listed = isinstance(kinds, list) and kinds and isinstance(kinds[0], str)
-        whose = f"its config.json is of transformers ({kinds[0]:.80})" if listed else ""
+        first = kinds[0] if isinstance(kinds, list) and kinds else None
+        whose = f"its config.json is of transformers ({first:.80})" if type(first) is str else ""
         return Told(silence=whose or "its config.json names no architecture")
     inner = config.get("pretrained_cfg")
     facts: Mapping[str, Any] = inner if isinstance(inner, dict) else config
