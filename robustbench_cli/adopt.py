@@ -36,7 +36,6 @@ from .spec import build
 _log = logging.getLogger(__name__)
 GUESS = "guess"
 """For `normalise`: the likeliest, also where another one would give other numbers."""
-_NO_TRAINING = "these data have none, so say it: --model, where several fit, and --normalise"
 
 
 def adopt(
@@ -107,7 +106,10 @@ def adopt(
 
         read, probed = readings(known, ways), data.train if len(data.train) else data.test
         if len(read) > 1 and not len(data.train):
-            raise UsageError(f"how it sees images is found out on training images; {_NO_TRAINING}")
+            raise UsageError(
+                "how it sees images is found out on training images, and these data have none; "
+                f"type one of --normalise {', '.join(ways)}, and --model where several fit"
+            )
         choice = choose(read, place, probed, numbers, normalise == GUESS)
         said = _verdict(choice, data)
     except RobustmixError as e:
