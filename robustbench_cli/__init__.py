@@ -11,8 +11,9 @@ The house, from the door down; a room knows only those below it (``tests/test_la
 cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
 origins      where somebody else's weights come from, by name
+referee      a whole protocol for one network: its cost, its jobs, its card
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
-grid         many jobs at once: processes, Ray; worker is what each process is told first
+grid         many jobs at once: processes, Ray, job arrays; worker is what each is told first
 jobs         plain data that can travel: train this, attack that; done() and run()
 tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
@@ -24,7 +25,7 @@ models, data networks and images: pixels are in [0, 1], and so is epsilon
 runs         what lies on disk: the run directory, its evaluations and analyses, half-done parts
 statistics   intervals, curves, paired comparisons
 spec         ``name:key=value`` becomes an object; a folder's listing is a registry
-device, epsilon, files, locks, progress, errors    what everybody stands on
+device, epsilon, files, locks, job_array, progress, errors    what everybody stands on
 
 Data goes one way: spec -> config -> job -> run -> evaluation -> finding, table, figure.
 """
@@ -37,6 +38,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api import analyse, analyze, compose, evaluate, train, transfer
     from .epsilon import eps_range
+    from .referee.card import card
     from .reporting.contests import select
     from .reporting.report import figure, judge, table
     from .runs.analysed import Analysed
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from .training.deploy import load_predictor
     from .training.method import Method
 
+__version__ = "0.2.0"  # here and nowhere else; a release says in CHANGELOG.md what changed
+
 _HOMES = {
     "Analysed": "runs.analysed",
     "Batch": "training.batch",
@@ -55,6 +59,7 @@ _HOMES = {
     "Run": "runs.run",
     "analyse": "api",
     "analyze": "api",
+    "card": "referee.card",
     "compose": "api",
     "eps_range": "epsilon",
     "evaluate": "api",
@@ -77,6 +82,7 @@ __all__ = [
     "Run",
     "analyse",
     "analyze",
+    "card",
     "compose",
     "eps_range",
     "evaluate",

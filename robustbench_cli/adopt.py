@@ -25,10 +25,11 @@ from .models.checkpoint import check_size, load_state
 from .models.fitting import Match, compare, fit, normalisation_of
 from .models.guessing import near_chance, other_order
 from .models.infer import fitting
+from .models.misfits import misfit
 from .models.model import Architecture, Model, Normalise, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
-from .models.readings import Reading, readings
+from .models.readings import Reading, options, readings
 from .runs.data_identity import refuse_others
 from .runs.run import Run, create
 from .spec import build
@@ -36,6 +37,9 @@ from .spec import build
 _log = logging.getLogger(__name__)
 GUESS = "guess"
 """For `normalise`: the likeliest, also where another one would give other numbers."""
+_UNTRAINED = (
+    "how it sees images is not said, and {} has no training images that would show it; type {} ..."
+)
 
 
 def adopt(
@@ -102,15 +106,19 @@ def adopt(
         def place(reading: Reading) -> Model:
             network = networks[str(reading.architecture)]
             network.normalise = Normalise(*reading.statistics)
-            return network.to(data.train.pixels.device).eval()
+            return network.to(data.train.device).eval()
 
-        read, probed = readings(known, ways), data.train if len(data.train) else data.test
-        if len(read) > 1 and not len(data.train):
-            raise UsageError(
-                "how it sees images is found out on training images, and these data have none; "
-                f"type one of --normalise {', '.join(ways)}, and --model where several fit"
-            )
-        choice = choose(read, place, probed, numbers, normalise == GUESS)
+        read = readings(known, ways)
+        if not len(data.train) and len(read) > 1:
+            raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
+        shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
+        choice = choose(read, place, shown, numbers, normalise == GUESS)
+        if not model and not _wrong_order(choice, data):
+            why = _misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
+            if why and not choice.guess.insisted:
+                raise UsageError(why)
+            if why:
+                _log.warning("%s", why)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
@@ -177,13 +185,18 @@ def _worth(model: str | None, data: Data) -> int | None:
 
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
     """Whether these are the weights of a whole network."""
-    shape, classes = data.train.shape, len(data.classes)
     try:
         known = _architectures(state, data, model)
-        network = make(known[0], shape, classes).network
-        return isinstance(compare(known[0].renamed(state, network), network), Match)
     except RunError:
         return False
+    if not model:  # those were compared
+        return True
+    try:
+        with torch.device("meta"):  # only shapes are read, and this takes no time
+            network = known[0].build(data.train.shape, len(data.classes))
+    except Exception:  # somebody's own network, which wants to be made for real
+        network = make(known[0], data.train.shape, len(data.classes)).network
+    return isinstance(compare(known[0].renamed(state, network), network), Match)
 
 
 def _architectures(
@@ -202,7 +215,10 @@ def _ways(
     asked: str | None,
 ) -> dict[str, Statistics]:
     """The normalisations that are possible before anything is measured, by name."""
-    known, channels = usual(data.mean, data.std), len(data.mean)
+    known, channels = usual(data.mean, data.std), data.test.shape[0]
+    if not data.mean:  # no training images, so the data have none of their own
+        known = usual([0.0] * channels, [1.0] * channels)
+        known.pop("data")
     if len(architectures) == 1 and (own := architectures[0].normalisation(channels)):
         known = {"own": own, **known}
     if asked and asked != GUESS:
@@ -226,11 +242,10 @@ def _verdict(choice: Choice, data: Data) -> str:
         UsageError: it was guessed, and it matters.
     """
     guess, best, name = choice.guess, choice.looked[0].right, choice.reading.normalise
-    probes = _probes(data)
     wrong = _wrong_order(choice, data)
     if not wrong and near_chance(best, len(data.classes)):
         wrong = (
-            f"under no reading is it right on more than {best.mean():.1%} of {probes} images "
+            f"under no reading is it right on more than {best.mean():.1%} of {_shown(data)} "
             f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
             f"--normalise {name} to attack it all the same"
         )
@@ -245,6 +260,22 @@ def _verdict(choice: Choice, data: Data) -> str:
     return guess.why()
 
 
+def _shown(data: Data) -> str:
+    return "training images" if len(data.train) else "test images"
+
+
+def _misfit(network: Model, choice: Choice, data: Data, *, scales: bool) -> str:
+    """A sentence, where the weights are surely those of another network, of the same shapes."""
+    spec, right = choice.reading.architecture, choice.looked[0].right
+    why = misfit(network, choice.images, right, classes=len(data.classes), scales=scales)
+    if not why:
+        return ""
+    return (
+        f"{spec} has the same shapes, but of {len(right)} {_shown(data)} {why}; or --model {spec} "
+        "to attack it as that"
+    )
+
+
 def _wrong_order(choice: Choice, data: Data) -> str:
     """A sentence, where under some reading the classes surely stand in another order."""
     labels, best = choice.images.labels.cpu().numpy(), choice.looked[0].right
@@ -254,11 +285,7 @@ def _wrong_order(choice: Choice, data: Data) -> str:
             listed = ", ".join(f"{o} is {data.classes[c]}" for o, c in [*moved.items()][:6])
             listed += ", ..." * (len(moved) > 6)
             return (
-                f"its classes stand in another order: {share:.1%} of {_probes(data)} images are "
-                f"right, not {best.mean():.1%}, where its output {listed}; reorder its last layer"
+                f"its classes stand in another order: {share:.1%} of {_shown(data)} are right, "
+                f"not {best.mean():.1%}, where its output {listed}; reorder its last layer"
             )
     return ""
-
-
-def _probes(data: Data) -> str:
-    return "training" if len(data.train) else "test"

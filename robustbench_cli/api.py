@@ -20,6 +20,7 @@ from .errors import UsageError
 from .evaluation.attack import Attack
 from .jobs import AnalyseJob, AttackJob, Job, TrainJob, TransferJob, Where, make_question
 from .jobs.attack_config import AttackConfig, make_attack_config
+from .jobs.starting import beginning
 from .models.foreign import guess_joints, never_in_place
 from .models.model import Model
 from .objects.data import data_spec
@@ -38,7 +39,8 @@ from .objects.specs import spec_of, specs_of
 from .progress import Progress
 from .runs.analysed import Analysed
 from .runs.evaluation import Evaluation
-from .runs.given import kind
+from .runs.given import RunLike, kind, one_run
+from .runs.norm_union import NAME
 from .runs.run import Run
 from .spec import build, build_all
 from .tracking.tracker import Tracker
@@ -51,8 +53,9 @@ from .training.objective import Loss, Objective
 def train(
     *,
     data: DataLike = "digits",
-    model: ModelLike = "lenet5",
+    model: ModelLike | None = None,
     method: MethodLike = "plain",
+    init: RunLike | None = None,
     runs_dir: str | Path = "runs",
     data_dir: str | Path = "~/.cache/robustmix",
     device: str = "auto",
@@ -68,6 +71,10 @@ def train(
     ``runs_dir/.arrays``. `model`: a spec, a class of networks, or a network object, which is copied
     and trained on from the weights that it has.
 
+    `init`: a run, its path, a checkpoint file (with `weights_key` where it holds several) or
+    ``"timm:NAME"``: the weights to begin with; the network is then theirs. `freeze`: layers that
+    stay as they are, ``"conv1,layer1"``.
+
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,
     lr, schedule, train_fraction, label_noise, ... `track`: told of every epoch, ``"tensorboard"``.
 
@@ -75,9 +82,12 @@ def train(
         UsageError: a spec or a setting that makes no sense.
         RunError: data that is not there, or a loss that is no longer finite.
     """
+    if isinstance(numbers := settings.get("class_weights"), (list, tuple)):
+        settings["class_weights"] = ",".join(map(str, numbers))
+    named = None if model is None else model_spec(model, "train")
     specs: dict[str, Any] = {
         "data": data_spec(data, Path(runs_dir), "train"),
-        "model": model_spec(model, "train"),
+        **beginning(named, _weights(init), Path(runs_dir))._asdict(),
         "method": specs_of(method, Method, "train"),
     }
     try:
@@ -127,6 +137,10 @@ def evaluate(
     def asked(spec: str) -> AttackConfig:
         return _attack_config("evaluate", spec, attack, epsilons, samples=samples, **options)
 
+    if attack == NAME:
+        raise UsageError(
+            "evaluate in one norm at a time, then: table(runs, unions='linf=8/255,l2=0.5')"
+        )
     options |= _defended("evaluate", defence)
     spec_of(attack, Attack, "evaluate")  # before anything is read
     foreign = Foreign(data=data, model=model, normalise=normalise, weights_key=weights_key)
@@ -206,6 +220,14 @@ def analyse(
 
 
 analyze = analyse
+
+
+def _weights(init: RunLike | None) -> str | None:
+    if init is None or isinstance(init, (str, Path)):
+        return None if init is None else str(init)
+    if isinstance(init, nn.Module):
+        raise UsageError("train: an object has its weights already: give it as model=")
+    return str(one_run(init, "train: init").path)
 
 
 def compose(

@@ -1,4 +1,4 @@
-"""Many jobs: one after another, in processes side by side, or on a Ray cluster.
+"""Many jobs: one after another, in processes side by side, on a Ray cluster or as a job array.
 
 A job whose result exists is not run again; one that fails does not stop the others. What needs the
 result of another job comes after it.
@@ -16,8 +16,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +27,7 @@ import torch
 
 from .device import is_out_of_memory
 from .errors import RobustmixError, RunError, UsageError
+from .job_array import JobArray
 from .jobs import Job
 from .worker import Orders, begin, follow_once
 
@@ -58,7 +60,13 @@ class Workers:
     count: int = 1
     gpus_per_job: float = 1.0
     ray: str | None = None  # address of a cluster, or "auto"
+    array: JobArray | None = None
     setup: Callable[[], None] | None = None  # called once in each process
+
+    @property
+    def here(self) -> int:
+        """How many jobs run at once on this machine, as far as this process decides it."""
+        return 1 if self.ray or self.array else self.count
 
 
 def run_jobs(
@@ -74,7 +82,7 @@ def run_jobs(
     waiting = {i: job for i, job in enumerate(jobs) if i not in results}
     if watcher:
         earlier = [finished for finished in results.values() if not finished.error]
-        watcher.begin(len(jobs), len(earlier), min(workers.count, max(len(waiting), 1)))
+        watcher.begin(len(jobs), len(earlier), min(workers.here, max(len(waiting), 1)))
         for finished in results.values():
             if finished.error:
                 watcher.end(finished)
@@ -100,6 +108,8 @@ def _stream(
 ) -> Iterator[tuple[int, Finished]]:
     if workers.ray:
         return _on_ray(jobs, workers)
+    if workers.array:
+        return _in_array(jobs, workers.array, workers)
     if workers.count > 1 and len(jobs) > 1:
         return _in_processes(jobs, workers)
     return _one_by_one(jobs, watcher)
@@ -235,6 +245,17 @@ def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finis
                 yield i, Finished(jobs[i], error=RunError(f"Ray: {type(e).__name__}"))
     finally:
         ray.shutdown()
+
+
+def _in_array(
+    jobs: dict[int, Job], array: JobArray, workers: Workers
+) -> Iterator[tuple[int, Finished]]:
+    orders = Orders(threads=array.cpus, setup=workers.setup)
+    folder = next(iter(jobs.values())).home.parent / ".submitit"
+    calls = {i: partial(_attempt_far, orders, job) for i, job in jobs.items()}
+    with closing(array.stream(calls, folder)) as ended:
+        for i, found in ended:
+            yield i, Finished(jobs[i], error=found) if isinstance(found, RunError) else found
 
 
 def _attempt_far(orders: Orders, job: Job) -> Finished:

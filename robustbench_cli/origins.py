@@ -56,7 +56,7 @@ def open_foreign(
     if not data:
         raise UsageError(f"{whole}: which data set was it trained on? type --data mnist")
     held = _held(str(name), path)
-    seen = load_data(data, where, untrained=True)
+    seen = load_data(data, where, trains=False)
     named = None
     if held:
         path = held.weights
@@ -124,7 +124,7 @@ def _of_zoo(
     entry = find_entry(text)
     path = find_weights(entry, where.data)
     spec = data or entry.data_set()
-    seen = load_data(spec, where, untrained=True)
+    seen = load_data(spec, where, trains=False)
     if len(seen.classes) != entry.classes:
         raise UsageError(
             f"{entry} tells {entry.classes} classes apart, and {spec} has {len(seen.classes)}"

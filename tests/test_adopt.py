@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,11 @@ from two_tones import MODEL, SPEC, two_tones, weights
 
 from robustbench_cli import evaluate
 from robustbench_cli.adopt import adopt
-from robustbench_cli.data.dataset import Data
+from robustbench_cli.data.dataset import Data, Dataset, open_data
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
-from robustbench_cli.models.model import Architecture
+from robustbench_cli.models.model import Architecture, make
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import allow_code, build
 from robustbench_cli.trust.examine import examine_runs
@@ -107,6 +108,19 @@ def test_what_needs_no_gradient_is_judged_without(tmp_path: Path, data: Data) ->
     assert len(run.record["guess"]["judged"]) == 2, "by both, of which one was known"
 
 
+def test_test_images_alone_choose_nothing(tmp_path: Path, data: Data) -> None:
+    """Which would be choosing by the images that the network is then judged on."""
+    nothing = data.train[:0]
+    alone = replace(data, train=nothing, validation=nothing, mean=(), std=())
+    line = "has no training images that would show it; type --normalise none or"
+    with pytest.raises(UsageError, match=line):
+        opened(tmp_path, alone, CERTAIN)
+    with pytest.raises(UsageError, match="no normalisation 'data'; type --normalise none, symm"):
+        opened(tmp_path, alone, CERTAIN, normalise="data")
+    run = opened(tmp_path, alone, OPEN, normalise="none")
+    assert run.config["normalise"] == "none" and run.record["data"]["train_size"] == 0
+
+
 def test_what_is_typed_is_not_asked(tmp_path: Path, data: Data) -> None:
     run = opened(tmp_path, data, OPEN, "0.2", normalise="data")
     assert run.config["normalise"] == "data" and "guess" not in run.record
@@ -177,3 +191,30 @@ def test_from_python(tmp_path: Path, data: Data) -> None:
         assert found.accuracy()["accuracy"].iloc[-1] == left
     with pytest.raises(UsageError, match="normalise is not for a run"):
         evaluate(next((tmp_path / "runs").iterdir()), normalise="none")
+
+
+def test_weights_of_another_activation_are_refused_unless_the_network_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [build(Architecture, "small-cnn")]  # of those with these shapes
+    monkeypatch.setattr("robustbench_cli.adopt.fitting", lambda *_: alone)
+    digits = open_data(build(Dataset, "digits"), tmp_path)
+    torch.manual_seed(0)
+    theirs = make(build(Architecture, "small-cnn"), digits.train.shape, 10).network.eval()
+    for name, module in theirs.named_children():
+        if isinstance(module, torch.nn.ReLU):
+            setattr(theirs, name, torch.nn.Tanh())
+    with torch.no_grad():
+        theirs[-1].bias -= theirs(digits.train.x).mean(0)  # so that all classes occur
+        known = replace(digits.train, labels=theirs(digits.train.x).argmax(1))
+    data, path = replace(digits, train=known), tmp_path / "theirs.pt"
+    torch.save(theirs.state_dict(), path)
+    with pytest.raises(UsageError, match=r"small-cnn has the same shapes.*tanh instead of ReLU"):
+        adopt(path, tmp_path / "runs", data, normalise="none")
+    caplog.clear()
+    few = [make_attack_config("linf-pgd", "digits", grid(["0.01"]), samples=10)]
+    adopt(path, tmp_path / "runs", data, normalise="guess", attacks=few)
+    assert "instead of ReLU" in caplog.text
+    caplog.clear()
+    adopt(path, tmp_path / "runs", data, normalise="none", model="small-cnn")
+    assert "tanh" not in caplog.text

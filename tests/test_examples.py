@@ -12,12 +12,14 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+from robustbench_cli import __version__
 from robustbench_cli.cli.app import app
 from robustbench_cli.cli.explain import explanation
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
 from robustbench_cli.reporting.figure import Figure
+from robustbench_cli.reporting.numbers.named import named
 from robustbench_cli.spec import build, names
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +65,20 @@ def test_recipes_say_what_they_reproduce_and_what_was_cut(file: Path) -> None:
     assert "\n# Cut" in text, "what --scale laptop leaves out"
     for statement in statements(file):
         assert statement.get("source"), statement
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_what_is_claimed_is_about_what_is_trained(file: Path, tmp_path: Path) -> None:
+    """At the laptop scale a published number may be missing, a claim not."""
+    for scale in (None, "laptop"):
+        experiment = read_experiment(file, Where(runs=tmp_path), scale=scale)
+        claims, published = experiment.statements.claims, experiment.statements.published
+        sides = [(c.by, (c.method,) if c.method else (c.first, c.second)) for c in claims]
+        about = {(by, name) for by, both in sides for name in both}
+        about |= {(each.by, each.method) for each in published} if scale is None else set()
+        for by, name in about:
+            specs = {getattr(job.config, by): getattr(job.config, by) for job in experiment.train}
+            assert named(name.partition(", ")[0], specs, f"{by}s"), name
 
 
 def test_every_document_has_recipes_and_each_is_read_or_listed_as_not_run() -> None:
@@ -151,6 +167,7 @@ def test_the_documented_versions_are_those_of_the_package() -> None:
     with (ROOT / "pyproject.toml").open("rb") as file:
         project = tomllib.load(file)["project"]
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in README
+    assert f"version = {{{__version__}}}" in README, "what is to be cited"
     assert sys.version_info >= tuple(map(int, project["requires-python"][2:].split(".")))
 
 

@@ -153,6 +153,7 @@ class Blur(Method):
 """
 
 
+@pytest.mark.slow
 def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Training and attacking, in another process, in another order, with code of the user's."""
     Path("own_lab_for_workers.py").write_text(OWN)

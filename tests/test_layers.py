@@ -19,14 +19,17 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"cli"},
-    {"experiment", "api", "objects", "origins", "adopt"},
+    {"experiment", "api", "objects", "origins", "adopt", "referee"},
     {"grid"},
     {"jobs"},
     {"analysis", "tracking"},
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
-    {"device", "epsilon", "files", "locks", "progress", "schema", "statistics", "worker"},
+    {
+        *("device", "epsilon", "files", "job_array", "locks", "progress", "schema", "statistics"),
+        "worker",
+    },
     {"spec"},
     {"errors"},
 ]
@@ -50,6 +53,7 @@ HOMES = {  # where a package may be imported
     "eagerpy": ("evaluation",),
     "matplotlib": ("reporting",),
     "ray": ("grid.py",),
+    "submitit": ("job_array.py",),
     "torchvision": ("data", "models"),
     "sklearn": ("data",),
     **dict.fromkeys(("trackio", "wandb", "tensorboard", "mlflow"), ("tracking",)),

@@ -110,7 +110,7 @@ def test_test_images_alone_do_where_nothing_is_found_out(placed: Path, tmp_path:
             more = {} if network == ZOO else {"normalise": "none", "model": zoo.ENTRY.model}
             found = evaluate(network, data=data, **more, **asked)  # type: ignore[arg-type]
             assert found.accuracy()["accuracy"].tolist() == [1.0]
-    with pytest.raises(UsageError, match="these data have none; type one of --normalise none"):
+    with pytest.raises(UsageError, match="no training images that would show it; type --norm"):
         evaluate(placed, data=spec, model=zoo.ENTRY.model, **asked)  # type: ignore[arg-type]
 
 

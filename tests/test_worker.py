@@ -32,6 +32,7 @@ def living(group: int) -> list[str]:
     return [pid for pid, of, state in rows if of == str(group) and state[0] != "Z"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
 def test_no_worker_outlives_its_parent(tmp_path: Path, sent: signal.Signals) -> None:
     process = in_a_process(*COMMAND, cwd=tmp_path, start_new_session=True)

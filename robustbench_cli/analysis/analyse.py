@@ -77,7 +77,7 @@ def analyse_model(
     if not len(test):
         raise UsageError(f"{analysis.name} looks at test images, and this data set has none")
     about = identify(analysis, seed, identity)
-    device = test.pixels.device
+    device = test.device
     network, compared = Network(model), Network(other) if other is not None else None
     with fenced(), frozen(model), frozen(compared or nn.Identity()):
         network.eval()

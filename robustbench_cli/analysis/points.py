@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from torch import Tensor
 
 from robustbench_cli.data.dataset import Images
@@ -14,7 +16,7 @@ def points_of(images: Images, name: str) -> Tensor:
     Raises:
         UsageError: images of more or fewer pixels.
     """
-    if images.pixels[0].numel() != 2:
+    if prod(images.shape) != 2:
         shape = "x".join(map(str, images.shape))
         raise UsageError(
             f"{name} is about points of the plane, and these images have {shape} values; "

@@ -28,7 +28,9 @@ PICTURES = (".png", ".svg", ".pdf")
 
 def analyse(
     *,
-    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to look at.")],
+    target: Annotated[
+        list[str], Argument(metavar="RUN|CHECKPOINT|A+B...", help="What to look at.")
+    ],
     analysis: Annotated[
         list[str] | None,
         Option(

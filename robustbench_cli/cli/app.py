@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
+from robustbench_cli import __version__
+
 from .analyse import analyse
 from .attack import attack
+from .card import card
 from .doctor import doctor
 from .explain import LISTS
 from .grids import GridCommand
@@ -30,6 +32,7 @@ are worth. Epsilons are in pixels of [0, 1].
   robustmix sweep-epsilon runs/* --eps-range 0:0.5:0.05
   robustmix analyse runs/* -n church-window -o windows.png
   robustmix report runs/* --figure decay-curve -o decay.png
+  robustmix card resnet20.th --data cifar10 --minutes 30      a referee's protocol, on one page
   robustmix track runs/* --to tensorboard             what other tools are told
   robustmix run examples/quickstart.toml              all of it from one file
   robustmix attack resnet20.th --data cifar10         somebody else's weights
@@ -54,19 +57,25 @@ COMMANDS: dict[Command, str] = {
     transfer: "Do adversarials made on one network fool another?",
     analyse: "Look inside and around: church windows, margins, subspaces...",
     report: "Tables and pictures from run directories.",
+    card: "A referee's whole protocol for one network, on a page and as card.json.",
     track: "Tell trackio, wandb, tensorboard or mlflow of finished runs.",
     run: "A whole experiment from one TOML file.",
     doctor: "What is installed, which device, which data are there.",
 }
+
+
+def _name(command: Command) -> str:
+    return command.__name__.replace("_", "-")
+
+
 for command, line in COMMANDS.items():
-    name = command.__name__.replace("_", "-")
-    app.command(name, cls=GridCommand, short_help=line)(with_groups(command))
+    app.command(_name(command), cls=GridCommand, short_help=line)(with_groups(command))
 app.command("analyze", cls=GridCommand, hidden=True)(with_groups(analyse))
 
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"robustmix {version('robustmix')}")
+        typer.echo(f"robustmix {__version__}")
         raise typer.Exit
 
 
@@ -79,6 +88,12 @@ def _print_list(room: str | None) -> None:
 
 
 def _print_explanation(spec: str | None) -> None:
+    if spec == "all":
+        from .reference import reference
+
+        commands = {_name(command): command for command in COMMANDS}
+        typer.echo(reference(EXAMPLES, main, commands), nl=False)
+        raise typer.Exit
     if spec:
         from .explain import explanation
 
@@ -108,7 +123,7 @@ def main(
             callback=_print_explanation,
             is_eager=True,
             metavar="SPEC",
-            help="What one of them does: formula, parameters, paper, cost.",
+            help="What one of them does: formula, parameters, paper, cost. all: a whole reference.",
         ),
     ] = None,
 ) -> None:

@@ -14,7 +14,7 @@ from .train import leave, run_grid
 
 def attack(
     *,
-    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
+    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT|A+B...", help="What to attack.")],
     strength: Strength,
     guard: Guard,
     foreign: Foreign,
@@ -34,9 +34,11 @@ def attack(
       robustmix attack runs/* -a linf-fgsm -a linf-pgd:steps=40,restarts=5 -e 0.05,0.1,0.2
       robustmix attack runs/* -a 'linf-pgd:steps={10,40}' --defence 'jpeg:quality={50,75}'
       robustmix attack runs/* --split validation          to choose settings by
+      robustmix attack runs/* -a union -e linf=8/255,l2=0.5   worst over norms, in rows of its own
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
       robustmix attack robustbench:Rice2020Overfitting    robustmix --list robustbench
       robustmix attack hf:OWNER/REPO --data npz:FILE.npz  of the Hugging Face hub, or its cache
+      robustmix attack runs/a+runs/b                      the mean of their logits as one network
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """
     from robustbench_cli.jobs import AttackJob
@@ -59,5 +61,5 @@ def attack(
     finished = run_grid(jobs, work.workers, "evaluations", voice)
     if paths := [f.path for f in finished if f.path]:
         publish_all([f.job.home for f in finished if f.path], trackers)
-        show.emit_table(points_table(paths), output)
+        show.emit_table(points_table(paths, strength.unions), output)
     leave(finished)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from robustbench_cli import __version__
+
 from . import show
 from .groups import Places
 
@@ -42,8 +44,9 @@ def doctor(
 
 
 def _versions() -> dict[str, str]:
-    packages = ("robustmix", "torch", "torchvision", "foolbox", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    packages = ("torch", "torchvision", "foolbox", "numpy")
+    own = {"python": platform.python_version(), "robustmix": __version__}
+    return own | {name: version(name) for name in packages}
 
 
 def _device(name: str) -> dict[str, Any]:

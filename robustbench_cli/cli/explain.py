@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 import sys
 from collections.abc import Sequence
-from dataclasses import MISSING
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -30,6 +31,45 @@ LISTS = (*ROOMS, ZOO)
 ALGORITHMS = "robustbench_cli.evaluation.algorithms"
 
 
+@dataclass(frozen=True)
+class Setting:
+    """A parameter in words: its key in a spec, its default, its type, what it does, its bounds."""
+
+    key: str
+    default: str
+    kind: str
+    about: str
+    low: float | None
+    high: float | None
+    unit: str | None
+
+
+def settings(cls: type[Plugin]) -> list[Setting]:
+    """The parameters of a plugin, in their order."""
+    hints = get_type_hints(cls)
+    return [
+        Setting(
+            f.name.replace("_", "-"),
+            "(needed)" if f.default is MISSING else shorten(f.default),
+            kind_of(hints[f.name]),
+            f.metadata.get("about", ""),
+            *(f.metadata.get(key) for key in ("low", "high", "unit")),
+        )
+        for f in parameters(cls)
+    ]
+
+
+def load(room: str, name: str) -> tuple[type[Plugin], str]:
+    """The class of a plugin, and what its file says of it."""
+    module = importlib.import_module(f"robustbench_cli.{ROOMS[room]}.{name.replace('-', '_')}")
+    (cls,) = (
+        c
+        for c in vars(module).values()
+        if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__
+    )
+    return cls, inspect.getdoc(module) or ""
+
+
 def listing(room: str) -> str:
     """Every plugin of a room with its first line; imports none of them. Or RobustBench's list."""
     if room == ZOO:
@@ -50,6 +90,8 @@ def explanation(spec: str) -> str:
 
     Attacks that are one search in several norms leave what they share to the search's module.
     """
+    if spec == "card":
+        return _card()
     parts = []
     if spec.startswith(f"{ZOO}:"):
         return _entry(spec)
@@ -67,6 +109,16 @@ def explanation(spec: str) -> str:
             raise UsageError(f"nothing is named {name!r}; {hint}")
         parts += _explain_all(rooms, name, part)
     return "\n\n".join(parts)
+
+
+def _card() -> str:
+    """Every key of card.json."""
+    from robustbench_cli.reporting.card import schema
+
+    keys = list(schema.described())
+    widths = [max(len(key[i]) for key in keys) for i in range(2)]
+    lines = [f"  {key:<{widths[0]}}  {kind:<{widths[1]}}  {about}" for key, kind, about in keys]
+    return "\n".join([inspect.getdoc(schema) or "", "", *lines])
 
 
 def _explain_all(rooms: Sequence[str], name: str, spec: str) -> list[str]:
@@ -111,55 +163,50 @@ def _own(module: str, given: str) -> str:
 
 
 def _explain(room: str, name: str, spec: str) -> str:
-    import importlib
-
-    module = importlib.import_module(f"robustbench_cli.{ROOMS[room]}.{name.replace('-', '_')}")
-    (cls,) = (
-        c
-        for c in vars(module).values()
-        if isinstance(c, type) and issubclass(c, Plugin) and c.__module__ == module.__name__
-    )
-    return _described(room, cls, name, inspect.getdoc(module) or "", spec.partition(":")[2])
+    return _described(room, load(room, name)[0], name, load(room, name)[1], spec.partition(":")[2])
 
 
 def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:
     """`given`: parameters, which are checked and written out."""
-    texts = [text, *_shared(cls)]
+    texts = [text, *map(doc_of, algorithms(cls))]
     lines = [f"{name} ({one_of(room)})", "", "\n\n".join(filter(None, texts))]
-    hints = get_type_hints(cls)
-    rows = []
-    for f in parameters(cls):
-        kind = _kind(hints[f.name])
-        default = "(needed)" if f.default is MISSING else shorten(f.default)
-        rows.append((f.name.replace("_", "-"), default, kind, f.metadata.get("about", "")))
+    rows = settings(cls)
     if rows:
-        widths = [max(len(row[i]) for row in rows) for i in range(2)]
+        wide = max(len(row.key) for row in rows), max(len(row.default) for row in rows)
         lines += ["", "Parameters and defaults:"]
         lines += [
-            f"  {key:<{widths[0]}}  {default:<{widths[1]}}  {about} [{kind}]"
-            for key, default, kind, about in rows
+            f"  {r.key:<{wide[0]}}  {r.default:<{wide[1]}}  {r.about} [{r.kind}]" for r in rows
         ]
-        key, default = next((row[:2] for row in rows if row[1] != "none"), rows[0][:2])
-        value = key.upper() if default == "(needed)" else default
-        written = f"{name}:{value if key == cls.positional else f'{key}={value}'}"
-        lines += ["", f"Written as: {build(cls, f'{name}:{given}') if given else written}"]
+        written = build(cls, f"{name}:{given}") if given else example(cls, name)
+        lines += ["", f"Written as: {written}"]
     return "\n".join(lines)
 
 
-def _shared(cls: type[Plugin]) -> list[str]:
-    """What the algorithms behind an attack say of themselves, the nearest first."""
+def example(cls: type[Plugin], name: str) -> str:
+    """A spec that sets one parameter: the first that has a value, where one has."""
+    rows = settings(cls)
+    if not rows:
+        return name
+    first = next((row for row in rows if row.default != "none"), rows[0])
+    value = first.key.upper() if first.default == "(needed)" else first.default
+    return f"{name}:{value if first.key == cls.positional else f'{first.key}={value}'}"
+
+
+def algorithms(cls: type[Plugin]) -> list[str]:
+    """The modules of the searches behind an attack, the nearest first."""
     homes = dict.fromkeys(base.__module__ for base in cls.__mro__)
-    return [
-        inspect.getdoc(sys.modules[home]) or ""
-        for home in homes
-        if home.rpartition(".")[0] == ALGORITHMS
-    ]
+    return [home for home in homes if home.rpartition(".")[0] == ALGORITHMS]
 
 
-def _kind(hint: Any) -> str:
+def doc_of(module: str) -> str:
+    """What a module that is loaded says of itself."""
+    return inspect.getdoc(sys.modules[module]) or ""
+
+
+def kind_of(hint: Any) -> str:
     """A type in words: ``float``, ``float or none``, ``linf, l2``."""
     if get_origin(hint) is Literal:
         return ", ".join(get_args(hint))
     if members := get_args(hint):
-        return " or ".join("none" if m is NoneType else _kind(m) for m in members)
+        return " or ".join("none" if m is NoneType else kind_of(m) for m in members)
     return str(hint.__name__)

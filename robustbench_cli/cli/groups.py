@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
+from robustbench_cli.errors import UsageError
+
 from .completion import names_of
 
 if TYPE_CHECKING:
@@ -56,6 +58,15 @@ class Work:
     ray: Annotated[
         str | None, Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto, local).")
     ] = None
+    submitit: Annotated[
+        str | None,
+        Option(
+            metavar="KEY=VALUE,...",
+            help="Run the jobs as a Slurm job array, by submitit: partition, timeout-min, gpus, "
+            "cpus, mem (GB), array-parallelism, account, qos, constraint, name, folder (of logs); "
+            "cluster=local tries it here.",
+        ),
+    ] = None
     part: Annotated[
         str | None,
         Option(metavar="K/N", help="Only this share of the jobs, from 1/N to N/N: for job arrays."),
@@ -76,8 +87,12 @@ class Work:
     @property
     def workers(self) -> Workers:
         from robustbench_cli.grid import Workers
+        from robustbench_cli.job_array import JobArray
 
-        return Workers(self.jobs or 1, self.gpus_per_job, self.ray)
+        if self.ray and self.submitit:
+            raise UsageError("--ray and --submitit are two clusters; choose one")
+        array = JobArray.parse(self.submitit) if self.submitit else None
+        return Workers(self.jobs or 1, self.gpus_per_job, self.ray, array)
 
 
 @dataclass(frozen=True)

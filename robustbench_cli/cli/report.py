@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +38,8 @@ def report(
         str | None,
         Option(
             metavar="SPEC",
-            help="Draw this into -o FILE.png; see --list figures.",
+            help="Draw this into -o FILE.png; see --list figures. decay-curve: without -o, in text "
+            "on a terminal.",
             autocompletion=names_of("figures"),
         ),
     ] = None,
@@ -67,7 +71,9 @@ def report(
     \b
       robustmix report runs/*
       robustmix report runs/* -a linf-pgd -e 0.1,0.2 -f markdown -o results.md
+      robustmix report runs/* -a union -e linf=8/255,l2=0.5   worst over norms, of stored attacks
       robustmix report runs/* --against plain                 differences, with intervals
+      robustmix report runs/* --figure decay-curve            here, in the terminal
       robustmix report runs/* --figure decay-curve --highlight pgd-at -o decay.svg
       robustmix report runs/* --figure setting-curve:label-noise,y=area -o noise.png
       robustmix report runs/* --figure scatter:eps=0.1 -o tradeoff.png
@@ -77,12 +83,19 @@ def report(
       robustmix report runs/* -o report.html                  all of it on one page, to send on
     """
     from robustbench_cli.reporting import report as reporting
+    from robustbench_cli.reporting.figure import Figure
     from robustbench_cli.reporting.page import is_page
+    from robustbench_cli.runs.norm_union import asked_for, attacks_of
     from robustbench_cli.runs.run import load_runs
+    from robustbench_cli.spec import build
 
     found = load_runs(runs or ["runs"])
-    epsilons = list(grid(eps or ())) or None
-    attacks = attack or None
+    unions = asked_for(attack or (), eps or ())
+    made = attacks_of(attack or (), eps or (), (), unions) if unions else []
+    attacks = [text for text, _ in made] or attack or None
+    epsilons = list(grid(text for text in eps or () if "=" not in text)) or None
+    if unions and (transfers or (figure and not is_page(output.output)) or analysis):
+        raise UsageError("a union over norms stands in tables of attacks; leave -a union out")
     path = output.output
     options: dict[str, object] = {
         "by": by if by != "method" else None,
@@ -106,14 +119,31 @@ def report(
             analysis=analysis,
             figures=[figure] if figure else (),
             statements=claims,
+            unions=unions,
             command=typed,
         )
         show.emit_table(table, replace(output, output=None))
         show.say(f"wrote {path}")
+    elif figure and path is None and show.to_a_terminal() and _is_decay(figure):
+        build(Figure, figure)  # what else is typed may be a slip
+        text = reporting.drawn_as_text(
+            found,
+            min(shutil.get_terminal_size().columns, 100),
+            by=by,
+            attack=attacks,
+            epsilons=epsilons,
+            highlight=highlight or (),
+            unicode=(sys.stdout.encoding or "").lower().startswith("utf"),
+            colour="NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb",
+        )
+        show.emit(text)
     elif figure:
         if path is None or str(path) == "-":
             name = figure.partition(":")[0]
-            raise UsageError(f"--figure {figure} needs a file: -o {name}.png, .svg or .pdf")
+            raise UsageError(
+                f"--figure {figure} needs a file: -o {name}.png, .svg or .pdf"
+                + "; without one, a terminal shows it as text" * _is_decay(figure)
+            )
         reporting.check_suffix(path)
         drawing = reporting.figure(
             figure,
@@ -142,6 +172,7 @@ def report(
             against=against,
             highlight=highlight or (),
             statements=claims,
+            unions=unions,
             command=typed,
         )
         show.emit_table(table, replace(output, output=None))
@@ -152,8 +183,14 @@ def report(
         table = reporting.transfer_table(found, by=by, attack=attacks, epsilons=epsilons)
         show.emit_table(table, output)
     else:
-        table = reporting.table(found, by=by, attack=attacks, epsilons=epsilons, against=against)
+        table = reporting.table(
+            found, by=by, attack=attacks, epsilons=epsilons, against=against, unions=unions
+        )
         show.emit_table(table, output)
+
+
+def _is_decay(figure: str) -> bool:
+    return figure.partition(":")[0] == "decay-curve"
 
 
 def _is_folder(path: Path) -> bool:

@@ -78,7 +78,7 @@ def run(
     usable = [path for path in experiment.run_paths if path not in untrained]
     typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
     if page and usable and not work.part:
-        _page(experiment, usable, page, shlex.join([*typed, "-o", str(page)]))
+        _page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
     if work.part:
         again = f"{file} --scale {scale}" if scale else file
         show.say(f"part {work.part} is done; when all are: robustmix run {again}")
@@ -175,7 +175,14 @@ def _report(
     runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
     written: Sequence[Path] = ()
     if plan.folder is None:
-        made = table(runs, by=plan.by, attack=attack, epsilons=epsilons, statements=statements)
+        made = table(
+            runs,
+            by=plan.by,
+            attack=attack,
+            epsilons=epsilons,
+            statements=statements,
+            unions=experiment.unions,
+        )
     else:
         made, written = write_report(
             runs,
@@ -186,12 +193,20 @@ def _report(
             highlight=plan.highlight,
             figures=plan.figures,
             statements=statements,
+            unions=experiment.unions,
+            tried=tried or (),
             command=command,
         )
     _tell(plan, tried, output, made, written)
 
 
-def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: str) -> None:
+def _page(
+    experiment: Experiment,
+    paths: Sequence[Path],
+    page: Path,
+    tried: Sequence[Contest] | None,
+    command: str,
+) -> None:
     """Everything in one file, beside what the experiment writes anyway."""
     from robustbench_cli.reporting.report import write_page
 
@@ -205,6 +220,8 @@ def _page(experiment: Experiment, paths: Sequence[Path], page: Path, command: st
         highlight=plan.highlight,
         figures=plan.figures,
         statements=experiment.statements,
+        unions=experiment.unions,
+        tried=tried or (),
         command=command,
     )
     show.say(f"wrote {page}")

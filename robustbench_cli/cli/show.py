@@ -25,6 +25,11 @@ def quiet() -> bool:
     return _quiet
 
 
+def to_a_terminal() -> bool:
+    """Whether the result is read on a terminal, and not by a file or a program."""
+    return sys.stdout.isatty()
+
+
 def say(text: str) -> None:
     """A line on stderr, unless -q."""
     if not _quiet:
@@ -87,4 +92,7 @@ def emit_table(table: Table, output: Output) -> None:
     """A table in the form that was asked for, its notes as warnings on stderr."""
     for note in table.notes:
         say(f"warning: {note}")
-    emit(table.render(form_of(output)), output.output)
+    form = form_of(output)
+    if form == "csv" and "unions" in table.document:
+        say("warning: CSV has a column of single norms alone; --json holds the union, too")
+    emit(table.render(form), output.output)

@@ -15,7 +15,7 @@ from .train import leave, run_grid
 
 def sweep_epsilon(
     *,
-    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT...", help="What to attack.")],
+    target: Annotated[list[str], Argument(metavar="RUN|CHECKPOINT|A+B...", help="What to attack.")],
     by: Annotated[str, Option(help="What a row stands for: method, model, data...")] = "method",
     strength: Strength,
     guard: Guard,

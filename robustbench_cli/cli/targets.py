@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from typer import Option
 
-from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 
 from .completion import names_of
@@ -17,6 +16,7 @@ from .completion import names_of
 if TYPE_CHECKING:
     from robustbench_cli.jobs import Where
     from robustbench_cli.jobs.attack_config import AttackConfig
+    from robustbench_cli.runs.norm_union import NormUnion
     from robustbench_cli.runs.run import Run
 
 
@@ -65,7 +65,8 @@ class Strength:
             "--attack",
             "-a",
             metavar="SPEC",
-            help="Repeat for several. [linf-pgd]",
+            help="Repeat for several. union, with -e linf=8/255,l2=0.5: worst over norms. "
+            "[linf-pgd]",
             autocompletion=names_of("attacks"),
         ),
     ] = None
@@ -120,17 +121,38 @@ class Strength:
     def attacks(self) -> list[str]:
         return list(dict.fromkeys(self.attack or ["linf-pgd"]))
 
+    @property
+    def unions(self) -> tuple[NormUnion, ...]:
+        """The union over norms that was asked for, if one was.
+
+        Raises:
+            UsageError: one without balls, or with two of one norm; balls without one.
+        """
+        from robustbench_cli.evaluation.attack import Attack
+        from robustbench_cli.runs.norm_union import asked_for
+        from robustbench_cli.spec import build
+
+        found = asked_for(self.attacks, self.eps or ())
+        for union in found:
+            union.refuse_alike([build(Attack, ball.attack).norm for ball in union.balls])
+        return found
+
     def configs(
         self, data: str, *, sweep: bool = False, defences: Sequence[str | None] = (None,)
     ) -> list[AttackConfig]:
-        """One per defence and attack, for networks of this data set."""
+        """One per defence and attack, for networks of this data set; of a union, one per ball."""
         from robustbench_cli.jobs.attack_config import make_attack_config
+        from robustbench_cli.runs.norm_union import attacks_of
 
-        return [
+        if self.unions and sweep:
+            raise UsageError(
+                "a union over norms has one radius in each, no range; type: robustmix attack"
+            )
+        made = [
             make_attack_config(
                 text,
                 data,
-                grid(self.eps or (), self.eps_range or ()),
+                epsilons,
                 sweep=sweep,
                 samples=self.samples,
                 split=self.split,
@@ -147,8 +169,11 @@ class Strength:
                 defence=defence,
             )
             for defence in defences
-            for text in self.attacks
+            for text, epsilons in attacks_of(
+                self.attacks, self.eps or (), self.eps_range or (), self.unions
+            )
         ]
+        return list(dict.fromkeys(made))
 
 
 @dataclass(frozen=True)
@@ -183,24 +208,35 @@ def open_targets(
 ) -> list[Run]:
     """Runs, their folders and patterns, checkpoint files and robustbench:NAME, as finished runs.
 
+    ``A+B`` is one network made of several of those.
+
     `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
     normalisation is judged.
     """
+    from robustbench_cli.jobs.ensembles import gather, several
     from robustbench_cli.runs.given import is_foreign, is_known
-    from robustbench_cli.runs.run import load_runs
+    from robustbench_cli.runs.run import refuse_hugging_face
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
-    told = [name for name in names if is_foreign(name) and not is_known(name)]
+    ensembles = {name: asked for name in names if (asked := several(name))}
+    parts = [part for name in names for part in getattr(ensembles.get(name), "members", (name,))]
+    told = [part for part in parts if is_foreign(part) and not is_known(part)]
     for option in ("model", "normalise", "weights_key"):
         if getattr(foreign, option) and not told:
+            for part in parts:
+                refuse_hugging_face(Path(part))
             raise UsageError(
                 f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
                 "run carries its own"
             )
     found: dict[Path, Run] = {}
     for name in names:
-        runs = [_adopted(name, foreign, where, attacks)] if is_foreign(name) else load_runs(name)
+        if asked := ensembles.get(name):
+            members = [_named(part, foreign, where, attacks) for part in asked.members]
+            runs = [gather([run for each in members for run in each], asked.mean, where.runs)]
+        else:
+            runs = _named(name, foreign, where, attacks)
         for run in runs:
             if not run.finished:
                 raise UsageError(
@@ -209,6 +245,18 @@ def open_targets(
                 )
             found.setdefault(run.path.resolve(), run)
     return list(found.values())
+
+
+def _named(
+    name: str,
+    foreign: Foreign,
+    where: Where,
+    attacks: Callable[[str], Sequence[AttackConfig]],
+) -> list[Run]:
+    from robustbench_cli.runs.given import is_foreign
+    from robustbench_cli.runs.run import load_runs
+
+    return [_adopted(name, foreign, where, attacks)] if is_foreign(name) else load_runs(name)
 
 
 def _adopted(

@@ -41,7 +41,27 @@ def train(
     model: Annotated[
         list[str] | None,
         Option(
-            metavar="SPEC", help="Repeat for a grid. [lenet5]", autocompletion=names_of("models")
+            metavar="SPEC",
+            help="Repeat for a grid. [lenet5, or that of --init]",
+            autocompletion=names_of("models"),
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        Option(
+            metavar="RUN|FILE|timm:NAME",
+            help="Begin with these weights; for other classes, with a new head.",
+        ),
+    ] = None,
+    weights_key: Annotated[
+        str | None, Option(metavar="KEY", help="Of --init FILE, which holds several: ema.")
+    ] = None,
+    freeze: Annotated[
+        str | None,
+        Option(
+            metavar="NAME[,NAME...]",
+            help="Layers that stay as they are, by what their parameters' names begin with, or "
+            "globs.",
         ),
     ] = None,
     seed: Annotated[list[int] | None, Option(help="Repeat for a grid. [0]", min=0)] = None,
@@ -62,6 +82,13 @@ def train(
     loss: Annotated[
         Literal["ce", "bce"], Option(help="Cross entropy, or binary cross entropy of the softmax.")
     ] = "ce",
+    class_weights: Annotated[
+        str | None,
+        Option(
+            metavar="balanced|W[,W...]",
+            help="What an image counts in the loss, by its class; balanced: all classes the same.",
+        ),
+    ] = None,
     augment: Annotated[bool, Option(help="Crop and flip where the data set usually is.")] = True,
     normalise: Annotated[bool, Option(help="By mean and std of the data, in the network.")] = True,
     validation: Annotated[float, Option(help="Share of the training images held out.")] = 0.1,
@@ -100,9 +127,12 @@ def train(
       robustmix train -m 'vib:beta={1e-4,1e-3}'           a grid: write it in quotes
       robustmix train -m pgd-at --stop-on linf-pgd:steps=10    (Rice et al., 2020)
       robustmix train -m pgd-at --track tensorboard       (live; also trackio, wandb, mlflow)
+      robustmix train -m pgd-at --init runs/digits-lenet5-plain-s0    (robust fine-tuning)
+      robustmix train --data cifar10 --init timm:resnet18 --freeze conv1,bn1,layer1
       RUN=$(robustmix train -q --epochs 3) && robustmix attack $RUN
     """
     from robustbench_cli.jobs import TrainJob
+    from robustbench_cli.jobs.starting import beginning
     from robustbench_cli.tracking.publish import publish_all
     from robustbench_cli.training.config import TrainConfig
 
@@ -112,7 +142,10 @@ def train(
         TrainJob(
             TrainConfig(
                 data=d,
-                model=n,
+                model=begins.model,
+                init=begins.init,
+                weights_key=weights_key,
+                freeze=freeze,
                 method=m,
                 seed=s,
                 epochs=epochs,
@@ -123,6 +156,7 @@ def train(
                 weight_decay=weight_decay,
                 schedule=schedule,
                 loss=loss,
+                class_weights=class_weights,
                 augment=augment,
                 normalise=normalise,
                 validation=validation,
@@ -137,8 +171,11 @@ def train(
             work.force,
             trackers,
         )
-        for d, n, m, s in product(
-            data or ["digits"], model or ["lenet5"], method or ["plain"], dict.fromkeys(chosen)
+        for d, begins, m, s in product(
+            data or ["digits"],
+            [beginning(name, init, places.where.runs) for name in model or (None,)],
+            method or ["plain"],
+            dict.fromkeys(chosen),
         )
     ]
     jobs = work.share(jobs)

@@ -17,10 +17,10 @@ from .train import leave, run_grid
 def transfer(
     *,
     source: Annotated[
-        list[str], Option(metavar="RUN|CHECKPOINT", help="Where adversarials are made; repeat.")
+        list[str], Option(metavar="RUN|CHECKPOINT|A+B", help="Where adversarials are made; repeat.")
     ],
     target: Annotated[
-        list[str], Option(metavar="RUN|CHECKPOINT", help="Who is shown them; repeat.")
+        list[str], Option(metavar="RUN|CHECKPOINT|A+B", help="Who is shown them; repeat.")
     ],
     by: Annotated[str, Option(help="What a row stands for: method, model, run...")] = "method",
     strength: Strength,
@@ -38,12 +38,15 @@ def transfer(
 
     \b
       robustmix transfer --source runs/*plain* --target 'runs/*' -a linf-pgd -e 0.1
+      robustmix transfer --source runs/a+runs/b --target runs/c    (crafted on both as one network)
       robustmix transfer --source runs/a --target runs/a --target runs/b --json
     """
     from robustbench_cli.jobs import TransferJob
     from robustbench_cli.reporting.report import transfer_table
 
     show.form_of(output)
+    if strength.unions:
+        raise UsageError("a union over norms is for attack; transfer in one norm at a time")
     sources = open_targets(source, foreign, places.where, strength.configs)
     targets = open_targets(target, foreign, places.where, strength.configs)
     for run in (*sources, *targets):

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.lib import format as npy
@@ -14,7 +14,9 @@ from numpy.lib import format as npy
 from robustbench_cli.errors import RunError
 
 from .arrays import Array
+from .memory import fits_memory
 
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 _ALWAYS = 2**30
 _RATIO = 100
 """A file may unfold to a gigabyte, or to so many times its own size, whatever is more."""
@@ -42,7 +44,7 @@ def array_names(path: Path) -> list[str]:
 
 
 def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
-    """Some arrays of an .npz file, read whole.
+    """Some arrays of an .npz file, read whole; mapped where they do not fit and lie uncompressed.
 
     Raises:
         RunError: absent, damaged, or one that would need more memory than it is worth.
@@ -50,6 +52,11 @@ def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
     found: dict[str, Array] = {}
     with _reading(path), zipfile.ZipFile(path) as archive:
         entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+        for name in names:
+            stored = entries[name].compress_type == zipfile.ZIP_STORED
+            if stored and not fits_memory(entries[name].file_size):
+                found[name] = _mapped(path, archive, entries[name])
+        names = [name for name in names if name not in found]
         needed = sum(entries[name].file_size for name in names)
         size = path.stat().st_size
         if needed > max(_ALWAYS, _RATIO * size):
@@ -65,18 +72,32 @@ def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
     return found
 
 
-def _check_header(file: IO[bytes], size: int, where: str) -> None:
+def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
+    """An uncompressed array of an .npz file, where it lies."""
+    with archive.open(entry) as file:
+        shape, fortran, dtype = _check_header(file, entry.file_size, f"{path}: {entry.filename}")
+        start = file.tell()
+    with path.open("rb") as raw:  # the lengths here may be others than in the directory
+        raw.seek(entry.header_offset + 26)
+        lengths = int.from_bytes(raw.read(2), "little"), int.from_bytes(raw.read(2), "little")
+        offset = raw.tell() + sum(lengths) + start
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    return np.memmap(path, dtype, "r", offset, shape, order)
+
+
+def _check_header(file: IO[bytes], size: int, where: str) -> Header:
     """Whether an array has as many bytes as it says; numpy makes room for them before it reads."""
     version = npy.read_magic(file)
     readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"format {version} of numpy's files")
-    shape, _, dtype = readers[version](file)
+    shape, fortran, dtype = readers[version](file)
     if dtype.hasobject:
         raise RunError(f"{where} holds Python objects, which are never unpickled; save numbers")
     claimed = dtype.itemsize * int(np.prod([1, *map(int, shape)], dtype=object))
     if file.tell() + claimed != size:
         raise RunError(f"{where} is damaged: its header and its size do not agree")
+    return shape, fortran, dtype
 
 
 @contextmanager

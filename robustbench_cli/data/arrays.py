@@ -5,6 +5,7 @@ Nothing is guessed in silence: what can be meant in two ways is asked for, in on
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,12 +14,19 @@ from numpy.typing import NDArray
 
 from robustbench_cli.errors import UsageError
 
-from .dataset import Images
+from .holding import images_of
+from .images import Images, Streamed
+from .memory import fits_memory
+from .sources import Rows
 
 Layout = Literal["auto", "nchw", "nhwc"]
 Array = NDArray[np.generic]
 MOST_CLASSES = 100_000
 _CHANNELS = (1, 3)
+_TWO_TONES = (
+    "as whole numbers, so they may mean black and white or nearly black; "
+    "save them as float32 in [0, 1], or multiplied by 255"
+)
 _ROWS = 4096  # images looked at in one go, so that conversions need little memory
 
 
@@ -32,13 +40,35 @@ def to_images(x: Array, y: Array, name: str, layout: Layout = "auto") -> Images:
     Raises:
         UsageError: what they mean cannot be told, or they are no images or no labels.
     """
-    x = channels_first(np.asarray(x), name, layout)
+    x = channels_first(x if isinstance(x, np.memmap) else np.asarray(x), name, layout)
     labels = to_labels(np.asarray(y), name)
     if len(x) != len(labels):
         raise UsageError(f"{name}: {len(x)} images and {len(labels)} labels; expected as many")
     if not len(x):
         raise UsageError(f"{name} holds no image")
+    if (rows := rows_of(x)) and not fits_memory(x.nbytes):
+        _refuse_two_tones(rows, name)
+        return images_of(rows, torch.from_numpy(labels), str(rows.path))
     return Images(torch.from_numpy(to_pixels(x, name)), torch.from_numpy(labels))
+
+
+def rows_of(x: Array) -> Rows | None:
+    """Where the images (N, C, H, W) of a mapped uint8 array lie in its file, if C-ordered."""
+    if not isinstance(x, np.memmap) or x.dtype != np.uint8 or x.filename is None or x.ndim != 4:
+        return None
+    for last, view in ((False, x), (True, np.moveaxis(x, 1, 3))):
+        if view.flags.c_contiguous:
+            a, b, c = view.shape[1:]
+            return Rows(Path(str(x.filename)), x.offset, len(x), (a, b, c), last)
+    return None
+
+
+def _refuse_two_tones(rows: Rows, name: str) -> None:
+    """As `to_pixels` does; ends at the first block that shows that pixels are 0..255."""
+    for block in Streamed(rows, torch.zeros(len(rows), dtype=torch.long)).blocks():
+        if int(block.pixels.max()) > 1:
+            return
+    raise UsageError(f"{name}: pixels go from 0 to 1 {_TWO_TONES}")
 
 
 def channels_first(x: Array, name: str, layout: Layout = "auto") -> Array:
@@ -79,10 +109,7 @@ def to_pixels(x: Array, name: str) -> NDArray[np.uint8] | NDArray[np.float32]:
             f"{said}, expected uint8, or floats in [0, 1]; normalisation belongs to the network"
         )
     if x.dtype.kind != "f" and high == 1:
-        raise UsageError(
-            f"{said} as whole numbers, so they may mean black and white or nearly black; "
-            "save them as float32 in [0, 1], or multiplied by 255"
-        )
+        raise UsageError(f"{said} {_TWO_TONES}")
     if high > 255 or (high > 1 and not _whole(x)):
         raise UsageError(
             f"{said}, expected uint8, or floats in [0, 1]; divide them by {_scale(high)}"

@@ -1,86 +1,33 @@
 """The contract of a data set, its splits, and batches made on the device.
 
-A whole set is one uint8 tensor on the device: no worker processes, no per-sample decoding, and the
-same code on CPU and GPU.
+A set that fits is one uint8 tensor on the device: no worker processes, no per-sample decoding, and
+the same code on CPU and GPU. One that does not is read in parts (`images.py`).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.device import is_out_of_memory
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import Plugin
 
 from . import usual
+from .images import Images as Images
+from .images import scale as scale
 
 _WITH_TRAINING = (
-    "part=test gives none; a file with x_train and y_train does, and in Python "
-    "data=((x, y), (x_test, y_test))"
+    "part=test and list=FILE give none; x_train and y_train in a file do, as PATH/train, and in "
+    "Python data=((x, y), (x_test, y_test))"
 )
 SPLIT_SEED = 0  # the validation split is the same for every run, so that runs can be compared
-
-
-@dataclass(frozen=True, eq=False)
-class Images:
-    """A labelled set on one device.
-
-    pixels: (N, C, H, W), uint8 in 0..255, or float32 already in [0, 1]. labels: (N,), int64.
-    classes: what they are called; empty where nobody said.
-    """
-
-    pixels: Tensor
-    labels: Tensor
-    classes: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: slice | Tensor) -> Self:
-        return replace(self, pixels=self.pixels[index], labels=self.labels[index])
-
-    @property
-    def x(self) -> Tensor:
-        """(N, C, H, W), float32 in [0, 1]."""
-        return scale(self.pixels)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
-        channels, height, width = self.pixels.shape[1:]
-        return channels, height, width
-
-    def to(self, device: torch.device) -> Self:
-        """
-        Raises:
-            RunError: too large for the device's memory.
-        """
-        try:
-            return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
-        except RuntimeError as e:
-            if not is_out_of_memory(e):
-                raise
-        size = self.pixels.numel() * self.pixels.element_size() / 2**30
-        raise RunError(
-            f"{len(self)} images of {size:.1f} GiB do not fit into the memory of {device}; take "
-            "fewer (train: --train-fraction 0.5, attack: --samples 1000), or --device cpu"
-        )
-
-    def digest(self) -> str:
-        """16 hexadecimal digits that change whenever a pixel or a label does."""
-        state = hashlib.sha256(str(tuple(self.pixels.shape)).encode())
-        for tensor in (self.pixels, self.labels):
-            state.update(tensor.cpu().contiguous().numpy().tobytes())
-        return state.hexdigest()[:16]
 
 
 @dataclass(kw_only=True)
@@ -90,13 +37,14 @@ class Dataset(Plugin):
     room: ClassVar[str] = "datasets"
     epochs: ClassVar[int] = 10
     batch_size: ClassVar[int] = 128
-    crop: ClassVar[int] = 0  # usual training crop: padding in pixels, 0 for none
+    padding: ClassVar[int] = 0  # before the usual training crop, in pixels; 0 for no crop
     flip: ClassVar[bool] = False  # whether a mirrored training image keeps its label
     eps: ClassVar[dict[str, str]] = usual.GREY  # by norm: for `attack`
     train_eps: ClassVar[dict[str, str]] = usual.GREY_TRAINING  # ... to train with
     optimizer: ClassVar[Literal["sgd", "adam"]] = "adam"
     weight_decay: ClassVar[float] = 0.0
     ranges: ClassVar[dict[str, str]] = usual.GREY_RANGES  # ... for sweeps
+    quoted: ClassVar[usual.Quoted] = {}  # at which papers compare networks; none for your own data
 
     def usual_eps(self, norm: str, which: Literal["eps", "train_eps", "ranges"] = "eps") -> str:
         """What is usual in a norm: an epsilon, or a range of them.
@@ -147,7 +95,9 @@ class Data:
     validation: Images
     test: Images
     classes: tuple[str, ...]
-    mean: tuple[float, ...]  # per channel, of the training pixels in [0, 1]
+    mean: tuple[
+        float, ...
+    ]  # per channel, of the training pixels in [0, 1]; () where there are none
     std: tuple[float, ...]
 
     def facts(self) -> dict[str, Any]:
@@ -170,20 +120,22 @@ def open_data(
     train_fraction: float = 1.0,
     label_noise: float = 0.0,
     seed: int = 0,
-    untrained: bool = False,
+    trains: bool = True,
 ) -> Data:
     """Load and split.
 
     The validation part is held out of the training images, stratified, and the same for every
     seed; about 5,000 images at most. `train_fraction` of the rest is kept, stratified. Of the
     labels that are left, a share `label_noise` moves to a uniformly drawn *other* class. The last
-    two depend on `seed`; validation and test labels are never touched. `untrained`: data without
-    training images do, too; mean and std are those of the test images then.
+    two depend on `seed`; validation and test labels are never touched.
+
+    Unless something `trains`, a set of test images alone will do; it has no mean.
     """
     train, test, classes = dataset.load(root)
-    if untrained and not len(train):
-        test = test.to(device or torch.device("cpu"))
-        return Data(dataset, test[:0], test[:0], test, classes, *statistics(test))
+    device = device or torch.device("cpu")
+    if not len(train) and not trains:
+        nothing = train.to(device)
+        return Data(dataset, nothing, nothing, test.to(device), classes, (), ())
     if not len(train):
         raise RunError(f"{dataset} has no training images, and this needs some; {_WITH_TRAINING}")
     shares = {"train-fraction": train_fraction, "label-noise": label_noise}
@@ -200,23 +152,26 @@ def open_data(
     if train_fraction < 1:
         train = train[stratified(train.labels, train_fraction, seed)]
     if label_noise:
-        train = replace(train, labels=noisy(train.labels, len(classes), label_noise, seed))
-    device = device or torch.device("cpu")
+        train = train.relabelled(noisy(train.labels, len(classes), label_noise, seed))
     train, held_out, test = (part.to(device) for part in (train, held_out, test))
     return Data(dataset, train, held_out, test, classes, mean, std)
 
 
 def statistics(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel over all pixels, in [0, 1]."""
-    channels = images.pixels.transpose(0, 1).flatten(1)
-    if channels.dtype == torch.uint8:  # exact from a histogram, without a float copy of the set
-        counts = torch.stack([torch.bincount(c, minlength=256) for c in channels]).double()
-        values = torch.arange(256, dtype=torch.double) / 255
+    parts = (block.pixels.transpose(0, 1).flatten(1) for block in images.blocks())
+    if images.dtype == torch.uint8:  # exact from a histogram, without a float copy of the set
+        counts = sum(
+            torch.stack([torch.bincount(c, minlength=256) for c in channels]) for channels in parts
+        )
+        values = torch.arange(256, dtype=torch.double, device=images.device) / 255
+        counts = torch.as_tensor(counts).double()
         mean = counts @ values / counts.sum(1)
         square = counts @ values**2 / counts.sum(1)
         std = (square - mean**2).clamp(min=0).sqrt()
     else:
-        mean, std = channels.double().mean(1), channels.double().std(1, correction=0)
+        channels = torch.cat([*parts], 1).double()
+        mean, std = channels.mean(1), channels.std(1, correction=0)
     return tuple(mean.tolist()), tuple(std.clamp(min=1e-3).tolist())
 
 
@@ -245,11 +200,6 @@ def noisy(labels: Tensor, classes: int, share: float, seed: int) -> Tensor:
     return torch.from_numpy(moved).to(labels.device)
 
 
-def scale(pixels: Tensor) -> Tensor:
-    """uint8 pixels as float32 in [0, 1]; float pixels as they are."""
-    return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
-
-
 def batches(
     images: Images, size: int, *, crop: int = 0, flip: bool = False, shuffle: bool = True
 ) -> Iterator[tuple[Tensor, Tensor]]:
@@ -257,18 +207,17 @@ def batches(
 
     A last batch of one sample is left out when shuffling: batch norm cannot train on it.
     """
-    device = images.pixels.device
     # drawn on the CPU, so that the order does not depend on the device
     order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
-    for index in torch.split(order.to(device), size):
-        if not len(index) or (shuffle and len(index) == 1 < min(size, len(images))):
-            continue
-        pixels = images.pixels[index]
+    parts = torch.split(order.to(images.home), size)
+    least = 2 if shuffle and min(size, len(images)) > 1 else 1
+    for part in images.each(part for part in parts if len(part) >= least):
+        pixels = part.pixels
         if crop:
             pixels = random_crop(pixels, crop)
         if flip:
             pixels = random_flip(pixels)
-        yield scale(pixels), images.labels[index]
+        yield scale(pixels), part.labels
 
 
 def random_crop(pixels: Tensor, padding: int) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from robustbench_cli.errors import RunError
 
@@ -21,15 +22,22 @@ def split(images: Images, classes: Sequence[str]) -> tuple[Images, Images]:
     Raises:
         RunError: a class has one image.
     """
-    for name, count in zip(classes, images.labels.bincount().tolist(), strict=False):
+    train, test = split_order(images.labels, classes)
+    return images[train], images[test]
+
+
+def split_order(labels: Tensor, classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """The places of the training and of the test images of such a split."""
+    for name, count in zip(classes, labels.bincount().tolist(), strict=False):
         if count == 1:
             raise RunError(f"class {name} has one picture; a split into train and test needs two")
-    test = stratified(images.labels, _SHARE, _SEED)
-    training = torch.ones(len(images), dtype=torch.bool)
+    test = stratified(labels, _SHARE, _SEED)
+    training = torch.ones(len(labels), dtype=torch.bool)
     training[test] = False
-    return shuffled(images[training]), shuffled(images[test])
+    train = training.nonzero()[:, 0]
+    return train[shuffled_order(len(train))], test[shuffled_order(len(test))]
 
 
-def shuffled(images: Images) -> Images:
-    """In a fixed random order, so that the first n have all classes."""
-    return images[torch.from_numpy(np.random.default_rng(_SEED).permutation(len(images)))]
+def shuffled_order(count: int) -> Tensor:
+    """A fixed random order, so that the first n have all classes."""
+    return torch.from_numpy(np.random.default_rng(_SEED).permutation(count))

@@ -231,7 +231,7 @@ def _evaluation(
             f"{plan.attack.reach:.4g} can be certified with these n, alpha and sigma",
             *notes,
         ],
-        "device": devices.describe(plan.images.pixels.device),
+        "device": devices.describe(plan.images.device),
         **provenance(),
         "identity": dict(about),
     }

@@ -55,7 +55,7 @@ class Plan:
             raise UsageError("no image to attack; type --samples 100, or leave it out for all")
         if seed < 0:
             raise UsageError(f"--seed {seed} is negative; expected 0 or more")
-        batches = Batches(batch_size, images.shape, images.pixels.device)
+        batches = Batches(batch_size, images.shape, images.device)
         return cls(attack, images, grid, batches, seed)
 
     def look(self, network: Network) -> Victim:
@@ -75,7 +75,7 @@ class Plan:
             tell((row + 1) / (len(self.epsilons) + 1), f"eps {self.epsilons[row]}")
 
         seen = victim.crafting or victim.network
-        model = PyTorchModel(seen, bounds=(0, 1), device=part.pixels.device)
+        model = PyTorchModel(seen, bounds=(0, 1), device=part.device)
         return Chunk(
             self,
             model,

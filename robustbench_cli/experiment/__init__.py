@@ -4,6 +4,8 @@
 data = "digits"
 method = ["plain", "pgd-at", "mixup:alpha={0.2,0.4}+pgd-at"]
 seeds = 3
+# init = "digits-lenet5-plain-s0"         # a run, or a file, to begin with; and freeze = "conv1"
+# class-weights = "balanced"
 
 [select]                                  # left out, as a rule: then all of the grid goes on
 measure = "area"                          # the best of each method, on held-out images, goes on
@@ -15,8 +17,8 @@ eps-range = "0:0.5:0.05"
 samples = 200
 
 [[attack]]                                # somebody else's weights, instead of what is trained
-checkpoint = "resnet20.th"                # a list is attacked file by file; also hf:OWNER/REPO,
-data = "cifar10"                          # and robustbench:NAME, which needs nothing else
+checkpoint = "resnet20.th"                # a list is attacked file by file; "A+B" as one
+data = "cifar10"                          # also hf:OWNER/REPO; robustbench:NAME needs nothing else
 normalise = "imagenet"                    # or "0.1307:0.3081", "guess"; also model, weights-key
 eps = "8/255"
 

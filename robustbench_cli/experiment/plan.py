@@ -8,6 +8,7 @@ from pathlib import Path
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.jobs import AnalyseJob, AttackJob, TrainJob, TransferJob
 from robustbench_cli.reporting.statements import Statements
+from robustbench_cli.runs.norm_union import NormUnion
 
 from .selecting import Selecting
 
@@ -38,6 +39,7 @@ class Experiment:
     analyse: tuple[AnalyseJob, ...] = ()
     statements: Statements = field(default_factory=Statements)
     select: Selecting | None = None
+    unions: tuple[NormUnion, ...] = ()
 
     @property
     def run_paths(self) -> list[Path]:

@@ -57,7 +57,7 @@ def read_experiment(
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
     attacks = values.tables(document, "attack")
     alone = all("checkpoint" in section for section in attacks) and document.keys() <= _UNTRAINED
-    configs = [] if attacks and alone else train.read(values.table(document, "train"))
+    configs = [] if attacks and alone else train.read(values.table(document, "train"), where)
     jobs = tuple(TrainJob(config, where, force) for config in configs)
     rest = partial(_on, document, where, force)
     if "select" in document:
@@ -69,10 +69,10 @@ def _on(
     document: dict[str, Any], where: Where, force: bool, jobs: Sequence[TrainJob]
 ) -> Experiment:
     """The sections behind [train], on the networks that these jobs train."""
-    plan = report.read(values.table(document, "report"))
+    plan, attacks = report.read(values.table(document, "report")), values.tables(document, "attack")
     return Experiment(
         tuple(jobs),
-        tuple(attack.attacks(values.tables(document, "attack"), jobs, where, force)),
+        tuple(attack.attacks(attacks, jobs, where, force)),
         tuple(attack.transfers(values.tables(document, "transfer"), jobs, where, force)),
         plan,
         tuple(
@@ -82,4 +82,5 @@ def _on(
             for job in analyse.read(name, section, jobs, where, force)
         ),
         statements.read(document, plan.by),
+        unions=tuple(dict.fromkeys(u for section in attacks for u in attack.unions(section))),
     )

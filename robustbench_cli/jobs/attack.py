@@ -27,6 +27,7 @@ from robustbench_cli.spec import build, parameters
 from robustbench_cli.training.deploy import Predictor, load_predictor
 
 from .attack_config import AttackConfig
+from .ensembles import members, named_network
 from .inputs import (
     is_recorded,
     open_images,
@@ -63,8 +64,8 @@ class AttackJob:
     @property
     def needs(self) -> tuple[Path, ...]:
         attack = build(Attack, self.config.attack)
-        source = (Path(attack.source),) if isinstance(attack, Borrowing) else ()
-        return (self.target, *source)
+        sources = members(attack.source) if isinstance(attack, Borrowing) else ()
+        return (self.target, *sources)
 
     @property
     def path(self) -> Path:
@@ -136,7 +137,7 @@ class AttackJob:
         images = open_images(self.config, run, self.where)
         attack, more = build(Attack, self.config.attack), {"weights": run.weights_digest}
         if isinstance(attack, Borrowing):
-            more["source_weights"] = Run.open(Path(attack.source)).weights_digest
+            more["source_weights"] = named_network(attack.source, self.where.runs).weights_digest
         return self.config.identity(images, **more)
 
 
@@ -144,7 +145,7 @@ def _lent(config: AttackConfig, run: Run, where: Where) -> Attack:
     """The attack of a config; if it crafts on another run's network, with that network."""
     attack = build(Attack, config.attack)
     if isinstance(attack, Borrowing):
-        source = Run.open(Path(attack.source))
+        source = named_network(attack.source, where.runs)
         if source.config["data"] != run.config["data"]:
             raise UsageError(
                 f"{attack.source} was trained on {source.config['data']} and {run.path} on "

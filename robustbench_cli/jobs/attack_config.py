@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 from pathlib import Path
@@ -156,5 +156,5 @@ def test_part(data: str, root: Path, device: str) -> TestPart:
 @lru_cache(maxsize=2)
 def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
     _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
-    named = replace(images.to(devices.choose(device)), classes=classes)
+    named = images.to(devices.choose(device)).named(classes)
     return TestPart(named, classes, images.digest())

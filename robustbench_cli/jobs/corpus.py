@@ -33,17 +33,12 @@ from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.method import Method
 
 from .attack_config import make_attack_config
-from .inputs import is_recorded
+from .inputs import is_recorded, named_run
 
 
 def sources(methods: Iterable[Method], runs: Path) -> tuple[Path, ...]:
     """The runs that the methods attack; one that is only named lies in the folder `runs`."""
-    return tuple(_source(m, runs) for m in methods if isinstance(m, Offline))
-
-
-def _source(method: Offline, runs: Path) -> Path:
-    given = Path(method.source or "")
-    return runs / given if len(given.parts) == 1 and not given.exists() else given
+    return tuple(named_run(m.source or "", runs) for m in methods if isinstance(m, Offline))
 
 
 def supply(
@@ -60,7 +55,7 @@ def supply(
     """
     for method in methods:
         if isinstance(method, Offline):
-            source = Run.open(_source(method, runs))
+            source = Run.open(named_run(method.source or "", runs))
             found = [
                 make_corpus(source, train, attack, method.eps, data, progress=progress)
                 for attack in method.attack.split("/")
@@ -107,7 +102,7 @@ def make_corpus(
                 save_file(kept, beside)
             write_json(record, {"identity": identity, "tried": len(train), "kept": len(index)})
     try:
-        stored, device = load_file(path), train.pixels.device
+        stored, device = load_file(path), train.device
         return Corpus(stored["x"].to(device), stored["label"].to(device))
     except (OSError, KeyError, SafetensorError) as e:
         raise RunError(f"{path} is damaged; remove it and train again") from e
@@ -118,7 +113,7 @@ def _craft(
 ) -> tuple[Tensor, Tensor]:
     """Index (n,) in `train` and image (n, C, H, W) of every verified success."""
     plan = Plan.make(attack, train, [eps], batch_size=None, seed=seed)
-    model = load_predictor(source, train.pixels.device, "bare")
+    model = load_predictor(source, train.device, "bare")
     row = 0 if plan.attack.budget else -1
     with fenced(), frozen(model), threads(model, train[: plan.batches.size].x):
         victim = crafting_source(plan, model)

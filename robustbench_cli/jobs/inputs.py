@@ -107,6 +107,12 @@ def _held_out(run: Run, where: Where) -> Images:
     return held_out(spec, where, parts["validation"])
 
 
+def named_run(text: str, runs: Path) -> Path:
+    """Where the run lies that a setting names: by its path, or by its name in the folder `runs`."""
+    given = Path(text)
+    return runs / given if len(given.parts) == 1 and not given.exists() else given
+
+
 def unfinished(runs: Iterable[Path]) -> list[Path]:
     """The runs whose networks are not there (yet)."""
     return [path for path in runs if not (path / "model.safetensors").is_file()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,7 +68,7 @@ def held_out(spec: str, where: Where, validation: float) -> Images:
 @lru_cache(maxsize=2)
 def _held_out(spec: str, root: Path, device: str, validation: float, _stamp: Hashable) -> Images:
     data = load_data(spec, Where(data=root, device=device), validation=validation)
-    return replace(data.validation, classes=data.classes)
+    return data.validation.named(data.classes)
 
 
 def data_facts(spec: str, where: Where, **options: Any) -> dict[str, Any]:

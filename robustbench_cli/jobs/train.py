@@ -18,6 +18,7 @@ from robustbench_cli.training.train import Trainer
 
 from .corpus import sources, supply
 from .job import Where, data_facts, division, load_data
+from .starting import source, start_of
 from .stopping import watch, with_stopping
 
 
@@ -36,7 +37,7 @@ class TrainJob:
     @property
     def needs(self) -> tuple[Path, ...]:
         methods = build_all(Method, self.config.method_resolved, trusted=False)
-        return sources(methods, self.where.runs)
+        return (*source(self.config, self.where.runs), *sources(methods, self.where.runs))
 
     @property
     def path(self) -> Path:
@@ -59,6 +60,8 @@ class TrainJob:
         found = data_facts(self.config.data, self.where, **division(run.config))
         remedy = "choose another --runs-dir, or type --force to train it again"
         refuse_others(run.path, self.config.data, run.record.get("data") or {}, found, remedy)
+        if start := start_of(self.config, self.where.runs):
+            start.refuse_changed(run.path, run.record)
         return True
 
     def run(self, progress: Progress | None = None) -> Path:
@@ -71,6 +74,7 @@ class TrainJob:
         config = self.config
         data = load_data(config.data, self.where, **division(config.as_dict()))
         with following(self.track, self.path) as observer:
-            trainer = Trainer(config, data, self.path, progress, watch(config), observer)
+            start = start_of(config, self.where.runs)
+            trainer = Trainer(config, data, self.path, progress, watch(config), observer, start)
             supply(trainer.methods, data.train, config.data, self.where.runs, progress)
             return trainer.run().path

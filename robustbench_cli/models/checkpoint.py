@@ -19,7 +19,7 @@ from torch import Tensor
 
 from robustbench_cli.errors import RunError
 
-from .nests import find_sets
+from .nests import find_sets, prefixed
 
 _log = logging.getLogger(__name__)
 LARGEST = 4 * 2**30
@@ -54,15 +54,27 @@ def load_state(
     check_size(path)
     check_archive(path)
     found = find_sets(_read(path, _first_bytes(path)))
-    if key is None and len(found) > 1:
-        whole = {place: each for place, each in found.items() if complete(strip(each))}
-        if len(whole) == 1:
-            place, others = one_line(next(iter(whole)) or "top"), len(found) - 1
-            _log.warning("%s: weights: %s (%d more fit no network)", path.name, place, others)
-        found = whole or found
+    if key is None:
+        found = _whole(path, found, complete)
+    elif key not in found and key in (parts := prefixed(found)):
+        found = parts
     state = _chosen(path, found, key)
     room = path.stat().st_size
     return strip({name: _plain(path, name, value, room) for name, value in state.items()})
+
+
+def _whole(
+    path: Path, found: dict[str, State], complete: Callable[[Mapping[str, Tensor]], bool]
+) -> dict[str, State]:
+    """The sets that are `complete`; where none is, parts of them by their prefixes; or all."""
+    for sets in (found, prefixed(found)):
+        whole = {place: each for place, each in sets.items() if complete(strip(each))}
+        if len(whole) == 1 and (len(found) > 1 or sets is not found):
+            place, others = one_line(next(iter(whole)) or "top"), len(sets) - 1
+            _log.warning("%s: weights: %s (%d more fit no network)", path.name, place, others)
+        if whole:
+            return whole
+    return found
 
 
 def check_size(path: Path, worth: int | None = None) -> None:

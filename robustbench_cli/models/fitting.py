@@ -53,7 +53,7 @@ def fit(model: Model, state: State) -> str:
     if carried is not None:
         _normalise(model, *carried)
     model.network.load_state_dict(expected | chosen)
-    return match.how + ("" if carried is None else "; normalisation from the file")
+    return match.how + ("" if carried is None else "; normalisation from there, too")
 
 
 def normalisation_of(

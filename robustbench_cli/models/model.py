@@ -65,6 +65,11 @@ class Model(nn.Module):
         return [self.normalise, *(self.network.get_submodule(name) for name in self._stages)]
 
     @property
+    def head_name(self) -> str:
+        """Where the head is in `network`; empty if there is none."""
+        return self._head
+
+    @property
     def head(self) -> nn.Module:
         """The last linear layer, or what a method put in its place."""
         return self.network.get_submodule(self._head)

@@ -181,7 +181,7 @@ def _layout(shape: tuple[int, int, int]) -> str:
 def _write(parts: Mapping[str, Images], names: Sequence[str], folder: Path) -> Path:
     state = hashlib.sha256("\n".join(names).encode())
     for part, images in parts.items():
-        state.update(f"{part} {images.pixels.dtype} {images.digest()}\n".encode())
+        state.update(f"{part} {images.dtype} {images.digest()}\n".encode())
     path = folder.absolute() / FOLDER / f"arrays-{state.hexdigest()[:12]}.npz"
     if path.is_file():
         return path

@@ -16,6 +16,7 @@ from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.jobs import Where, load_data
 from robustbench_cli.jobs.attack_config import AttackConfig, test_part
+from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.models.checkpoint import one_line
 from robustbench_cli.models.fingerprint import fingerprint
 from robustbench_cli.models.model import Architecture, Model
@@ -33,8 +34,8 @@ from .naming import name_of, remember
 from .specs import spec_of
 
 _TAKEN = (
-    "a Run, the path of one or of a checkpoint file, robustbench:NAME, hf:OWNER/REPO, or a "
-    "torch.nn.Module"
+    "a Run, the path of one or of a checkpoint file, robustbench:NAME, hf:OWNER/REPO, A+B of "
+    "those, or a torch.nn.Module"
 )
 _NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
@@ -105,6 +106,8 @@ def _listed(given: NetworksLike, who: str) -> list[NetworkLike]:
 
 def _is_run(given: object) -> bool:
     if isinstance(given, (str, Path)):
+        if asked := several(str(given)):
+            return all(map(_is_run, asked.members))
         return not is_foreign(given) and Path(given).is_dir()
     return isinstance(given, Run)
 
@@ -127,6 +130,11 @@ def open_network(
     if isinstance(given, nn.Module):
         foreign.refuse(who, "an object, which is a network already", ["model", "weights_key"])
         return bring(given, foreign.data, where, who, normalise=foreign.normalise)
+    if isinstance(given, (str, Path)) and (asked := several(str(given))):
+        mixed = not _is_run(given)  # then some are files, which `foreign` is about
+        own = {each: Foreign() if mixed and _is_run(each) else foreign for each in asked.members}
+        members = [open_network(each, own[each], where, who, attacks) for each in asked.members]
+        return gather(members, asked.mean, where.runs)
     if isinstance(given, (str, Path)) and is_foreign(given):
         if is_known(given):
             foreign.refuse(who, f"{given}, of which it is known", _NAMES[1:])

@@ -11,6 +11,7 @@ What flows through, in order, and the word for it:
 - `tables/` lays them out: sections, rows, columns, cells, and *notes* on what to believe.
 - `formats/` writes a table as text, Markdown, LaTeX, CSV or JSON; `figures/` draws, one file for
   each; `page/` puts all of them into one HTML file.
+- `card/` is about one network and one protocol: a document for programs, and its table.
 
 `report.py` is the door: `table`, `figure`, and `everything.py` into a folder or on a page.
 Intervals are made in `statistics/`, verdicts in `trust/`.

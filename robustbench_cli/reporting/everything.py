@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.files import slug, write
 from robustbench_cli.spec import build, names
 
 from .analyses import analysis_table
+from .contests import Contest
 from .figure import Figure
 from .formats.table import Table
 from .numbers.published import beside
@@ -22,6 +23,7 @@ from .tables import transfers as matrix
 from .tables.accuracy import accuracy_table
 from .tables.claims import claims_table
 from .tables.published import published_table
+from .tables.tried import tried_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
@@ -34,7 +36,7 @@ _TOO = ("history", "timing", "scatter", "heatmap", "attacks-compared")
 @dataclass(frozen=True)
 class Everything:
     """`tables` by what they are of: table (the accuracies, where there are any), analyses,
-    transfers, published, claims. `drawings` by figure.
+    transfers, published, claims, tried. `drawings` by figure.
     """
 
     selection: Selection
@@ -46,6 +48,11 @@ class Everything:
         """The main table, and what was judged, to stand below it."""
         told = [self.tables[key] for key in ("published", "claims") if key in self.tables]
         return self.tables.get("table") or self.tables["analyses"], told
+
+    def chosen_from(self, tried: Sequence[Contest]) -> Self:
+        """With what the settings at hand were chosen from, where they were."""
+        told = {"tried": tried_table(tried)} if tried else {}
+        return replace(self, tables=self.tables | told)
 
     def save_page(self, path: Path, command: str = "") -> None:
         """As one HTML file; `command`: what was typed for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,22 +14,26 @@ from robustbench_cli.runs.given import RunsLike
 from robustbench_cli.spec import build
 
 from .analyses import Analyses, analysis_table
+from .contests import Contest
 from .everything import claims, gather, judged, pictures
 from .figure import Figure, check_suffix, save_figure
 from .formats.images import write_images
 from .formats.table import SUFFIXES, Table
 from .numbers.frame import Attacks
+from .numbers.unions import Unions
 from .page import is_page
 from .selection import Epsilons, Selection
 from .statements import Given
 from .tables import transfers as matrix
 from .tables.accuracy import accuracy_table
+from .terminal import decay_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Drawing
 
 __all__ = [
     "check_suffix",
+    "drawn_as_text",
     "figure",
     "judge",
     "save_figure",
@@ -50,6 +54,7 @@ def table(
     epsilons: Epsilons = None,
     against: str | None = None,
     statements: Given | None = None,
+    unions: Unions = (),
 ) -> Table:
     """Accuracy over seeds: clean, at each epsilon, area under the decay curve, epsilon at half.
 
@@ -61,13 +66,20 @@ def table(
         epsilons: ``"0.1,0.2"``, ``"0:0.5:0.1"`` or a sequence; a few of the grid by default.
         against: the row that the others are compared with, such as ``plain``.
         statements: published numbers and claims, judged below; see :func:`judge`.
+        unions: over norms, ``"linf=8/255,l2=0.5"``: apart from the rest, what withstands all of it.
 
     Raises:
-        UsageError: no such setting, attack, epsilon or row in these runs.
+        UsageError: no such setting, attack, epsilon, row or union in these runs.
         RunError: no run was attacked, or one is damaged.
     """
     selection = Selection.of(
-        runs, by=by, attack=attack, epsilons=epsilons, against=against, statements=statements
+        runs,
+        by=by,
+        attack=attack,
+        epsilons=epsilons,
+        against=against,
+        statements=statements,
+        unions=unions,
     )
     return _joined(accuracy_table(selection), judged(selection).values())
 
@@ -141,6 +153,27 @@ def figure(
     )
 
 
+def drawn_as_text(
+    runs: RunsLike,
+    width: int,
+    *,
+    by: str = "method",
+    attack: Attacks = None,
+    epsilons: Epsilons = None,
+    highlight: str | Iterable[str] = (),
+    unicode: bool = True,
+    colour: bool = False,
+) -> str:
+    """Decay curves of at most `width` columns, for a terminal.
+
+    Raises:
+        UsageError: no such setting, attack, epsilon or line.
+        RunError: no run was attacked.
+    """
+    selection = Selection.of(runs, by=by, attack=attack, epsilons=epsilons, highlight=highlight)
+    return decay_text(selection, width, unicode=unicode, colour=colour)
+
+
 def summary(
     runs: RunsLike,
     *,
@@ -169,6 +202,8 @@ def write_report(
     highlight: str | Iterable[str] = (),
     figures: Iterable[str] = (),
     statements: Given | None = None,
+    unions: Unions = (),
+    tried: Sequence[Contest] = (),
     command: str = "",
 ) -> tuple[Table, list[Path]]:
     """Every table format, the usual figures and the page into `folder`; the table, and the files.
@@ -176,7 +211,8 @@ def write_report(
     table.txt/.md/.csv/.json/.tex and decay-curve.png/.svg; where runs hold transfers, the same
     for transfers and transfer-matrix; where they differ in one number, setting-curve; where they
     hold certificates, certified; where they hold analyses, a table and a picture for each; of
-    `statements`, published and claims; what `figures` names; and report.html, which shows them all.
+    `statements`, published and claims; what `figures` names; and report.html, which shows them all,
+    and what was `tried` to choose the settings of these runs.
     A file is whole or not there.
     """
     selection = Selection.of(
@@ -187,11 +223,12 @@ def write_report(
         against=against,
         highlight=highlight,
         statements=statements,
+        unions=unions,
     )
     everything = gather(selection, figures)
     written = _write(Path(folder), everything.tables, everything.drawings)
     written.append(Path(folder) / "report.html")
-    everything.save_page(written[-1], command)
+    everything.chosen_from(tried).save_page(written[-1], command)
     first, told = everything.joined
     return _joined(first, told), written
 
@@ -208,11 +245,14 @@ def write_page(
     analysis: Analyses = None,
     figures: Iterable[str] = (),
     statements: Given | None = None,
+    unions: Unions = (),
+    tried: Sequence[Contest] = (),
     command: str = "",
 ) -> Table:
     """Everything that the runs hold as one HTML file that loads nothing; its main table.
 
-    `figures` join those that the runs support; `command` is what was typed for the page.
+    `figures` join those that the runs support; `command` is what was typed for the page,
+    `tried` what the settings of the runs were chosen from, as `select` gives it.
 
     Raises:
         UsageError: as `table`; or `path` does not end in .html.
@@ -230,9 +270,10 @@ def write_page(
         highlight=highlight,
         analysis=analysis,
         statements=statements,
+        unions=unions,
     )
     everything = gather(selection, figures, paged=True)
-    everything.save_page(path, command)
+    everything.chosen_from(tried).save_page(path, command)
     first, told = everything.joined
     return _joined(first, told)
 

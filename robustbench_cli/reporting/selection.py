@@ -12,6 +12,7 @@ import pandas as pd
 from robustbench_cli.epsilon import Eps, grid
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.runs.given import RunsLike, all_runs
+from robustbench_cli.runs.norm_union import NormUnion
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import Plugin, split
 from robustbench_cli.trust.examine import Found, apart, examine_runs, verdict_line, warnings
@@ -22,6 +23,7 @@ from .numbers.compare import Comparison, compare
 from .numbers.frame import Attacks, collect
 from .numbers.summary import Curve, summarise
 from .numbers.transfers import Cell, average, collect_transfers
+from .numbers.unions import Jointly, Unions, collect_unions, lacking, parse_unions
 from .statements import Given, Statements, read_statements
 from .tables.notes import notes
 
@@ -34,7 +36,7 @@ class Selection:
 
     An empty choice stands for all. `targets` narrows transfers to these runs. `against` names the
     group that the others are compared with, `highlight` those that figures show in colour.
-    `statements`: what others say of them.
+    `statements`: what others say of them. `unions`: over norms, to stand apart from all else.
     """
 
     runs: tuple[Run, ...]
@@ -46,6 +48,7 @@ class Selection:
     highlight: tuple[str, ...] = ()
     analysis: Analyses = None
     statements: Statements = field(default_factory=Statements)
+    unions: tuple[NormUnion, ...] = ()
 
     @classmethod
     def of(
@@ -60,6 +63,7 @@ class Selection:
         highlight: str | Iterable[str] = (),
         analysis: Analyses = None,
         statements: Given | None = None,
+        unions: Unions = (),
     ) -> Selection:
         """From what a user writes: specs as text or as objects, one or several."""
         listed = tuple(all_runs(runs, "a report"))
@@ -78,6 +82,7 @@ class Selection:
             highlight=(highlight,) if isinstance(highlight, str) else tuple(highlight),
             analysis=analysis,
             statements=read_statements(statements or {}, by),
+            unions=parse_unions(unions),
         )
 
     @cached_property
@@ -130,6 +135,12 @@ class Selection:
         return [label for label in known if label in found]
 
     @cached_property
+    def joined(self) -> list[Jointly]:
+        """The groups under the unions over norms; what is lacking, `notes` say."""
+        evaluations = {run.name: run.evaluations() for run in self.runs} if self.unions else {}
+        return collect_unions(self.frame, evaluations, self.unions)
+
+    @cached_property
     def transfers(self) -> pd.DataFrame:
         """See :func:`~robustbench_cli.reporting.numbers.transfers.collect_transfers`."""
         return collect_transfers(self.runs, by=self.by, attack=self.attack, targets=self.targets)
@@ -175,6 +186,7 @@ class Selection:
         return [
             *warnings(self.findings),
             *notes(self.runs, self.frame, self.curves, self.by),
+            *lacking(self.frame, self.unions, self.joined),
         ]
 
     @cached_property

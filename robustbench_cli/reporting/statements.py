@@ -19,9 +19,11 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.errors import UsageError
 from robustbench_cli.spec import refuse_unknown
 
-Measure = Literal["accuracy", "clean", "area", "cost", "number"]
+Measure = Literal["accuracy", "clean", "area", "cost", "validation-loss", "number"]
 """Accuracy at an epsilon, or of unchanged images; the area under the decay curve as a share of its
-range; seconds of training; a number of an analysis."""
+range; seconds of training; cross-entropy of held-out images, in nats; a number of an analysis."""
+PLAIN: tuple[Measure, ...] = ("number", "validation-loss")
+"""Neither a share of images nor seconds: kept as printed, margins too."""
 Relation = Literal["better", "equal", "stronger"]
 MOST = 200  # claims that are judged together; the draws of a bootstrap have no finer tails
 
@@ -50,7 +52,7 @@ class Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class Published(Statement):
-    """A printed number: a share, seconds, or as the analysis's table prints it."""
+    """A printed number: a share, seconds, nats, or as the analysis's table prints it."""
 
     method: str
     value: float
@@ -63,8 +65,8 @@ class Claim(Statement):
     `first` and `second` name groups, or, of a stronger attack, attacks on the group `method`. What
     is better has more accuracy, or costs less; a stronger attack leaves less. `margin`: by how much
     at least, or, of equals, at most: a share of images, or of the cost of the cheaper one, or in
-    the unit in which the table of an analysis prints its number. `lower`: such a number is better
-    where it is lower.
+    nats, or in the unit in which the table of an analysis prints its number. `lower`: such a number
+    is better where it is lower, as losses are.
     """
 
     relation: Relation
@@ -190,7 +192,7 @@ def _claims(section: Mapping[str, Any], where: str, by: str) -> list[Claim]:
             first=first,
             second=second,
             method=method,
-            lower=lower,
+            lower=lower or each["measure"] == "validation-loss",
             margin=_number(section.get(margin, 0), each["measure"], f"{where} {margin}", gap=True),
             **each,
         )
@@ -234,14 +236,14 @@ def _about(
         raise UsageError(f'{where} needs eps = "8/255", or a measure, one of {listing}')
     if (measure == "accuracy") != bool(epsilons):
         raise UsageError(f"{where}: an accuracy needs an eps, and only an accuracy has one")
-    if stronger and (measure in ("clean", "cost") or attacks != [None]):
+    if stronger and (measure not in ("accuracy", "area") or attacks != [None]):
         raise UsageError(f"{where}: two attacks are compared at an eps or by area, without attack")
     if not stronger and measure in ("accuracy", "area") and attacks == [None]:
         raise UsageError(f'{where}: which attack? attack = "linf-pgd"')
     if (measure == "number") != bool(number):
         raise UsageError(f"{where}: a number of an analysis needs no measure, and names itself")
-    if measure == "cost" and attacks != [None]:
-        raise UsageError(f"{where}: cost is that of training, without attack")
+    if measure in ("cost", "validation-loss") and attacks != [None]:
+        raise UsageError(f"{where}: {measure} is that of training, without attack")
     view = _text(section, "view", where) or None
     if view not in (None, "deployed", "bare"):
         raise UsageError(f"{where} view is one of deployed, bare; got {view!r}")
@@ -284,7 +286,7 @@ def _number(value: object, measure: str, where: str, *, gap: bool = False) -> fl
         number = float("nan")
     if isinstance(value, bool) or not isfinite(number) or number < 0:
         raise UsageError(f"{where} must be a number from 0 on, such as 89.19; got {value!r}")
-    if measure == "number" or (measure == "cost" and not gap):
+    if measure in PLAIN or (measure == "cost" and not gap):
         return number
     if number > 100 and measure != "cost":
         raise UsageError(f"{where} {value!r} is more than 100 percent")

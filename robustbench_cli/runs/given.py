@@ -22,14 +22,14 @@ RunsLike = RunLike | Iterable[RunLike]
 
 def is_foreign(name: str | Path) -> bool:
     """Whether it names somebody else's weights, and not a run."""
-    if is_known(name) or str(name).startswith(hub.PREFIX):
+    if is_known(name) or (str(name).startswith(hub.PREFIX) and "+" not in str(name)):
         return True
     return Path(name).is_file() or hub.is_folder(Path(name))
 
 
 def is_known(name: str | Path) -> bool:
     """Whether everything is known of the weights that it names: nothing is for the user to say."""
-    return str(name).startswith(robustbench.PREFIX)
+    return str(name).startswith(robustbench.PREFIX) and "+" not in str(name)
 
 
 def one_run(given: RunLike, who: str) -> Run:

@@ -171,7 +171,8 @@ def _shape(value: Any) -> tuple[int, int, int] | None:
 def _weights_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    return sorted(p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
+    found = (p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
+    return sorted(p for p in found if not re.search(r"-\d+-of-\d+$", p.stem))
 
 
 def _download(text: str, asked: re.Match[str], file: str) -> Path | Missing:

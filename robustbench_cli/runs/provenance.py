@@ -10,13 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from robustbench_cli import __version__
+
 
 @cache
 def provenance() -> dict[str, Any]:
     """Written into every record: it says what a number was made by."""
     return {
         "versions": {
-            "robustmix": _version("robustmix"),
+            "robustmix": __version__,
             "python": platform.python_version(),
             **{p: _version(p) for p in ("torch", "torchvision", "foolbox", "numpy")},
         },

@@ -67,6 +67,8 @@ _MEMBERS = (
     Entry("member", "text", "name of the attack"),
     Entry("tried", "whole number", "samples that the members before it left"),
     Entry("broken", "whole number", "of these"),
+    Entry("in_all", "whole number", "broken, of what others broke first, too", optional=True),
+    Entry("alone", "whole number", "broken by no other member", optional=True),
     Entry("forwards", "whole number", "forward passes in all"),
     Entry("backwards", "whole number", "backward passes in all"),
     Entry("seconds", "number", "on that machine"),
@@ -191,6 +193,10 @@ _GUESS = (
         ),
     ),
 )
+_BEGAN = (
+    Entry("digest", "text", "of the file of these weights"),
+    Entry("new", "list of texts", "tensors that are not from there", empty=True),
+)
 RUN = (
     Entry("format", "whole number", "1"),
     Entry("config", "object", "all that decides the weights", _CONFIG),
@@ -198,7 +204,10 @@ RUN = (
     Entry("created", "text", "when, ISO 8601 in UTC", optional=True),
     Entry("data", "object", "the images: classes, shape, sizes, digests", _DATA, True, True),
     Entry("guess", "object", "of weights of others: how they see images", _GUESS, optional=True),
+    Entry("began", "object", "with which weights a training began", _BEGAN, optional=True),
     Entry("validation_accuracy", "number", "in [0, 1]", empty=True, optional=True),
+    Entry("validation_loss", "number", "cross-entropy, in nats", empty=True, optional=True),
+    Entry("validation_balanced", "number", "mean over the classes", empty=True, optional=True),
     Entry("seconds", "number", "of training", optional=True),
     Entry("device", "text", "where it was trained", optional=True),
     Entry("versions", "object", "of robustmix and what it stands on", optional=True),

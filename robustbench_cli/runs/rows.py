@@ -72,6 +72,12 @@ HISTORY = Schema(
             empty=True,
             optional=True,
         ),
+        Column(
+            *("validation_loss", "number", "mean cross-entropy of held-out images, in nats"),
+            low=0,
+            empty=True,
+            optional=True,
+        ),
         Column("learning_rate", "number", "at its end", low=0, optional=True),
         Column("seconds", "number", "that it took", low=0, optional=True),
     ),

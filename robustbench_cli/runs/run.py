@@ -204,14 +204,28 @@ def _matches(pattern: str) -> list[Path]:
         found += [path] if alone else sorted(p.parent for p in path.glob("*/run.json"))
     if not found:
         for path in paths:
-            held = any((path / name).is_file() for name in _HUGGING_FACE)
-            if held and (path / "config.json").is_file():
-                raise UsageError(
-                    f"{pattern} is a Hugging Face folder, not a run; attacked, it becomes one: "
-                    f"robustmix attack {path} --data SPEC"
-                )
+            refuse_hugging_face(path)
         missing = (
             "no run below it" if any(p.exists() for p in paths) else "no such file or directory"
         )
         raise UsageError(f"{pattern}: {missing}; train one: robustmix train, or check the path")
     return found
+
+
+def refuse_hugging_face(path: Path) -> None:
+    """
+    Raises:
+        UsageError: it is a folder as Hugging Face lays them out, with what to type instead.
+    """
+    if not (path / "config.json").is_file() or (path / "run.json").is_file():
+        return
+    if any((path / name).is_file() for name in _HUGGING_FACE):
+        raise UsageError(
+            f"{path} is a Hugging Face folder, not a run; attacked, it becomes one: "
+            f"robustmix attack {path} --data SPEC"
+        )
+    if any((path / f"{name}.index.json").is_file() for name in _HUGGING_FACE):
+        raise UsageError(
+            f"{path} is a Hugging Face folder whose weights lie in several files; join them into "
+            "one: save_file(model.state_dict(), 'weights.safetensors')"
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import inf
+from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from robustbench_cli.data.dataset import Dataset
@@ -12,10 +13,10 @@ from robustbench_cli.device import Precision
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.models.own import open_architecture
-from robustbench_cli.spec import build, build_all, shorten
+from robustbench_cli.spec import build, build_all, number, shorten
 
 from .method import Method
-from .objective import Loss, check
+from .objective import Loss, check, refuse_weights
 
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["constant", "step", "cosine", "cyclic"]
@@ -41,6 +42,7 @@ class TrainConfig:
     weight_decay: float | None = None
     schedule: Schedule = "cosine"
     loss: Loss = "ce"
+    class_weights: str | None = None  # balanced, or a number for each class
     augment: bool = True  # crop and flip where the data set is usually cropped and flipped
     normalise: bool = True  # by mean and deviation of the training pixels, or the network's own
     validation: float = 0.1
@@ -50,6 +52,9 @@ class TrainConfig:
     compile: bool = False  # fuse the network's blocks by torch.compile
     stop_on: str | None = None  # the attack that decides which epoch is kept, on held-out images
     stop_eps: str | None = None
+    init: str | None = None  # the run or file whose weights it begins with
+    weights_key: str | None = None  # of the file's sets of weights
+    freeze: str | None = None  # layers that stay as they are
     method_resolved: str = ""  # `method` with the parameters that the data set decided
 
     def resolve(self, *, trusted: bool = True) -> Self:
@@ -73,6 +78,8 @@ class TrainConfig:
             self,
             data=str(dataset),
             model=str(open_architecture(self.model, trusted=trusted)),
+            class_weights=_weights(self.class_weights),
+            freeze=",".join(filter(None, map(str.strip, (self.freeze or "").split(",")))) or None,
             method=method,
             method_resolved="+".join(map(str, methods)),
             epochs=dataset.epochs if self.epochs is None else self.epochs,
@@ -95,6 +102,10 @@ class TrainConfig:
             raise UsageError("--stop-on needs held-out images; type --validation 0.1 or more")
         if self.stop_eps and not self.stop_on:
             raise UsageError("--stop-eps is the radius of --stop-on; type --stop-on linf-pgd too")
+        if self.weights_key and not self.init:
+            raise UsageError("--weights-key is of a file; type --init FILE too")
+        if self.class_weights:
+            refuse_weights(build_all(Method, self.method, trusted=False), self.loss)
         words: dict[str, Any] = {"schedule": Schedule, "loss": Loss, "precision": Precision}
         for name, kind in words.items():
             if getattr(self, name) not in get_args(kind):
@@ -108,7 +119,7 @@ class TrainConfig:
         usual = TrainConfig(data=self.data, model=self.model, method=self.method)
         usual = usual.resolve(trusted=False)
         extra = [
-            f"{f.name.replace('_', '-')}={shorten(getattr(self, f.name))}"
+            f"{f.name.replace('_', '-')}={_brief(f.name, getattr(self, f.name))}"
             for f in fields(self)
             if f.name not in ("data", "model", "method", "seed", "method_resolved")
             and getattr(self, f.name) != getattr(usual, f.name)
@@ -118,5 +129,27 @@ class TrainConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Without what is switched off: runs from before there was such a switch stay valid."""
-        later = ("compile", "stop_on", "stop_eps")
+        later = {"compile", "stop_on", "stop_eps", "class_weights", "init", "weights_key", "freeze"}
         return {k: v for k, v in asdict(self).items() if v or k not in later}
+
+
+def _brief(name: str, value: object) -> str:
+    """A setting as the run's name has it: weights to begin with by the last part of their path."""
+    return Path(str(value)).name if name == "init" else shorten(value)
+
+
+def _weights(text: str | None) -> str | None:
+    """``balanced``, or numbers in their shortest spelling.
+
+    Raises:
+        UsageError: neither.
+    """
+    if not text or text.strip() == "balanced":
+        return text.strip() if text else None
+    try:
+        numbers = [float(number(each)) for each in text.split(",")]
+    except UsageError as e:
+        raise UsageError(f"--class-weights {text}: {e}; or type balanced") from e
+    if not all(0 <= each < inf for each in numbers) or not any(numbers):
+        raise UsageError(f"--class-weights {text}: expected numbers from 0 on, not all of them 0")
+    return ",".join(map(shorten, numbers))

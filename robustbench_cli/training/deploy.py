@@ -8,20 +8,21 @@ trained with `METHOD+DEFENCE`.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.models.ensemble import Ensemble
 from robustbench_cli.models.model import Model, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.given import RunLike, one_run
+from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, build_all, find, names
 
 from .method import Method, Predict, overrides
@@ -82,7 +83,26 @@ def load_predictor(
     run = one_run(run, "load_predictor")
     if not run.finished:
         raise RunError(f"{run.path} is not finished; go on with: robustmix train (same options)")
-    config, facts = run.config, run.record.get("data", {})
+    model, methods = _members(run, view) if run.record.get("members") else _network(run)
+    if device is not None:
+        model.to(device)
+    methods += build_defences(defence, trusted=False)
+    check(methods)
+    acting = [m for m in methods if overrides(m, "predict")] if view == "deployed" else []
+    for each in acting:
+        if overrides(each, "prepare"):
+            if train is None:
+                raise UsageError(f"{each.name} needs training images; give load_predictor train=")
+            images = train()
+            each.prepare(images if device is None else images.to(device))
+    return (Predictor(model, acting) if acting else model).eval()
+
+
+def _network(
+    run: Run, config: Mapping[str, Any] | None = None, prefix: str = ""
+) -> tuple[Model, list[Method]]:
+    """The network of a run, and its methods; or a member's, by its config and place in the file."""
+    config, facts = config or run.config, run.record.get("data", {})
     try:
         shape, classes = tuple(facts["shape"]), len(facts["classes"])
         architecture = open_architecture(config["model"], trusted=False)
@@ -96,7 +116,9 @@ def load_predictor(
         each.adapt(dataset)
         each.install(model)
     try:
-        model.load_state_dict(load_file(run.weights))
+        with safe_open(run.weights, framework="pt") as file:
+            names = [name for name in sorted(file.keys()) if name.startswith(prefix)]
+            model.load_state_dict({n.removeprefix(prefix): file.get_tensor(n) for n in names})
     except (OSError, SafetensorError, RuntimeError) as e:
         reason = textwrap.shorten(str(e).partition("Model:")[2] or str(e), 160)
         raise RunError(
@@ -105,18 +127,19 @@ def load_predictor(
         ) from e
     for each in reversed(methods):
         each.deploy(model)
-    if device is not None:
-        model.to(device)
-    methods += build_defences(defence, trusted=False)
-    check(methods)
-    acting = [m for m in methods if overrides(m, "predict")] if view == "deployed" else []
-    for each in acting:
-        if overrides(each, "prepare"):
-            if train is None:
-                raise UsageError(f"{each.name} needs training images; give load_predictor train=")
-            images = train()
-            each.prepare(images if device is None else images.to(device))
-    return (Predictor(model, acting) if acting else model).eval()
+    return model, methods
+
+
+def _members(run: Run, view: View) -> tuple[Model, list[Method]]:
+    """All networks of an ensemble as one, each seen in the same view; it has no methods itself."""
+    seen: list[nn.Module] = []
+    for number, member in enumerate(run.record["members"]):
+        model, methods = _network(run, member["config"], f"{number}.")
+        acting = [m for m in methods if overrides(m, "predict")] if view == "deployed" else []
+        seen.append(Predictor(model, acting) if acting else model)
+    channels = run.record["data"]["shape"][0]
+    network = Ensemble(seen, run.config["mean"])
+    return Model(network, (), "", [0.0] * channels, [1.0] * channels), []
 
 
 def build_defences(text: str | None, *, trusted: bool = True) -> list[Method]:

@@ -32,6 +32,7 @@ class Method(Plugin):
     resamples: ClassVar[bool] = False  # draws anew in each call
     finishes: ClassVar[bool] = False  # needs the network as all other methods leave it
     swaps: ClassVar[bool] = False  # deploys other weights than it trains
+    own_loss: ClassVar[bool] = False  # a loss of the labels beside that of `rest`
     replaces: ClassVar[str | None] = None  # the part of the model only one method may take over
 
     lacks = ""  # no annotation: neither parameter nor state

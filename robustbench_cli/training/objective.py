@@ -11,7 +11,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from robustbench_cli.errors import CompositionError
+from robustbench_cli.errors import CompositionError, UsageError
 from robustbench_cli.models.model import Model
 
 from .batch import Batch, Outcome, training_forward
@@ -37,6 +37,15 @@ def binary_cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     return -(y * p.log() + (1 - y) * (-p).log1p()).mean()
 
 
+def weighted_cross_entropy(logits: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Σ_bc w_c y_bc (-log softmax(logits)_bc) / Σ_bc w_c y_bc; weights w (classes,).
+
+    For hard labels that of `torch.nn.functional.cross_entropy` with `weight`.
+    """
+    mass = y.float() * weights
+    return -(mass * logits.float().log_softmax(1)).sum() / mass.sum().clamp(min=1e-12)
+
+
 LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
     "ce": cross_entropy,
     "bce": binary_cross_entropy,
@@ -46,20 +55,32 @@ LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
 class Objective:
     """``objective(batch)`` is what training minimises: an :class:`Outcome`.
 
-    Building it installs the methods into the model.
+    Building it installs the methods into the model. `weights` (classes,): what each class counts
+    in cross entropy, whatever method shows it images; None: all the same.
 
     Raises:
         CompositionError: an order, or a pair, that has no meaning; says which order has.
+        UsageError: weights where they would reach only a part of the loss.
     """
 
-    def __init__(self, model: Model, methods: Sequence[Method], loss: Loss = "ce") -> None:
+    def __init__(
+        self,
+        model: Model,
+        methods: Sequence[Method],
+        loss: Loss = "ce",
+        weights: Tensor | None = None,
+    ) -> None:
         check(methods)
+        criterion = LOSSES[loss]
+        if weights is not None:
+            refuse_weights(methods, loss)
+            criterion = partial(weighted_cross_entropy, weights=weights)
         for method in methods:
             method.install(model)
             if method.lacks:
                 text = "%s: the network has no %s, so this part does nothing"
                 _log.warning(text, method.name, method.lacks)
-        step: Step = partial(_innermost, methods, LOSSES[loss])
+        step: Step = partial(_innermost, methods, criterion)
         for method in reversed(methods):
             if overrides(method, "step"):
                 step = partial(method.step, rest=step)
@@ -88,6 +109,21 @@ def _innermost(
     for penalty in forward.penalties:
         total = total + penalty
     return Outcome(total, logits)
+
+
+def refuse_weights(methods: Sequence[Method], loss: Loss) -> None:
+    """
+    Raises:
+        UsageError: classes cannot be weighted in everything that this training minimises.
+    """
+    if loss != "ce":
+        raise UsageError(f"--class-weights are for --loss ce, not for {loss}")
+    for method in methods:
+        if method.own_loss:
+            raise UsageError(
+                f"--class-weights do not reach the loss that {method.name} adds of its own; "
+                "leave one of them out"
+            )
 
 
 def check(methods: Sequence[Method]) -> None:

@@ -10,11 +10,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from robustbench_cli import device as devices
 from robustbench_cli.data.dataset import Data, Images, batches
@@ -34,12 +35,16 @@ from .hooks import eval_mode
 from .loop.compiling import compile_blocks, uncompiled
 from .loop.early_stopping import Best, Watch
 from .loop.files import COLUMNS, LAST, open_run, save_weights, write_history
+from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
+from .loop.starting import Start
 from .loop.threads import sensible_threads
+from .loop.weighing import balanced_facts, class_weights
 from .method import Method, overrides
 from .objective import Objective
 
 _log = logging.getLogger(__name__)
+_AT_ONCE = 2**24  # values of the images that are looked at together
 
 
 @dataclass
@@ -48,7 +53,7 @@ class Trainer:
 
     `watch` measures accuracy under the attack of ``config.stop_on``; without it, the last epoch's
     weights are the run's. `observer` is told the history so far at the start and whenever it has
-    grown; what that takes is none of the run's seconds.
+    grown; what that takes is none of the run's seconds. `start`: the weights to begin with.
     """
 
     config: TrainConfig
@@ -57,21 +62,33 @@ class Trainer:
     progress: Progress | None = None
     watch: Watch | None = None
     observer: Callable[[Sequence[Mapping[str, float]]], None] | None = None
+    start: Start | None = None
 
     def __post_init__(self) -> None:
         config = self.config
-        self.device = self.data.train.pixels.device
+        self.device = self.data.train.device
         devices.deterministic(self.device)
         devices.seed_everything(config.seed)
         self.methods = build_all(Method, config.method_resolved or config.method)
         for method in self.methods:
             method.adapt(self.data.dataset)
-        self.model = new_model(config, self.data).to(self.device)
-        self.objective = Objective(self.model, self.methods, config.loss)
+        self.model = new_model(config, self.data)
+        self.began = self.start.begin(self.model, config) if self.start else None
+        self.model.to(self.device)
+        self.frozen = Frozen.choose(self.model, config.freeze, (self.began or {}).get("new", ()))
+        self.objective = Objective(
+            self.model,
+            self.methods,
+            config.loss,
+            class_weights(config.class_weights, self.data.train.labels, self.data.classes),
+        )
+        self.frozen.settle(self.model)
         self.model.to(self.device).train()
         if config.compile:
             compile_blocks(self.model)
-        self.optimizer = make_optimizer(config, self.model.parameters())
+        self.optimizer = make_optimizer(
+            config, [each for each in self.model.parameters() if each.requires_grad]
+        )
         repeats = self.objective.steps_per_batch
         self.per_epoch = -(-len(self.data.train) // (config.batch_size or 1)) * repeats
         self.epochs = config.epochs or 0
@@ -108,10 +125,13 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        validation = accuracy(self._shipped(), self.data.validation)
+        shipped = self._shipped()
+        validation, loss = accuracy_and_loss(shipped, self.data.validation)
         run = run.update(
             status="done",
             validation_accuracy=validation if isfinite(validation) else None,
+            validation_loss=loss if isfinite(loss) else None,
+            **balanced_facts(self.path.name, shipped, self.data, validation),
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
@@ -124,13 +144,14 @@ class Trainer:
         started = time.monotonic()
         devices.seed_everything(self.config.seed, epoch + 1)
         self.model.train()
+        self.frozen.hold()
         dataset, augment = self.data.dataset, self.config.augment
         total = torch.zeros((), device=self.device)
         seen = 0
         for x, labels in batches(
             self.data.train,
             self.config.batch_size or 1,
-            crop=dataset.crop if augment else 0,
+            crop=dataset.padding if augment else 0,
             flip=dataset.flip and augment,
         ):
             batch = Batch.of(x, labels, len(self.data.classes))
@@ -150,7 +171,7 @@ class Trainer:
         for method in self.methods:
             row |= method.end_epoch(self.model)
         shipped = self._shipped()
-        row["validation"] = accuracy(shipped, self.data.validation)
+        row["validation"], row["validation_loss"] = accuracy_and_loss(shipped, self.data.validation)
         if self.best:
             row["robust"] = self.best.look(epoch + 1, self.model, shipped, self.data.validation)
         row["seconds"] = round(time.monotonic() - started, 3)
@@ -207,7 +228,9 @@ class Trainer:
 
     def _open(self) -> Run:
         """A new run, or the one that was interrupted, with its last epoch's state loaded."""
-        run = open_run(self.path, self.config, self.data)
+        run = open_run(self.path, self.config, self.data, self.began)
+        if self.start:
+            self.start.refuse_changed(self.path, run.record)
         if self._checkpoint.is_file():
             self._load_checkpoint()
         return run
@@ -259,10 +282,19 @@ def new_model(config: TrainConfig, data: Data) -> Model:
     return model
 
 
-def accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:
-    """Share of `images` classified right, in eval mode; NaN for no images."""
-    right = torch.zeros((), device=images.labels.device)
+def accuracy_and_loss(model: Model, images: Images, batch_size: int = 1000) -> tuple[float, float]:
+    """Share of `images` classified right, and their mean cross-entropy in nats; in eval mode.
+
+    The loss is that of the plain labels, whatever training minimised, so that methods can be
+    compared. NaN for no images, and for a loss that is not finite. Fewer than `batch_size` at once,
+    where images are large.
+    """
+    batch_size = min(batch_size, max(1, _AT_ONCE // prod(images.shape)))
+    right, loss = torch.zeros(2, device=images.labels.device)
     with eval_mode(model), torch.inference_mode():
         for x, labels in batches(images, batch_size, shuffle=False):
-            right += (model(x).argmax(1) == labels).sum()
-    return float(right) / len(images) if len(images) else float("nan")
+            logits = model(x)
+            right += (logits.argmax(1) == labels).sum()
+            loss += F.cross_entropy(logits.float(), labels, reduction="sum")
+    nan, n = float("nan"), len(images)
+    return (float(right) / n, float(loss) / n if loss.isfinite() else nan) if n else (nan, nan)

@@ -15,6 +15,18 @@ another class, its default; in the second both start at noise, Foolbox's default
 up to 1,000 images and ours 25. The distances are those of the images as found, not clipped to a
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
+APGD and Square, which Foolbox does not have, are held against themselves: "plain" attacks every
+image at each epsilon anew. "passes" is how many times as many forwards and backwards that takes.
+
+What bounds a ratio. In ascending order a sample takes every step at every epsilon that it
+withstands, so passes fall by no more than 1 / (share of verdicts that are withstood): on a robust
+network hardly at all, and the rest is what a step costs. Where epsilons are inferred, a sample
+still takes every step once or twice, at the largest epsilon that it withstands; and the audit
+attacks ten samples at every epsilon, that is 10 / n of the plain passes, which is half of all on
+167 samples. APGD and Square leave a sample with its first adversarial, so that epsilons which
+break cost little in the plain loop, too, and their searches of single samples make small batches:
+passes fall by up to 2.6, seconds by less.
+
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
 are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on half of CIFAR-10
 where the data are there, on coloured noise otherwise. ``--against torchattacks`` or ``art`` sets
@@ -45,6 +57,7 @@ from robustbench_cli import api  # noqa: E402
 from robustbench_cli.data.dataset import Dataset, Images  # noqa: E402
 from robustbench_cli.epsilon import Eps, eps_range  # noqa: E402
 from robustbench_cli.evaluation.evaluate import evaluate_model  # noqa: E402
+from robustbench_cli.runs.evaluation import Evaluation  # noqa: E402
 from robustbench_cli.spec import build  # noqa: E402
 from robustbench_cli.training.deploy import load_predictor  # noqa: E402
 
@@ -59,7 +72,7 @@ class Row:
     eps: str
     samples: int
     target: float
-    plain: Callable[[], Any]
+    plain: Callable[[], Any] | None  # Foolbox's; None: the same attack at each epsilon anew
     schedule: str = "ascending"
     steps: int = 0  # of FGSM and PGD, which other libraries have, too
 
@@ -72,6 +85,7 @@ def rows() -> list[Row]:
     )
     noisy = "l2-boundary:steps=500,start=noise"
     wide, narrow, cifar = "0:0.5:0.025", "0:0.3:0.015", "0:16/255:1/255"
+    apgd, square = "linf-apgd-ce:steps=50", "linf-square:queries=1000"
     return [
         Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM, steps=1),
         Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, steps=40),
@@ -81,6 +95,10 @@ def rows() -> list[Row]:
         Row("PGD-20", "preact", "linf-pgd:steps=20", cifar, 32, 6, pgd20, steps=20),
         Row("Boundary-500", "standard", "l2-boundary:steps=500", "0:4:0.5", 167, 2, walk),
         Row("Boundary-500", "standard", noisy, "0:4:0.5", 167, 2, walk),
+        Row("APGD-50", "standard", apgd, "0:0.5:0.05", 100, 0, None, "auto"),
+        Row("APGD-50", "robust", apgd, "0:0.3:0.03", 100, 0, None, "auto"),
+        Row("Square-1000", "standard", square, "0:0.5:0.05", 100, 0, None, "auto"),
+        Row("Square-1000", "robust", square, "0:0.3:0.03", 100, 0, None, "auto"),
     ]
 
 
@@ -184,12 +202,24 @@ def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
             network, images, row.attack, grid, schedule=row.schedule, num_threads=1
         )
 
+    anew: list[float] = []  # passes
+
     def plain(seed: int) -> tuple[np.ndarray, np.ndarray]:
+        if row.plain is None:
+            whole = evaluate_model(
+                *(network, images, row.attack, grid),
+                schedule="independent",
+                seed=seed + 1,
+                num_threads=1,
+            )
+            anew.append(passes(whole))
+            return ~whole.correct().to_numpy().T, np.empty(0)
         torch.manual_seed(seed)
         return plainly(row.plain(), network, images, grid, size)
 
     evaluate_model(network, images[:8], row.attack, grid[:3])
-    plainly(row.plain(), network, images[:8], grid[:2], 8)
+    if row.plain is not None:
+        plainly(row.plain(), network, images[:8], grid[:2], 8)
     ratios, verdicts, distances = [], [], []
     for turn in range(turns):
         slow, (hit, far) = timed(lambda turn=turn: plain(turn))
@@ -210,6 +240,8 @@ def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
         note = f"start {start}: median distance {nearer:.3f}; plain {', '.join(plainer)}"
     else:
         note = f"{differ} of {mine.size} differ ({weaker} weaker), run to run {again}"
+    if anew:
+        note = f"passes {statistics.mean(anew) / passes(found):.2f}; {note}"
     if "audit" in found.record:
         audit = found.record["audit"]
         note += f"; audit {audit['disagreements']} of {audit['verdicts']} disagree"
@@ -220,6 +252,11 @@ def measure(row: Row, lab: Lab, turns: int, batch: int | None) -> str:
         f"{middle:6.2f} ({min(ratios):.2f} - {max(ratios):.2f}) {row.target:6} "
         f"{cost['forwards']:8.1f} {cost['backwards']:8.1f}  {note}"
     )
+
+
+def passes(found: Evaluation) -> float:
+    """Forwards and backwards per image."""
+    return float(found.record["cost"]["forwards"] + found.record["cost"]["backwards"])
 
 
 def against(row: Row, lab: Lab, name: str, turns: int) -> str:

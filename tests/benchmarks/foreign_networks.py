@@ -12,6 +12,8 @@ wrong      the guess gives another accuracy than the truth, beyond the interval 
 needless   a question, where no other normalisation with a clean accuracy within 5 points of the
            truth's would give another accuracy, or where one answer is left
 
+`--seed` trains other networks than those that the guess was made with: a blind row.
+
 About ten minutes of one CPU; what is trained stays in `--runs-dir`. Not part of the test suite.
 """
 
@@ -116,6 +118,7 @@ def trained(args: argparse.Namespace, opened: dict[str, Data]) -> Iterator[Case]
             epochs=epochs,
             normalise=normalise,
             train_fraction=0.2,
+            seed=args.seed,
             runs_dir=args.runs_dir,
             data_dir=args.data_dir,
         )
@@ -192,6 +195,7 @@ def main() -> None:
     parser.add_argument("--runs-dir", type=Path, default=Path("runs"))
     parser.add_argument("--only", default="", help="a part of the names of networks")
     parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0, help="of the networks trained here")
     args = parser.parse_args()
     logging.disable(logging.INFO)
     torch.manual_seed(0)

@@ -14,6 +14,7 @@ import two_tones
 from console import Cli
 from tiny import OPTIONS, contents
 
+from robustbench_cli.cli import show
 from robustbench_cli.models.model import make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run, load_runs
@@ -28,6 +29,17 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 # --- train ---
+
+
+def test_a_slip_about_a_cluster_is_answered_before_any_work(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = cli("train", *OPTIONS, "--submitit", "partion=gpu")
+    assert found.code == 2 and "did you mean 'partition'?" in found.line
+    found = cli("train", *OPTIONS, "--submitit", "cluster=local", "--ray", "auto")
+    assert found.code == 2 and "--ray and --submitit are two clusters" in found.line
+    assert not Path("runs").exists()
 
 
 def test_train_prints_a_directory_per_run_in_the_order_of_the_grid(
@@ -198,6 +210,9 @@ def test_a_sweep_over_a_range_has_both_ends(cli: Cli, runs: Path) -> None:
         (["runs", "-e", "0.1,8"], "did you mean 8/255?"),
         (["runs", "-e", ""], "lacks an epsilon"),
         (["runs", "--eps-range", "0:0.5:0.3"], "stop at 0.3 or 0.6"),
+        (["runs", "-a", "union", "-e", "0.3"], "type: -a union -e linf=8/255,l2=0.5"),
+        (["runs", "-a", "union", "-e", "linf=8,l2=0.5"], "did you mean 8/255?"),
+        (["runs", "-a", "union", "-e", "linf=0.1,linf-fgsm=0.2"], "two balls of linf"),
         (["runs", "--samples", "0"], "Invalid value for '--samples'"),
         (["runs", "--view", "naked"], "Invalid value for '--view'"),
     ],
@@ -208,6 +223,25 @@ def test_attack_refuses_in_one_line(
     found = cli("attack", *arguments)
     assert found.code == 2 and message in found.line
     assert not list(runs.glob("*/attacks"))
+
+
+def test_a_union_over_norms_is_attacked_in_each_and_stands_apart(cli: Cli, runs: Path) -> None:
+    balls = "linf-fgsm=0.02,l2-fgm=0.05"
+    asked = [runs / PLAIN, "-a", "union", "-e", balls]
+    listed = cli("attack", *asked, "--dry-run").out.splitlines()
+    assert listed == [f"to do  {name} on {PLAIN}" for name in ("linf-fgsm", "l2-fgm")]
+    found = cli("attack", *asked, "--json")
+    (union,) = json.loads(found.out)["unions"]
+    assert union["union"] == balls and found.code == 0
+    parts = {e.attack: e.correct() for e in Run.open(runs / PLAIN).evaluations()}
+    both = parts["linf-fgsm"]["0.02"] & parts["l2-fgm"]["0.05"]
+    assert union["accuracy"] == pytest.approx(both.mean(), abs=1e-6)
+    told = cli("report", *asked, "-f", "csv")
+    assert "union" not in told.out and "--json holds the union, too" in told.err
+    refused = cli("report", *asked, "--figure", "decay-curve", "-o", "a.png")
+    assert refused.code == 2 and "leave -a union out" in refused.line
+    for command in (["sweep-epsilon", *asked], ["transfer", "--source", *asked, "--target", runs]):
+        assert cli(*command).code == 2
 
 
 def test_an_unfinished_run_is_named(cli: Cli, runs: Path) -> None:
@@ -318,6 +352,13 @@ def test_what_is_no_checkpoint_is_one_line(
     assert len(load_runs(runs)) == 3
 
 
+def test_a_hugging_face_folder_is_no_run_whatever_else_is_typed(cli: Cli, runs: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        Path(name).write_text("{}")
+    found = cli("attack", ".", "--data", "digits", "--normalise", "none")
+    assert found.code == 2 and "name its weights: model.safetensors --data SPEC" in found.line
+
+
 def test_a_checkpoint_without_its_data_set(cli: Cli, runs: Path) -> None:
     weights_of("mlp", Path("weights.pt"))
     found = cli("attack", "weights.pt")
@@ -372,13 +413,18 @@ def test_report_chooses_attacks_and_epsilons(cli: Cli, attacked: Path) -> None:
     assert found.code == 2 and "no run has a setting 'modle'" in found.line
 
 
-def test_report_draws(cli: Cli, attacked: Path) -> None:
+def test_report_draws(cli: Cli, attacked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("decay.png", "decay.svg"):
         found = cli("report", "--figure", "decay-curve", "-o", name)
         assert found.code == 0 and found.out == "" and found.err.endswith(f"wrote {name}\n")
         assert Path(name).stat().st_size > 5000
     found = cli("report", "--figure", "decay-curve")
     assert found.code == 2 and "needs a file: -o decay-curve.png, .svg or .pdf" in found.line
+    monkeypatch.setattr(show, "to_a_terminal", lambda: True)
+    found = cli("report", "--figure", "decay-curve")
+    assert found.code == 0 and "ε (L∞, pixels in [0, 1])" in found.out and found.err == ""
+    found = cli("report", "--figure", "scatter")
+    assert found.code == 2 and "needs a file: -o scatter.png" in found.line
     found = cli("report", "--figure", "decay-curv", "-o", "x.png")
     assert found.code == 2 and "did you mean 'decay-curve'?" in found.line
     found = cli("report", "-o", "x.png")
@@ -482,6 +528,16 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     before = contents(Path("runs"))
     assert cli("run", experiment, "-j", "1", "--json").out == found.out
     assert contents(Path("runs")) == before
+
+
+def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
+    balls = 'attack = ["linf-fgsm", "union"]\neps = ["0.01", "linf-fgsm=0.02,l2-fgm=0.05"]'
+    first = 'attack = "linf-fgsm"\neps = "0.01,0.02"'
+    experiment.write_text(EXPERIMENT.replace(first, balls, 1).partition("[[transfer]]")[0])
+    found = cli("run", experiment, "-j", "1", "--json")
+    assert found.code == 0
+    unions = json.loads(found.out)["unions"]
+    assert [each["label"] for each in unions] == ["plain", "mixup"]
 
 
 def test_run_has_scales(cli: Cli, experiment: Path) -> None:

@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -31,16 +31,21 @@ def text_of(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
 
 
-def behind(path: Path) -> Iterator[Path]:
-    """The algorithms that the classes of a file derive from, as its text has them."""
+def behind(path: Path, these: Collection[str] = ()) -> Iterator[Path]:
+    """The algorithms that the classes of a file (of these names) derive from, as its text says."""
     tree = ast.parse(path.read_text("utf-8"))
-    bases = {ast.unparse(b) for c in tree.body if isinstance(c, ast.ClassDef) for b in c.bases}
+    classes = [
+        c for c in tree.body if isinstance(c, ast.ClassDef) and (not these or c.name in these)
+    ]
+    bases = {ast.unparse(b) for c in classes for b in c.bases}
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and bases & {alias.name for alias in node.names}:
+        if isinstance(node, ast.ImportFrom) and (
+            derived := bases & {alias.name for alias in node.names}
+        ):
             found = ALGORITHMS / f"{(node.module or '').rpartition('.')[2]}.py"
             if found.exists():
                 yield found
-                yield from behind(found)
+                yield from behind(found, derived)
 
 
 TWINS = defaultdict(list)

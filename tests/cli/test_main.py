@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ import pytest
 from console import Cli
 from tiny import OPTIONS, in_a_process
 
+from robustbench_cli import __version__
 from robustbench_cli.cli import app, main, show
 from robustbench_cli.spec import ROOMS, names, one_of
 
+CHANGELOG = Path(__file__).parents[2] / "CHANGELOG.md"
 EVERY = [(room, name) for room in ROOMS for name in names(room)]
 COMMANDS = ["train", "attack", "sweep-epsilon", "transfer", "analyse", "report", "run"]
 
@@ -43,7 +46,9 @@ def test_nothing_typed_is_answered_by_the_help(cli: Cli) -> None:
 
 
 def test_version(cli: Cli) -> None:
-    assert cli("--version").out.startswith("robustmix 0.")
+    assert cli("--version").out == f"robustmix {__version__}\n"
+    newest, *_ = re.findall(r"^## (\d\S*)", CHANGELOG.read_text("utf-8"), re.MULTILINE)
+    assert newest == __version__, "CHANGELOG.md says nothing of this version"
 
 
 # --- what there is ---

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from console import Cli
+from pages import read, tables
 from tiny import contents
 
 from robustbench_cli.jobs import attack, train
@@ -117,7 +118,9 @@ def test_the_champion_is_the_one_of_a_hand_computation_and_alone_sees_test_image
     assert f"{best} " in text and "was not measured" in text
 
 
-def test_optimism_is_what_choosing_by_test_images_would_have_claimed(cli: Cli, here: Path) -> None:
+def test_optimism_is_what_choosing_by_test_images_would_have_claimed(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("choose.toml").write_text(OPTIMISM)
     found = cli("run", "choose.toml", "-j", "1", "--json")
     assert found.code == 0, found.err
@@ -132,6 +135,23 @@ def test_optimism_is_what_choosing_by_test_images_would_have_claimed(cli: Cli, h
     ]
     assert len(fresh) == 2
     assert entry["optimism"] == pytest.approx(max(test.values()) - sum(fresh) / 2, abs=2e-6)
+
+    monkeypatch.setattr("robustbench_cli.reporting.everything._TOO", ())  # pictures take time
+    assert cli("run", "choose.toml", "-j", "1", "-o", "page.html").code == 0
+    page = read(Path("page.html").read_text("utf-8"))
+    assert "How the settings were chosen" in [each.text for each in page.every("h2")]
+    shown = tables(page)
+    (row,) = (r for r in shown["Champions, chosen on validation images"] if r["tried"] == "3")
+    assert (row["champion"], row["ahead of"]) == (entry["champion"], entry["second"])
+    assert row["by"] == f"{100 * entry['lead']:.1f}"
+    assert row["optimism"] == f"{100 * entry['optimism']:+.1f}".replace("-", "−")
+    settings = [each["setting"] for each in shown["mixup, 3 tried"]]
+    assert settings == [each["setting"] for each in entry["tried"]]
+
+
+def chosen(folder: str) -> dict[str, bytes]:
+    """The weights of every run, champions too."""
+    return {run.name: run.weights.read_bytes() for run in load_runs(f"{folder}/*")}
 
 
 def test_a_killed_selection_goes_on_and_does_nothing_twice(
@@ -165,6 +185,9 @@ def test_a_killed_selection_goes_on_and_does_nothing_twice(
     again = cli("run", "choose.toml", "-j", "1")
     assert again.out == whole.out and set(work.values()) == {1}
     assert contents(Path("runs")) == before
+    straight = cli("run", "choose.toml", "-j", "1", "--runs-dir", "straight")
+    assert straight.out == whole.out
+    assert chosen("runs") == chosen("straight")
     listed = cli("run", "choose.toml", "--dry-run").out.splitlines()
     assert len(listed) == 6 + 6 + 4 + 4 + 2 and all(line.startswith("done") for line in listed)
 

@@ -47,7 +47,7 @@ def test_every_data_set_keeps_the_contract(
 def test_every_data_set_has_usable_defaults(name: str) -> None:
     dataset = build(Dataset, f"{name}:path" if name in ("folder", "npz") else name)
     assert describe("datasets", name).endswith(".")
-    assert dataset.epochs > 0 and dataset.batch_size > 1 and dataset.crop >= 0
+    assert dataset.epochs > 0 and dataset.batch_size > 1 and dataset.padding >= 0
     norms = {"linf", "l2"} if name == "spirals" else {"linf", "l2", "l1", "l0"}
     assert {*dataset.eps} == {*dataset.train_eps} == {*dataset.ranges} == norms
     for norm, text in dataset.ranges.items():

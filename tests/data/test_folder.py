@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.errors import RunError, UsageError
@@ -79,7 +82,7 @@ def test_stretching_is_said_once_and_crop_and_pad_keep_proportions(
     for _ in range(2):
         load(f"{spec},size=8", Path())
     (said,) = caplog.messages
-    assert "pictures are stretched to 8x8, as 0.png of 4x8; " in said
+    assert re.search(r"pictures are stretched to 8x8, as \d\.png of 4x8; ", said)
     assert said.endswith("fit=crop or fit=pad")
 
 
@@ -140,3 +143,50 @@ def test_pictures_of_16_bits_are_refused_rather_than_clipped(
     assert failure(spec, Path()).endswith(
         "cat/9.png has more than 8 bits per channel; save it with 8"
     )
+
+
+def noisy(height: int, width: int, seed: int = 0) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("resize", [None, 20])
+@pytest.mark.parametrize("size", [(33, 47), (47, 32), (21, 21), (20, 31), (11, 40)])
+def test_resize_and_crop_are_those_of_torchvision_to_the_pixel(
+    interpolation: str, resize: int | None, size: tuple[int, int], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        noisy(*size).save(tmp_path / name / "0.png")
+    cut, shape = ("15x18", (15, 18)) if resize is None else ("17", (17, 17))
+    steps: list[Any] = [transforms.CenterCrop(shape), transforms.PILToTensor()]
+    if resize:
+        mode = transforms.InterpolationMode(interpolation)
+        steps.insert(0, transforms.Resize(resize, mode))
+    wanted = transforms.Compose(steps)(noisy(*size))
+    options = f"crop={cut},interpolation={interpolation}" + (f",resize={resize}" if resize else "")
+    _, test, _ = load(f"folder:{tmp_path},part=test,{options}", Path())
+    assert torch.equal(test.pixels[0], wanted)
+
+
+def test_resize_needs_a_crop_and_neither_goes_with_size(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"resize=256 keeps proportions; .*: resize=256,crop=224"):
+        build(Dataset, f"folder:{tmp_path},resize=256")
+    for other in ("size=64", "fit=pad"):
+        with pytest.raises(UsageError, match="size and fit, or resize and crop; not both"):
+            build(Dataset, f"folder:{tmp_path},crop=224,{other}")
+    with pytest.raises(UsageError, match="folder: crop=2000 is outside"):
+        build(Dataset, f"folder:{tmp_path},crop=2000")
+    spec = f"folder:{tmp_path},resize=256,crop=224x192"
+    assert str(build(Dataset, spec)) == spec
+
+
+def test_a_folder_of_test_pictures_only(pictures: Pictures, tmp_path: Path) -> None:
+    spec = pictures(tmp_path, parts=(".",))
+    train, test, classes = load(f"{spec},part=test", Path())
+    assert (len(train), len(test), classes) == (0, 10, ("cat", "dog"))
+    assert train.shape == test.shape and test.labels.bincount().tolist() == [5, 5]
+    spec = pictures(tmp_path / "parted")
+    with pytest.raises(UsageError, match="has train/ and test/; leave out part=test"):
+        load(f"{spec},part=test", Path())

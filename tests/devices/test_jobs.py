@@ -52,6 +52,14 @@ def test_weights_from_there_are_weights_here(folder: Path) -> None:
         assert all(value.device.type == "cpu" for value in load_file(path).values())
 
 
+def test_fine_tuning_with_layers_that_stay_and_an_ensemble_of_both(folder: Path) -> None:
+    more = "--init", PLAIN, "--freeze", "conv1", "--class-weights", "balanced"
+    run("train", *TRAIN, "-m", "pgd-at:steps=1", *more, "--runs-dir", folder)
+    (tuned,) = folder.glob("*pgd-at*")
+    both = f"{folder / PLAIN}+{tuned}"
+    run("attack", both, "-a", "linf-fgsm", "-e", "0.1", "--samples", 12, "--runs-dir", folder)
+
+
 def test_attacks_with_their_checks_and_signals(folder: Path) -> None:
     attacks = "-a", "linf-pgd:steps=5", "-a", f"transfer:{folder / PLAIN},attack=linf-fgsm"
     run("attack", folder / PLAIN, *attacks, "-e", "0.1", "--samples", 12, "--checks", "full")

@@ -6,7 +6,7 @@ import os
 import pickle
 import random
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from robustbench_cli.errors import RunError
 from robustbench_cli.models.checkpoint import LARGEST, load_state
@@ -91,6 +91,24 @@ def test_of_several_networks_in_a_file_the_user_names_one(tmp_path: Path) -> Non
             assert all(torch.equal(found[name], expected[name].to(found[name])) for name in found)
         with pytest.raises(RunError, match="no set of weights called nonsense; there are: "):
             load_state(path, "nonsense")
+
+
+def test_of_several_networks_told_apart_by_prefixes_too(tmp_path: Path) -> None:
+    path, state = tmp_path / "weights.pt", network().state_dict()
+    other = {name: value + 1 for name, value in state.items()}
+    both = {"student": state, "net.ema": other}
+    flat = {f"{prefix}.{k}": v for prefix, each in both.items() for k, v in each.items()}
+    torch.save({"state_dict": flat}, path)
+
+    def complete(each: Mapping[str, Tensor]) -> bool:
+        return each.keys() == state.keys()
+
+    with pytest.raises(RunError, match=r"holds 2 sets of weights: state_dict\.student "):
+        load_state(path, complete=complete)
+    found = load_state(path, "state_dict.net.ema", complete)
+    assert torch.equal(found["0.weight"], other["0.weight"])
+    torch.save({k: v for k, v in flat.items() if k.startswith("student") or "0" in k}, path)
+    assert load_state(path, complete=complete).keys() == state.keys()
 
 
 def test_a_program_of_torch_export_is_called_by_its_name(tmp_path: Path) -> None:

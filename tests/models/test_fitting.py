@@ -60,7 +60,7 @@ def test_counters_of_batches_may_be_missing() -> None:
 def test_the_state_of_a_whole_model_brings_its_normalisation() -> None:
     theirs = model_of("small-cnn", 1, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
     ours = model_of("small-cnn", 2)
-    assert fit(ours, theirs.state_dict()).endswith("by name; normalisation from the file")
+    assert fit(ours, theirs.state_dict()).endswith("by name; normalisation from there, too")
     assert same_logits(ours, theirs)
 
 

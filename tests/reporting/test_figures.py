@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_runs import ATTACKS, make_evaluation, make_run, make_study, make_transfer, save_transfer
+from matplotlib.figure import Figure
+from PIL import Image
 
 from robustbench_cli import spec
 from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.reporting.figure import DPI, VISIBLE
 from robustbench_cli.reporting.report import figure, save_figure, write_report
 from robustbench_cli.runs.run import Run
 
@@ -98,6 +103,14 @@ def test_transfers_as_a_heat_map(tmp_path: Path) -> None:
     assert bar.get_ylabel() == "accuracy of the target (%)"
 
 
+def test_long_names_below_a_heat_map_do_not_run_into_each_other(tmp_path: Path) -> None:
+    names = [f"noise:scale=0.{i}+mixup:per-sample=true+pgd-at:steps={i}" for i in (2, 3, 4)]
+    drawing = figure("transfer-matrix", with_transfers(tmp_path, ("plain", *names)))
+    drawing.canvas.draw()
+    boxes = [tick.get_window_extent() for tick in drawing.axes[0].get_xticklabels()]
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_the_same_picture_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None:
     runs = make_study(tmp_path, ["plain"], 1, ["linf-fgsm"], n=50)
@@ -114,6 +127,27 @@ def test_an_unknown_suffix_and_an_unknown_figure(tmp_path: Path) -> None:
         figure("decay-curves", runs)
     with pytest.raises(RunError, match="robustmix sweep-epsilon"):
         figure("decay-curve", make_run(tmp_path, "sat"))
+
+
+def test_a_png_is_small_and_looks_like_all_of_its_colours(tmp_path: Path) -> None:
+    drawing = figure("decay-curve", make_study(tmp_path / "study", seeds=1, n=50))
+    drawing.savefig(whole := tmp_path / "whole.png", dpi=DPI)
+    save_figure(drawing, small := tmp_path / "small.png")
+    assert small.stat().st_size < 0.6 * whole.stat().st_size
+    off = np.abs(pixels(small) - pixels(whole)).max(2)
+    assert off.mean() < 2 and (off > VISIBLE).mean() < 0.02
+
+
+def test_a_png_of_a_photograph_keeps_its_colours(tmp_path: Path) -> None:
+    drawing = Figure(figsize=(1, 1))
+    drawing.figimage(np.random.default_rng(0).random((DPI, DPI, 3)), resize=False)
+    drawing.savefig(whole := tmp_path / "whole.png", dpi=DPI)
+    save_figure(drawing, saved := tmp_path / "saved.png")
+    assert np.array_equal(pixels(saved), pixels(whole))
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"), int)
 
 
 def test_a_notebook_shows_the_picture(tmp_path: Path) -> None:

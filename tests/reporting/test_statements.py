@@ -85,6 +85,10 @@ NUMBER = {"method": "plain", "measure": "clean", "value": 90}
             "two attacks are compared at an eps or by area, without attack",
         ),
         ({**CLEAN, "measure": "cost", "attack": "x"}, "cost is that of training, without attack"),
+        (
+            {**CLEAN, "measure": "validation-loss", "attack": "x"},
+            "validation-loss is that of training, without attack",
+        ),
         ({**CLEAN, "measure": "speed"}, "a measure, one of accuracy, clean, area, cost"),
     ],
     ids=lambda value: str(value)[:40],

@@ -159,3 +159,10 @@ def test_a_hugging_face_folder_is_called_by_its_name(tmp_path: Path) -> None:
         load_runs(tmp_path)
     assert "is a Hugging Face folder, not a run" in str(e.value)
     assert f"robustmix attack {tmp_path} --data SPEC" in str(e.value)
+
+
+def test_one_with_its_weights_in_several_files_too(tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors.index.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match="weights lie in several files; join them into one"):
+        load_runs(tmp_path)

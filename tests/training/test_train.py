@@ -19,7 +19,7 @@ from robustbench_cli.errors import RunError
 from robustbench_cli.models.model import make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run
-from robustbench_cli.training.train import Trainer, accuracy
+from robustbench_cli.training.train import Trainer, accuracy_and_loss
 
 SETTINGS = {
     "plain": {},
@@ -110,7 +110,8 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
 def test_the_history_has_a_row_per_epoch(tmp_path: Path) -> None:
     config = tiny(epochs=3, method="info-mixup:size=8", schedule="step")
     history = Trainer(config, data(), tmp_path).run().history()
-    expected = ["epoch", "loss", "validation", "learning_rate", "seconds", "edge"]
+    held_out = ["validation", "validation_loss"]
+    expected = ["epoch", "loss", *held_out, "learning_rate", "seconds", "edge"]
     assert list(history.columns) == expected
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["loss"].is_monotonic_decreasing
@@ -129,7 +130,9 @@ def test_a_run_records_what_it_was_trained_on(tmp_path: Path) -> None:
     assert facts["train_digest"] == given.train.digest() != data(seed=3).train.digest()
     assert facts["classes"] == ["arm 1", "arm 2"] and facts["shape"] == [1, 1, 2]
     assert run.record["seconds"] > 0 and "thread" in run.record["device"]
-    assert 0 <= run.record["validation_accuracy"] <= 1
+    last = run.history().iloc[-1]
+    assert run.record["validation_accuracy"] == pytest.approx(last["validation"])
+    assert run.record["validation_loss"] == pytest.approx(last["validation_loss"])
 
 
 def test_label_noise_changes_the_labels_that_are_trained_on(tmp_path: Path) -> None:
@@ -154,7 +157,8 @@ def test_no_epochs_are_a_network_as_it_was_drawn(tmp_path: Path) -> None:
 
 def test_no_validation_images_are_no_obstacle(tmp_path: Path) -> None:
     run = Trainer(tiny(validation=0.0), data(validation=0.0), tmp_path).run()
-    assert run.finished and run.history()["validation"].isna().all()
+    assert run.finished
+    assert run.history()[["validation", "validation_loss"]].isna().all(axis=None)
     json.loads((tmp_path / "run.json").read_text(), parse_constant=pytest.fail)
 
 
@@ -222,9 +226,12 @@ class _Touches:
         return Path.touch, (self.path,)
 
 
-def test_accuracy_counts_in_eval_mode_and_restores_the_mode() -> None:
+def test_accuracy_and_loss_are_of_eval_mode_and_restore_the_mode() -> None:
     model = make(open_architecture("mlp:width=4"), (1, 1, 2), 2).train()
     images = Images(torch.rand(50, 1, 1, 2), torch.zeros(50, dtype=torch.long))
-    right = (model(images.x).argmax(1) == 0).float().mean().item()
-    assert accuracy(model, images, batch_size=7) == pytest.approx(right)
+    probabilities = model(images.x).softmax(1)[:, 0].detach()
+    right = (probabilities > 0.5).float().mean().item()
+    found = accuracy_and_loss(model, images, batch_size=7)
+    assert found == pytest.approx((right, -probabilities.log().mean().item()), rel=1e-5)
     assert model.training
+    assert np.isnan(accuracy_and_loss(model, images[:0])).all()

@@ -48,7 +48,7 @@ class DecisionRegions(Analysis):
 
     def look(self, subject: Subject, chosen: Tensor, tell: Tell) -> Columns:
         shape = subject.test.shape
-        x = chosen[:, :2].float().to(subject.test.pixels.device).view(-1, *shape)
+        x = chosen[:, :2].float().to(subject.test.device).view(-1, *shape)
         probability = subject.logits(x).softmax(1).cpu()
         n, classes = probability.shape
         across, up, label = chosen.repeat_interleave(classes, 0).T.numpy()

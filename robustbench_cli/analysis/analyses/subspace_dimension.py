@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -126,10 +127,10 @@ class SubspaceDimension(Analysis):
 
     def _random(self, subject: Subject, image: Images) -> np.ndarray:
         """(n,): the share of random directions that are adversarial; NaN if none was asked for."""
-        n, d = len(image), image.pixels[0].numel()
+        n, d = len(image), prod(image.shape)
         if not self.random:
             return np.full(n, np.nan)
-        drawn = torch.randn(n, self.random, d).to(image.pixels.device)
+        drawn = torch.randn(n, self.random, d).to(image.device)
         unit = drawn.sign() if self.norm == "linf" else drawn / drawn.norm(dim=2, keepdim=True)
         return np.asarray(self._fooled(subject, subject.network, image, unit).mean(1))
 

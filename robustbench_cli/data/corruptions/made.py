@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -45,4 +45,5 @@ class Made:
             drawn = [self.seed, list(KINDS).index(name), severity, start]
             seed = int(np.random.SeedSequence(drawn).generate_state(1)[0])
             generator = torch.Generator().manual_seed(seed)
-            yield replace(part, pixels=corrupt(part.x, name, severity, generator))
+            pixels = corrupt(part.x, name, severity, generator)
+            yield Images(pixels, part.labels, part.classes, part.folders)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from robustbench_cli.data.dataset import Images
+from robustbench_cli.data.pictures import read_picture, to_tensor
 from robustbench_cli.errors import RunError
 
 from .corruption import KINDS, SEVERITIES, Corrupted
@@ -157,13 +157,14 @@ class Pictures:
     def blocks(self, name: str, severity: int) -> Iterator[Images]:
         place = self.folder / name / str(severity)
         found = sorted(path.name for path in place.iterdir() if path.is_dir())
-        if unknown := [each for each in found if each not in self.test.classes]:
+        known = self.test.folders or self.test.classes
+        if unknown := [each for each in found if each not in known]:
             raise RunError(
                 f"{place}: {unknown[0]} is no class of the data set, whose classes are called "
-                f"{', '.join(self.test.classes[:3])}, ..."
+                f"{', '.join(known[:3])}, ..."
             )
         files = [
-            (file, self.test.classes.index(each))
+            (file, known.index(each))
             for each in found
             for file in sorted((place / each).glob("*.JPEG"))
         ]
@@ -224,13 +225,4 @@ def _mapped(path: Path) -> np.ndarray:
 
 def _picture(path: Path, test: Images) -> Tensor:
     channels, height, width = test.shape
-    try:
-        with Image.open(path) as opened:
-            picture = opened.convert("L" if channels == 1 else "RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as e:
-        raise RunError(f"cannot read the picture {path}; it is damaged or no picture") from e
-    if picture.size != (width, height):
-        raise RunError(
-            f"{path} is {picture.size[0]}x{picture.size[1]}; the test set is {width}x{height}"
-        )
-    return torch.from_numpy(np.array(picture)).view(height, width, -1).permute(2, 0, 1)
+    return to_tensor(read_picture(path, str(path), grey=channels == 1, size=(height, width)))

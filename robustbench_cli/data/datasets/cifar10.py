@@ -22,11 +22,12 @@ class Cifar10(TorchvisionDataset):
     epochs = 30
     optimizer = "sgd"
     weight_decay = 5e-4
-    crop = 4
+    padding = 4
     flip = True
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_CIFAR
     source: ClassVar[type[Any]] = datasets.CIFAR10
     folder = "cifar-10-batches-py"
     files: ClassVar[Mapping[str, str | None]] = {

@@ -29,6 +29,7 @@ class Digits(Dataset):
     epochs = 15
     batch_size = 64
     train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.1", "l2": "1"}
+    quoted: ClassVar[usual.Quoted] = {"linf": ("0.1", usual.OWN), "l2": ("1", usual.OWN)}
 
     def load(self, root: Path) -> tuple[Images, Images, tuple[str, ...]]:
         scans, labels = load_digits(return_X_y=True)

@@ -21,6 +21,7 @@ from robustbench_cli.data.torchvision_files import TorchvisionDataset
 class FashionMnist(TorchvisionDataset):
     epochs = 10
     train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.1", "l2": "1"}
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_FASHION
     source: ClassVar[type[Any]] = datasets.FashionMNIST
     folder = "FashionMNIST/raw"
     files: ClassVar[Mapping[str, str | None]] = {

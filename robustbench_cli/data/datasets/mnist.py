@@ -21,6 +21,7 @@ from robustbench_cli.data.torchvision_files import TorchvisionDataset
 class Mnist(TorchvisionDataset):
     epochs = 5
     train_eps: ClassVar[dict[str, str]] = {**usual.GREY_TRAINING, "linf": "0.3", "l2": "2"}
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_MNIST
     source: ClassVar[type[Any]] = datasets.MNIST
     folder = "MNIST/raw"
     files: ClassVar[Mapping[str, str | None]] = {

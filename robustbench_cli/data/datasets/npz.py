@@ -8,15 +8,17 @@ in the same way, and shuffled; `part=test` makes all of it the test images, in t
 
 Pixels are uint8 or other whole numbers in 0..255, floats in [0, 1], or booleans; (N, C, H, W),
 (N, H, W, C) or grey (N, H, W). Labels are numbers from 0, or one-hot; an array called `classes`
-names them. What can be meant in two ways is asked for. A relative path starts at the working
-directory and is kept whole. By default, training neither crops nor mirrors them.
+names them. What can be meant in two ways is asked for. uint8 images that do not fit into memory are
+read as they are used, out of .npy files, and of .npz files that are not compressed (np.savez). A
+relative path starts at the working directory and is kept whole. By default, training neither crops
+nor mirrors them.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Mapping
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -106,8 +108,7 @@ class Npz(Dataset):
         if "" in parts:
             return *split(parts[""], classes), classes
         test = parts["test"]
-        nothing = replace(test, pixels=test.pixels[:0].clone(), labels=test.labels[:0].clone())
-        return parts.get("train", nothing), test, classes
+        return parts.get("train", test[:0]), test, classes
 
     def _read(self, path: Path, labels: str | None) -> tuple[Parts, tuple[str, ...]]:
         if path.suffix == ".npy":
@@ -192,7 +193,7 @@ def _alike(parts: Parts, name: str) -> None:
             f"{name}: images to train on are {shapes['train']}, to test on "
             f"{shapes['test']}; expected the same"
         )
-    if len({images.pixels.dtype for images in parts.values()}) > 1:
+    if len({images.dtype for images in parts.values()}) > 1:
         for part, images in parts.items():
-            if images.pixels.dtype == torch.uint8:
-                parts[part] = replace(images, pixels=images.x)
+            if images.dtype == torch.uint8:
+                parts[part] = Images(images.x, images.labels)

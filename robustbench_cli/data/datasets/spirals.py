@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.spec import param
 
@@ -27,6 +28,7 @@ class Spirals(Dataset):
     eps: ClassVar[dict[str, str]] = {"linf": "0.02", "l2": "0.02"}
     train_eps: ClassVar[dict[str, str]] = {"linf": "0.02", "l2": "0.02"}
     ranges: ClassVar[dict[str, str]] = {"linf": "0:0.1:0.005", "l2": "0:0.1:0.005"}
+    quoted: ClassVar[usual.Quoted] = {"linf": ("0.02", usual.OWN), "l2": ("0.02", usual.OWN)}
 
     samples: int = param(1000, "points to train on, and as many to test on", low=20, high=10**6)
     noise: float = param(0.01, "standard deviation of each coordinate, in pixels", low=0, high=1)

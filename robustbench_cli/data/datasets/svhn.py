@@ -23,10 +23,11 @@ class Svhn(TorchvisionDataset):
     epochs = 20
     optimizer = "sgd"
     weight_decay = 5e-4
-    crop = 4
+    padding = 4
     eps: ClassVar[dict[str, str]] = usual.COLOUR
     train_eps: ClassVar[dict[str, str]] = usual.COLOUR_TRAINING
     ranges: ClassVar[dict[str, str]] = usual.COLOUR_RANGES
+    quoted: ClassVar[usual.Quoted] = usual.QUOTED_SVHN
     source: ClassVar[type[Any]] = datasets.SVHN
     folder = ""
     files: ClassVar[Mapping[str, str | None]] = {

@@ -10,7 +10,6 @@ from foolbox.attacks.blended_noise import LinearSearchBlendedUniformNoiseAttack
 from foolbox.models.base import Model
 from torch import Tensor
 
-from robustbench_cli.data.dataset import scale
 from robustbench_cli.evaluation.attack import Samples, claim
 
 CANDIDATES = 1000
@@ -47,7 +46,7 @@ def from_others(model: Model, samples: Samples) -> Tensor:
         return samples.x.clone()
     images, prediction = samples.others.images, samples.others.prediction
     drawn = torch.randperm(len(images))[:CANDIDATES].to(prediction.device)
-    candidates = scale(images.pixels[drawn])
+    candidates = images[drawn].x
     fitting = samples.reached(prediction[drawn, None])  # (candidates, n)
     apart = torch.cdist(candidates.flatten(1), samples.x.flatten(1))
     nearest, which = apart.masked_fill(~fitting, torch.inf).min(0)

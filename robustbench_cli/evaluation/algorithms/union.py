@@ -20,7 +20,13 @@ from .restarts import Try, until_broken
 
 @dataclass(kw_only=True)
 class Union(Attack):
-    """Evaluations run its members one by one, and verify each; so they know which broke what."""
+    """Evaluations run its members one by one, and verify each; so they know which broke what.
+
+    every_member: whether they show each member what others broke, too. Nothing of it counts but
+    what it tells about members.
+    """
+
+    every_member: bool = False
 
     def members(self, classes: int) -> list[Attack]:
         """In the order in which they run; all of the norm of the union, no two of one name."""

@@ -7,7 +7,8 @@ to foreign adversarials more often than to its own gradients hides its gradients
 
 Every sample is scored, also where x' does not fool the source. Written as
 `transfer:source=runs/other,attack=linf-pgd:steps=20+restarts=2`; the inner attack must look inside
-a given ball. For a matrix of many networks use `robustmix transfer`, which crafts each batch once.
+a given ball. `source=runs/a+runs/b` is the mean of two networks' logits. For a matrix of many
+networks use `robustmix transfer`, which crafts each batch once.
 Cost per epsilon: one forward of the attacked network; the source's are not counted.
 """
 

@@ -17,7 +17,9 @@ Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · 
 forwards and backwards, and `queries` forwards; with the default patience well under half of the
 steps and a fourth of the queries. In L0, where `steps` alone counts, 2 · `steps` forwards and
 backwards, and some forty forwards. The column `member` says which of them broke a sample first, the
-record's `members` what each of them broke and cost.
+record's `members` what each of them broke and cost. What a member breaks alone cannot be seen from
+that, since later ones are not shown it: with `every-member` all are shown every broken sample, at
+their own cost, and no accuracy changes.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ class WorstCase(Union):
     queries: int = param(5000, "images that square shows per sample", low=1)
     patience: float | None = param(
         3.0, "apgd and square give up what would not break at so many times its pace", low=0
+    )
+    every_member: bool = param(
+        False, "show each what others broke, too: what does it break that no other does"
     )
 
     def members(self, classes: int) -> list[Attack]:

@@ -125,7 +125,7 @@ def make_record(
         "rejected": rejected,
         "failed": failed,
         "notes": [*dict.fromkeys(lines), *_summaries(rejected, failed)],
-        "device": devices.describe(plan.images.pixels.device),
+        "device": devices.describe(plan.images.device),
         **provenance(),
         "identity": dict(identity),
     }

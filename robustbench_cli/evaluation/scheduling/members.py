@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -34,26 +34,77 @@ def member_attempts(
     union, left = chunk.plan.attack, todo
     assert isinstance(union, Union)
     members = union.members(count_classes(chunk.model, chunk.samples))
-    grid = chunk.plan.epsilons
+    eps = chunk.plan.epsilons[row].text
+    told: list[dict[str, Any]] = []
+    firsts: list[Tensor] = []  # what each member broke
     for place, member in enumerate(members):
-        share = (row + place / len(members)) / (len(grid) + 1)
-        chunk.tell(share, f"{member.name} at eps {grid[row]}")
-        asked = chunk.asked
-        done = chunk.step(_name(member, row, left, again), partial(_run, chunk, member, left, row))
-        if chunk.asked == asked:  # it was done before a kill
-            found.earlier.append({key: done[key] for key in COSTS})
-        if not again:
-            about = {"eps": grid[row].text, "member": member.name}
-            found.members.append({**about, **{key: done[key] for key in _COUNTS}})
+        chunk.tell(_share(chunk, row, place / len(members)), f"{member.name} at eps {eps}")
+        done = _step(chunk, member, left, row, found, again=again)
+        told.append({"eps": eps, "member": member.name, **{key: done[key] for key in _COUNTS}})
         tried = _read(done, row)
         yield tried.only(tried.verdict.adversarial, member.name)
-        left = left[torch.from_numpy(~tried.verdict.adversarial).to(left.device)]
+        broken = torch.from_numpy(tried.verdict.adversarial).to(left.device)
+        firsts.append(left[broken])
+        left = left[~broken]
         if not len(left):
-            return
-    yield tried.only(~tried.verdict.adversarial, "")
+            break
+    else:
+        yield tried.only(~tried.verdict.adversarial, "")
+    if again:
+        return
+    if union.every_member:
+        _tell_alone(chunk, members, firsts, row, found, told)
+    found.members.extend(told)
+
+
+def _tell_alone(
+    chunk: Chunk,
+    members: Sequence[Attack],
+    firsts: Sequence[Tensor],
+    row: int,
+    found: Outcomes,
+    told: list[dict[str, Any]],
+) -> None:
+    """Show each member what earlier ones broke, too; adds to what is `told` of it all that it
+    breaks, and what nobody else does.
+
+    The cascade itself has been gone through as ever, so that verdicts do not depend on this.
+    """
+    eps, breakers = chunk.plan.epsilons[row].text, dict[int, list[str]]()
+    for place, member in enumerate(members):
+        if place == len(told):  # nothing was left for it
+            told.append({"eps": eps, "member": member.name, **dict.fromkeys(_COUNTS, 0)})
+        entry, own = told[place], firsts[place].tolist() if place < len(firsts) else []
+        before = torch.cat([*firsts[:place], chunk.clean[:0]]).to(torch.int64).sort().values
+        if len(before):
+            chunk.tell(_share(chunk, row, 1), f"{member.name} on what others broke at eps {eps}")
+            done = _step(chunk, member, before, row, found, again=False)
+            for key in COSTS:
+                entry[key] += done[key]
+            own += before[torch.tensor(done["adversarial"], device=before.device)].tolist()
+        for position in own:
+            breakers.setdefault(position, []).append(member.name)
+    for entry in told:
+        mine = [by for by in breakers.values() if entry["member"] in by]
+        entry |= {"in_all": len(mine), "alone": sum(len(by) == 1 for by in mine)}
 
 
 _COUNTS = "tried", "broken", *COSTS
+
+
+def _step(
+    chunk: Chunk, member: Attack, where: Tensor, row: int, found: Outcomes, *, again: bool
+) -> Part:
+    asked = chunk.asked
+    done = chunk.step(_name(member, row, where, again), partial(_run, chunk, member, where, row))
+    if chunk.asked == asked:  # it was done before a kill
+        found.earlier.append({key: done[key] for key in COSTS})
+    return done
+
+
+def _share(chunk: Chunk, row: int, done: float) -> float:
+    """Of the whole work, with so much done of this row."""
+    return (row + done) / (len(chunk.plan.epsilons) + 1)
 
 
 def _name(member: Attack, row: int, where: Tensor, again: bool) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from robustbench_cli.epsilon import grid
+from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
+from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.origins import open_foreign
 from robustbench_cli.runs.given import is_foreign, is_known
-from robustbench_cli.spec import build_all, family, refuse_unknown
+from robustbench_cli.runs.norm_union import NormUnion, asked_for, attacks_of
+from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import build, build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
 
 _ATTACK_ONLY: dict[str, type] = {
@@ -45,12 +50,17 @@ def attacks(
 
 
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
-    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``."""
+    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``.
+
+    ``A+B`` is one of both.
+    """
     keys = KEYS | {"checkpoint", *_FOREIGN}
     refuse_unknown(section, keys, "[[attack]]")
     names = values.texts(section["checkpoint"])
+    ensembles = {name: several(name) for name in names}
+    parts = [part for name in names for part in getattr(ensembles[name], "members", (name,))]
     given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
-    told = [name for name in names if not is_known(name)]
+    told = [part for part in parts if not is_known(part)]
     if not names or (told and "data" not in given):
         what = "data: the data set it was trained on" if names else "the name of a file"
         raise UsageError(f"[[attack]] checkpoint needs {what}")
@@ -63,14 +73,27 @@ def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable
     def asked(data: str) -> list[AttackConfig]:
         return configs(section, data, keys=keys)
 
-    if "data" in given:
-        asked(given["data"])  # before any file is read
-    for name in names:
+    def opened(name: str) -> Run:
+        if (Path(name) / "run.json").is_file():
+            return Run.open(name)
         if not is_foreign(name):
             raise UsageError(f"[[attack]] checkpoint: no file {name}")
         known = {key: given[key] for key in ("data",) if key in given}
-        run = open_foreign(name, where, **(known if is_known(name) else given), attacks=asked)
-        for config in asked(run.config["data"]):
+        return open_foreign(name, where, **(known if is_known(name) else given), attacks=asked)
+
+    if "data" in given:
+        asked(given["data"])  # before any file is read
+    for name in names:
+        together = ensembles[name]
+        run = (
+            opened(name)
+            if together is None
+            else gather([opened(each) for each in together.members], together.mean, where.runs)
+        )
+        data = str(build(Dataset, given.get("data", run.config["data"]), trusted=False))
+        if run.config["data"] != data:
+            raise UsageError(f"[[attack]] {name} is for {run.config['data']}, not for {data}")
+        for config in asked(data):
             yield AttackJob(run.path, config, where, force)
 
 
@@ -99,15 +122,29 @@ def configs(
 ) -> list[AttackConfig]:
     """One per defence and attack of a section with this title that may have these keys."""
     refuse_unknown(section, keys, title)
-    epsilons = grid(
-        values.texts(section.get("eps", ())), values.texts(section.get("eps-range", ()))
+    attacks, epsilons = values.specs(section.get("attack", "linf-pgd")), section.get("eps", ())
+    named = attacks_of(
+        attacks,
+        values.texts(epsilons),
+        values.texts(section.get("eps-range", ())),
+        unions(section) if title == "[[attack]]" else (),
     )
     options = values.options(section, _OPTIONS, title)
     return [
-        make_attack_config(text, data, epsilons, sweep=sweep, defence=defence, **options)
+        make_attack_config(text, data, listed, sweep=sweep, defence=defence, **options)
         for defence in values.specs(section.get("defence", "plain"))
-        for text in values.specs(section.get("attack", "linf-pgd"))
+        for text, listed in named
     ]
+
+
+def unions(section: Mapping[str, Any]) -> tuple[NormUnion, ...]:
+    """The union over norms that an ``[[attack]]`` asks for, if it does."""
+    found = asked_for(
+        values.specs(section.get("attack", "linf-pgd")), values.texts(section.get("eps", ()))
+    )
+    for union in found:
+        union.refuse_alike([build(Attack, ball.attack).norm for ball in union.balls])
+    return found
 
 
 def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> list[TrainJob]:

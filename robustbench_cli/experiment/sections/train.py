@@ -9,6 +9,8 @@ from typing import Any, get_type_hints
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.experiment import values
+from robustbench_cli.jobs import Where
+from robustbench_cli.jobs.starting import beginning
 from robustbench_cli.spec import expand_all, refuse_unknown
 from robustbench_cli.training.config import TrainConfig
 
@@ -28,8 +30,8 @@ def seed_count(given: Any, title: str) -> int:
     return seeds
 
 
-def read(section: Mapping[str, Any]) -> list[TrainConfig]:
-    """The grid of a [train] section, seeds innermost."""
+def read(section: Mapping[str, Any], where: Where) -> list[TrainConfig]:
+    """The grid of a [train] section, seeds innermost; networks to begin with lie at `where`."""
     known = {f.name.replace("_", "-"): f.name for f in fields(TrainConfig)}
     known = {k: v for k, v in known.items() if v not in _RESOLVED}
     refuse_unknown(section, {*known, "seeds"}, "[train]")
@@ -45,8 +47,9 @@ def read(section: Mapping[str, Any]) -> list[TrainConfig]:
     if "seeds" in section:
         axes["seed"] = [*axes.get("seed", []), *range(seed_count(section["seeds"], "[train]"))]
     axes["seed"] = list(dict.fromkeys(axes.pop("seed", [0])))  # last: innermost
-    grid = [
-        TrainConfig(**dict(zip(axes, values, strict=True))).resolve(trusted=False)
-        for values in product(*axes.values())
-    ]
+    grid = []
+    for chosen in product(*axes.values()):
+        given = dict(zip(axes, chosen, strict=True))
+        begins = beginning(given.get("model"), given.get("init"), where.runs)
+        grid.append(TrainConfig(**{**given, **begins._asdict()}).resolve(trusted=False))
     return list(dict.fromkeys(grid))  # two spellings of one setting are one run

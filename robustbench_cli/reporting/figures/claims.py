@@ -45,7 +45,7 @@ def _axis(judged: Judged) -> str:
     if judged.unit in ("", "share"):
         return _POINTS
     unit = f" ({judged.unit})" if judged.unit not in ("count", "number") else ""
-    return f"difference of {judged.claim.number}{unit}"
+    return f"difference of {judged.claim.number or 'validation loss'}{unit}"
 
 
 def _labels(judged: Sequence[Judged]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Training, epoch by epoch: loss, validation accuracy, robust validation accuracy.
+"""Training, epoch by epoch: loss, validation loss and accuracy, robust validation accuracy.
 
 From history.csv: a panel for each of its columns, a line for each group, the mean over its seeds
 with Student's 95 % interval from three on. `robust` is there where a run was trained with
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Drawing
 
-_USUAL = "loss,validation,robust"
+_USUAL = "loss,validation-loss,validation,robust"
 _NAMES = {
     "loss": "training loss",
+    "validation_loss": "validation loss",
     "validation": "validation accuracy (%)",
     "robust": "robust validation accuracy (%)",
     "seconds": "seconds",

@@ -52,9 +52,10 @@ class SettingCurve(Figure):
         panels, kinds = [], set()
         whole = all(x.is_integer() for x in at.values() if x is not None)
         attacks = by_attack(curves, selection, self.eps if self.y == "accuracy" else None)
-        if self.y == "clean":  # is the same under every attack
-            first = {view: (attack, view) for attack, view in reversed(attacks)}
-            attacks = {key: attacks[key] for key in first.values()}
+        if self.y == "clean":  # is the same under every attack: one that most groups went through
+            by_groups = sorted(reversed(attacks), key=lambda key: len(attacks[key][1]))
+            most = {view: (attack, view) for attack, view in by_groups}
+            attacks = {key: attacks[key] for key in most.values()}
         for key, (eps, here) in attacks.items():
             points: dict[str, list[tuple[float, Estimate]]] = {}
             for curve in here:

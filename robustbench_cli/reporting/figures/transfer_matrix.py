@@ -77,7 +77,10 @@ class TransferMatrix(Figure):
                         _frame(panel, row, column, ink)
         image = panel.imshow(values, vmin=0, vmax=100, cmap="cividis", aspect="auto")
         wrapped = [[_short(name) for name in names] for names in (targets, sources)]
+        lines = max(name.count("\n") for name in wrapped[0]) + 1
         slanted: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+        if lines > 2:  # of which slanted ones would run into each other
+            slanted = {"rotation": 90, "ha": "center", "va": "top"}
         panel.set_xticks(range(len(targets)), wrapped[0], **slanted)
         panel.set_yticks(range(len(sources)), wrapped[1])
         panel.set_xticks(np.arange(0.5, len(targets) - 1), minor=True)

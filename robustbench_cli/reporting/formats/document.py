@@ -5,6 +5,7 @@ Base units: accuracies in 0..1, epsilons in pixels of [0, 1] as text and as numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from math import isnan
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 from robustbench_cli.reporting.numbers.compare import Comparison, Difference
 from robustbench_cli.reporting.numbers.summary import Curve, Estimate
 from robustbench_cli.reporting.numbers.transfers import Cell
+from robustbench_cli.reporting.numbers.unions import Jointly
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.trust.examine import entries, level_of
 
@@ -52,6 +54,7 @@ def accuracy_document(selection: Selection) -> dict[str, Any]:
     document: dict[str, Any] = {"format": FORMAT, "curves": curves, "rows": rows}
     if selection.against:
         document["differences"] = [_difference(found) for found in selection.comparisons]
+    document |= union_document(selection.joined)
     return document | entries(selection.findings, selection.runs)
 
 
@@ -96,6 +99,38 @@ def summary_row(curve: Curve) -> dict[str, Any]:
         "area_to": curve.reach.text,
         **_spread("eps_at_half", curve.half),
         "eps_at_half_reached": curve.half_reached if curve.half else None,
+    }
+
+
+def union_document(found: Sequence[Jointly]) -> dict[str, Any]:
+    """``unions[]``: accuracy under each union over norms, apart from all curves; of each ball the
+    images that it alone breaks, and those that `several` break, run by run.
+    """
+    listed = [_jointly(each) for each in found]
+    return {"unions": listed} if listed else {}
+
+
+def _jointly(each: Jointly) -> dict[str, Any]:
+    parts = zip(each.union.balls, each.members[0].parts, strict=True)
+    balls = [
+        {
+            **{"attack": part.attack, "norm": part.norm},
+            **{"eps": ball.eps.text, "eps_value": float(ball.eps)},
+            "alone": [member.alone[i] for member in each.members],
+        }
+        for i, (ball, part) in enumerate(parts)
+    ]
+    accuracy = _spread("accuracy", each.accuracy)
+    return {
+        **{"label": each.label, "union": str(each.union), "view": each.view},
+        "runs": list(each.runs),
+        **_spread("clean", each.clean),
+        "accuracy": accuracy["accuracy"],
+        **{key: accuracy[f"accuracy_{key}"] for key in ("low", "high")},
+        "interval": each.accuracy.interval,
+        "n": each.n,
+        "balls": balls,
+        "several": [member.several for member in each.members],
     }
 
 

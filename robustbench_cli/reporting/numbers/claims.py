@@ -9,7 +9,7 @@ whose data is missing are counted as well, so that a verdict does not change whe
 
 Differences of accuracies are those of `compare`: a bootstrap over images and runs. Of one run each
 it knows of images only, which is no verdict on methods. Cost is a ratio of seconds of training on
-one machine. Numbers of analyses are compared over seeds (Welch).
+one machine. Numbers of analyses and validation losses are compared over seeds (Welch).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from statistics import geometric_mean
 from typing import Literal
 
-from robustbench_cli.reporting.statements import Claim
+from robustbench_cli.reporting.statements import PLAIN, Claim
 from robustbench_cli.runs.run import Run
 from robustbench_cli.statistics.intervals import difference_interval, ratio_interval
 from robustbench_cli.trust.check import Finding
@@ -82,7 +82,7 @@ def _judge(known: Known, claim: Claim, confidence: float) -> Judged:
     try:
         if claim.measure == "cost":
             return _cost(known, claim, confidence)
-        if claim.measure == "number":
+        if claim.measure in PLAIN:
             return _number(known, claim, confidence)
         return _accuracy(known, claim, confidence)
     except LackingError as e:
@@ -235,8 +235,9 @@ def _cost(known: Known, claim: Claim, confidence: float) -> Judged:
 
 
 def _number(known: Known, claim: Claim, confidence: float) -> Judged:
-    """How much more, or less, an analysis finds of the first."""
-    first, second = (known.number(claim, name) for name in (claim.first, claim.second))
+    """How much more, or less, an analysis finds of the first; or how much less it loses."""
+    look = known.number if claim.measure == "number" else known.validation_loss
+    first, second = (look(claim, name) for name in (claim.first, claim.second))
     if first.label == second.label:
         raise LackingError(f"{claim.first} and {claim.second} are both {first.label}")
     if first.unit == "share":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from math import isnan
+from math import inf, isnan
 from typing import NamedTuple
 
 import pandas as pd
@@ -29,7 +29,7 @@ class LackingError(Exception):
 
 
 class Looked(NamedTuple):
-    """A number of an analysis, over the `runs` of a group that have one."""
+    """A number of an analysis or of training, over the `runs` of a group that have one."""
 
     label: str
     runs: tuple[str, ...]
@@ -77,8 +77,8 @@ class Known:
             LackingError: no such group, or it was not attacked so, or the name fits several.
         """
         curves = self.curves(asked.by, attack)
-        methods = self._methods(asked.by) | {curve.label: curve.method for curve in curves}
-        label = named(name, methods)
+        specs = self._specs(asked.by) | {c.label: _spec_of(c, asked.by) for c in curves}
+        label = named(name, specs, _room(asked.by))
         found = [c for c in curves if c.label == label and asked.view in (None, c.view)]
         if not found:
             seen = f" in the {asked.view} view" if asked.view else ""
@@ -98,7 +98,7 @@ class Known:
             LackingError: no such group, or none of it was trained here.
         """
         labels = label_groups(self.runs, asked.by)
-        label = named(name, self._methods(asked.by))
+        label = named(name, self._specs(asked.by), _room(asked.by))
         chosen = [run for run in self.runs if labels[group_of(run, asked.by)] == label]
         found = training_seconds(chosen)
         if not found:
@@ -112,15 +112,15 @@ class Known:
             LackingError: no such group, or it was not analysed so, or there is no such number.
         """
         answers = self.answers(asked.by, asked.analysis)
-        methods = {a.label: str(a.run.config.get("method")) for a in answers}
-        label = named(name, self._methods(asked.by) | methods)
+        specs = {a.label: str(a.run.config.get(_key(asked.by))) for a in answers}
+        label = named(name, self._specs(asked.by) | specs, _room(asked.by))
         fitting = [a for a in answers if a.label == label and asked.view in (None, a.view)]
         found = lines(fitting)
         if not found:
             raise LackingError(f"{label}: not analysed; type -n {asked.analysis}")
         if len(found) > 1:
-            specs = ", ".join(sorted({line.first.spec for line in found}))
-            raise LackingError(f"{label}: several analyses fit, in spec, view or seed: {specs}")
+            several = ", ".join(sorted({line.first.spec for line in found}))
+            raise LackingError(f"{label}: several analyses fit, in spec, view or seed: {several}")
         (line,), wanted = found, str(asked.number)
         if wanted not in line.estimates:
             known = ", ".join(line.units)
@@ -128,39 +128,81 @@ class Known:
         runs = tuple(a.run.name for a in fitting if not isnan(a.analysed[wanted]))
         return Looked(label, runs, line.estimates[wanted], line.units[wanted])
 
-    def _methods(self, by: str) -> dict[str, str]:
-        """Label -> method."""
+    def validation_loss(self, asked: Statement, name: str) -> Looked:
+        """Cross-entropy of held-out images, of the finished networks of a group.
+
+        Raises:
+            LackingError: no such group, or none of it has one.
+        """
+        labels = label_groups(self.runs, asked.by)
+        label = named(name, self._specs(asked.by), _room(asked.by))
+        chosen = [run for run in self.runs if labels[group_of(run, asked.by)] == label]
+        losses = {run.name: run.record.get("validation_loss") for run in chosen}
+        known = {name: float(loss) for name, loss in losses.items() if loss is not None}
+        if not known:
+            raise LackingError(f"{label}: no validation loss is recorded; train with --validation")
+        return Looked(label, tuple(known), Estimate.over([*known.values()], most=inf), "nats")
+
+    def _specs(self, by: str) -> dict[str, str]:
+        """Label -> what `by` names; the method, where that is no spec."""
         labels = label_groups(self.runs, by)
-        return {labels[group_of(run, by)]: str(run.config.get("method")) for run in self.runs}
+        return {labels[group_of(run, by)]: str(run.config.get(_key(by))) for run in self.runs}
 
 
-def named(name: str, methods: Mapping[str, str]) -> str:
-    """The label that is `name`; or whose method it is, in any spelling; or begins so.
+_ROOMS = {"method": "methods", "model": "models", "data": "datasets"}
+"""The settings that are specs, and what they are specs of."""
+
+
+def _key(by: str) -> str:
+    return by if by in _ROOMS else "method"
+
+
+def _room(by: str) -> str:
+    return _ROOMS[_key(by)]
+
+
+def _spec_of(curve: Curve, by: str) -> str:
+    """A defence is part of what a curve's method is called, and of nothing else."""
+    if (key := _key(by)) == "method":
+        return curve.method
+    return "+".join(filter(None, (getattr(curve, key), curve.defence)))
+
+
+def named(name: str, specs: Mapping[str, str], room: str = "methods") -> str:
+    """The label that is `name`; or whose spec it is, in any spelling; or begins so.
+
+    `specs`: of every label. What a label adds to its spec (``plain, label-noise=0.2``) must be
+    added as it is there, or be left out where that leaves one label.
 
     Raises:
         LackingError: none, or several.
     """
+
+    def about(label: str) -> str:
+        _, comma, rest = label.partition(", ")
+        return name.removesuffix(comma + rest)
+
     for fits in (
         lambda label: label == name,
-        lambda label: _spelled(methods[label]) == _spelled(name),
-        lambda label: [part for part, _ in _spelled(methods[label])] == split(name),
+        lambda label: _spelled(specs[label], room) == _spelled(about(label), room),
+        lambda label: [part for part, _ in _spelled(specs[label], room)] == split(about(label)),
         lambda label: label.startswith((f"{name}, ", f"{name} + ")),
         lambda label: label.partition("=")[2] == name,
     ):
-        found = [label for label in methods if fits(label)]
+        found = [label for label in specs if fits(label)]
         if len(found) > 1:
             raise LackingError(f"{name} is several groups: {'; '.join(found)}; name one")
         if found:
             return found[0]
-    raise LackingError(f"no run of {name}; there are: {'; '.join(methods)}")
+    raise LackingError(f"no run of {name}; there are: {'; '.join(specs)}")
 
 
-def _spelled(method: str) -> list[tuple[str, dict[str, object]]]:
+def _spelled(spec: str, room: str) -> list[tuple[str, dict[str, object]]]:
     """Names with every parameter, those that are not written, too."""
     found = []
-    for part in split(method):
+    for part in split(spec):
         name, given = read(part)
-        usual = defaults("methods", name) if name in names("methods") else {}
+        usual = defaults(room, name) if name in names(room) else {}
         found.append((name, {key: _plain(value) for key, value in {**usual, **given}.items()}))
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from robustbench_cli.reporting.statements import Published
+from robustbench_cli.reporting.statements import PLAIN, Published
 from robustbench_cli.runs.run import Run
 from robustbench_cli.trust.examine import level_of
 
@@ -65,8 +65,9 @@ def _beside(known: Known, published: Published) -> Beside:
             on = max(seconds, key=lambda machine: len(seconds[machine]))
             ours = Estimate.over(list(seconds[on].values()), most=inf)
             return Beside(published, label, ours, on=on)
-        if published.measure == "number":
-            seen = known.number(published, name)
+        if published.measure in PLAIN:
+            look = known.number if published.measure == "number" else known.validation_loss
+            seen = look(published, name)
             if seen.unit == "share":
                 published = replace(published, value=published.value / 100)
             return Beside(published, seen.label, seen.estimate, unit=seen.unit)

@@ -3,6 +3,7 @@
 - `element.py` builds elements, of which every text is escaped because there is no other way in
 - `tables.py`, `curves.py`, `plots.py` and `pictures.py` make one kind of content each, `checks.py`,
   `costs.py` and `origin.py` one section each
+- `card.py` is the page of a single network's card, with the bars of `bars.py`
 - `page.py` puts the sections in their order; `page.css` and `page.js` lie beside it and are put
   inside the page, which loads nothing
 

@@ -144,7 +144,7 @@ def _axes(curves: Sequence[Curve], reach: float) -> list[Element]:
         y = f"{_y(share / 100):.1f}"
         made.append(el("line", x1=_LEFT, x2=right, y1=y, y2=y, class_="grid"))
         made.append(el("text", str(share), x=_LEFT - 6, y=y, class_="tick y"))
-    for value, text in _ticks(curves, reach):
+    for value, text in ticks(curves, reach):
         x = f"{_x(value, reach):.1f}"
         made.append(el("line", x1=x, x2=x, y1=_TOP, y2=bottom, class_="grid"))
         made.append(el("text", text, x=x, y=bottom + 16, class_="tick x"))
@@ -161,7 +161,7 @@ def _axes(curves: Sequence[Curve], reach: float) -> list[Element]:
     return made
 
 
-def _ticks(curves: Sequence[Curve], reach: float) -> list[tuple[float, str]]:
+def ticks(curves: Sequence[Curve], reach: float) -> list[tuple[float, str]]:
     """At most six round numbers, in 255ths where the grid was written so."""
     if all(in_255ths(curve.epsilons) for curve in curves):
         most = reach * 255

@@ -24,6 +24,7 @@ APART = ("decay-curve", "adversarials")
 """Figures that the page draws by itself."""
 _ROOM = 500_000  # letters, for all figures together
 _TITLES = {
+    "tried": "How the settings were chosen",
     "claims": "Claims",
     "published": "Published numbers beside ours",
     "transfers": "Transfers",
@@ -40,7 +41,8 @@ def page(
     """The document.
 
     Args:
-        tables: by what they are of: table (the accuracies), claims, published, transfers, analyses.
+        tables: by what they are of: table (the accuracies), claims, published, transfers, analyses,
+            tried.
         drawings: by figure; the decay curves are drawn anew, so that they answer.
         command: what was typed for this page.
     """
@@ -48,7 +50,7 @@ def page(
     labels = [curve.label for curve in selection.curves] if attacked else []
     groups = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     sections = {"Overview": _overview(selection, tables, groups, attacked)}
-    for key in ("claims", "published"):
+    for key in ("tried", "claims", "published"):
         if key in tables:
             sections[_TITLES[key]] = whole(tables[key], groups)
     if attacked:
@@ -69,8 +71,8 @@ def page(
         sections["Costs"] = [side_by_side(spent, groups)]
     told = [*origin.settings(runs), origin.versions(runs)]
     sections["Settings and versions"] = [side_by_side(told)]
-    sections["To repeat it"] = _commands([*origin.commands(runs), *[command] * bool(command)])
-    return render(_document(_title(selection), sections))
+    sections["To repeat it"] = commands([*origin.commands(runs), *[command] * bool(command)])
+    return written(_title(selection), sections)
 
 
 def _title(selection: Selection) -> str:
@@ -122,15 +124,16 @@ def _figure(name: str, picture: Element) -> Element:
     return el("figure", details)
 
 
-def _commands(commands: Sequence[str]) -> list[Element]:
+def commands(lines: Sequence[str]) -> list[Element]:
     said = (
         "What is finished is not done again. What belongs to a machine is left out: folders, "
         "--device, --jobs."
     )
-    return [*paragraph([said], "small"), *(el("pre", el("code", line)) for line in commands)]
+    return [*paragraph([said], "small"), *(el("pre", el("code", line)) for line in lines)]
 
 
-def _document(title: str, sections: Mapping[str, Sequence[Element]]) -> Element:
+def written(title: str, sections: Mapping[str, Sequence[Element]]) -> str:
+    """A whole document, with its head, a list of its sections, and nothing from elsewhere."""
     style, script = (files(__package__).joinpath(name).read_text("utf-8") for name in _FILES)
     mark = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = (
@@ -162,7 +165,7 @@ def _document(title: str, sections: Mapping[str, Sequence[Element]]) -> Element:
         el("footer", el("p", "Made by robustmix; this file needs no network.", class_="small")),
         el("script", script),
     )
-    return el("html", head, body, lang="en")
+    return render(el("html", head, body, lang="en"))
 
 
 _FILES = ("page.css", "page.js")

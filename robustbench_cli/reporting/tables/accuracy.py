@@ -30,6 +30,7 @@ from .cells import (
 )
 from .differences import differences
 from .targets import EXPLAINED, targets
+from .unions import UNIONS_EXPLAINED, union_sections
 
 
 def accuracy_table(selection: Selection) -> Table:
@@ -42,7 +43,11 @@ def accuracy_table(selection: Selection) -> Table:
     ]
     return Table(
         caption=_caption(curves),
-        sections=(*sections, *differences(selection)),
+        sections=(
+            *sections,
+            *union_sections(selection.joined, selection.by),
+            *differences(selection),
+        ),
         footer=(*_footer(selection), *selection.verdict),
         frame=accuracy_frame(selection),
         document=accuracy_document(selection),
@@ -151,6 +156,8 @@ def _footer(selection: Selection) -> tuple[str, ...]:
         ]
     if any(curve.at_target for curve in curves):
         lines.append(EXPLAINED)
+    if selection.unions:
+        lines += UNIONS_EXPLAINED
     if selection.comparisons:
         lines += [
             "difference, [95 % paired bootstrap]: over images and runs; of one run each, images.",

@@ -12,7 +12,7 @@ import pandas as pd
 from robustbench_cli.reporting.formats.document import FORMAT, rounded
 from robustbench_cli.reporting.formats.table import WIDTH, Section, Table
 from robustbench_cli.reporting.numbers.claims import VERDICTS, Judged
-from robustbench_cli.reporting.statements import Claim, Statement
+from robustbench_cli.reporting.statements import PLAIN, Claim, Statement
 
 from .cells import NONE, digits_for, signed
 
@@ -20,6 +20,7 @@ _MEANING = {
     "better": "difference of A > B and A = B: A − B, points; over images and runs.",
     "stronger": "difference of A stronger than B: what A breaks more, points; images and runs.",
     "number": "difference of numbers of analyses: A − B, or B − A of A < B; over runs (Welch).",
+    "validation-loss": "difference of losses, A < B: B − A, in nats; over runs (Welch).",
     "cost": "difference of A cheaper than B: what B costs more, in % of A (Welch, of logarithms).",
 }
 _VERDICTS = ("supported: the whole interval lies where the claim says; contradicted: none of it.",)
@@ -43,7 +44,7 @@ def claims_table(judged: Sequence[Judged]) -> Table:
 def relation_text(claim: Claim) -> str:
     """``vib > mixup by 2``: who is said to be better than whom, and by how much."""
     amount = f"{100 * claim.margin:g}" + " %" * (claim.measure == "cost")
-    if claim.measure == "number":
+    if claim.measure in PLAIN:
         amount = f"{claim.margin:g}"
     if claim.relation == "equal":
         return f"{claim.first} = {claim.second} within {amount}"
@@ -65,11 +66,10 @@ def measure_text(statement: Statement, attack: str | None = None) -> str:
         "clean": "clean accuracy",
         "area": "area",
         "cost": "seconds of training",
+        "validation-loss": "validation loss",
     }[statement.measure]
     return (
-        what
-        if statement.measure in ("clean", "cost", "number") or not named
-        else f"{named}, {what}"
+        what if statement.measure not in ("accuracy", "area") or not named else f"{named}, {what}"
     )
 
 
@@ -144,7 +144,7 @@ def _footer(judged: Sequence[Judged]) -> list[str]:
         for verdict in dict.fromkeys([*VERDICTS, *(each.verdict for each in judged)])
     }
     claims = [each.claim for each in judged]
-    kinds: set[str] = {c.measure if c.measure in ("cost", "number") else c.relation for c in claims}
+    kinds: set[str] = {c.measure if c.measure in ("cost", *PLAIN) else c.relation for c in claims}
     kinds = {kind.replace("equal", "better") for kind in kinds}
     lines = [*(text for kind, text in _MEANING.items() if kind in kinds), *_VERDICTS]
     for each in judged:

@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from robustbench_cli.errors import RunError
-from robustbench_cli.reporting.formats.document import FORMAT, rounded
+from robustbench_cli.reporting.formats.document import FORMAT, rounded, union_document
 from robustbench_cli.reporting.formats.table import Section, Table
 from robustbench_cli.reporting.numbers.frame import COST, collect
+from robustbench_cli.reporting.numbers.unions import Unions, collect_unions, lacking
+from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
 from robustbench_cli.trust.examine import apart, entries, examine_runs, level_of, warnings
 
@@ -19,6 +21,7 @@ from .cells import NONE, NORMS, digits_for, units, view_text
 from .members import member_sections
 from .notes import published, recorded
 from .targets import EXPLAINED
+from .unions import UNIONS_EXPLAINED, union_sections
 
 _HEADER = ("attack", "eps", "accuracy", "95 % interval", "median distance")
 _POINT = ("eps", "eps_value", "accuracy", "low", "high", "n", "broken", "median_distance")
@@ -27,11 +30,14 @@ _ROUNDED = ("accuracy", "low", "high", "median_distance", *_TARGET[:3])
 _ABOUT = ("run", "data", "model", "method", "attack", "norm", "view")
 
 
-def points_table(files: Sequence[Path]) -> Table:
+def points_table(files: Sequence[Path], unions: Unions = ()) -> Table:
     """Accuracy and Wilson interval at each epsilon, for records that :meth:`Run.save` wrote.
+
+    `unions`: over norms, of the same records, in a section of their own.
 
     Raises:
         RunError: no record, or a damaged one.
+        UsageError: a union that makes no sense.
     """
     if not files:
         raise RunError("no evaluation to show; type: robustmix attack RUN")
@@ -41,16 +47,19 @@ def points_table(files: Sequence[Path]) -> Table:
     checked, others = entries(found, runs.values()), apart(found, runs.values())
     subjects = zip(frame["run"], frame["defence"], frame["view"], strict=True)
     frame["checks"] = [level_of(found, [run], *where) for run, *where in subjects]
+    joined = collect_unions(frame, _by_run(files), unions)
     aims = bool(frame["aimed"].any())
     parts = frame.groupby(["label", "norm", "view"], sort=False)
     return Table(
         caption=("Accuracy in % of every image; one misclassified unchanged counts as broken.",),
         sections=(
             *(_section(str(key[0]), part) for key, part in parts),
+            *union_sections(joined, "run"),
             *member_sections(files),
         ),
         footer=(
             *([EXPLAINED] if aims else ()),
+            *(UNIONS_EXPLAINED if joined else ()),
             f"interval: Wilson, test sampling only; eps and distance: {units(frame['norm'])}.",
             *_costs(frame),
             checked["verdict"],
@@ -60,10 +69,23 @@ def points_table(files: Sequence[Path]) -> Table:
         document={
             "format": FORMAT,
             "curves": _curves(frame),
+            **union_document(joined),
             **checked,
         },
-        notes=[*warnings(found), *recorded(frame), *published(list(runs.values()))],
+        notes=[
+            *warnings(found),
+            *recorded(frame),
+            *published(list(runs.values())),
+            *lacking(frame, unions, joined),
+        ],
     )
+
+
+def _by_run(files: Sequence[Path]) -> dict[str, list[Evaluation]]:
+    found: dict[str, list[Evaluation]] = {}
+    for path in files:
+        found.setdefault(Run.of(path).name, []).append(Evaluation.load(path))
+    return found
 
 
 def _section(run: str, rows: pd.DataFrame) -> Section:

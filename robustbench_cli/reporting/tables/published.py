@@ -14,6 +14,7 @@ from robustbench_cli.reporting.formats.document import FORMAT, rounded
 from robustbench_cli.reporting.formats.table import WIDTH, Section, Table
 from robustbench_cli.reporting.numbers.published import Beside
 from robustbench_cli.reporting.numbers.summary import Estimate
+from robustbench_cli.reporting.statements import PLAIN
 
 from .cells import INTERVALS, NONE, digits_for, percent, signed
 from .claims import measure_text
@@ -42,7 +43,7 @@ def _place(found: Beside) -> tuple[str, str]:
     head = " ".join(
         filter(None, [published.text, f"({published.source})" if published.source else ""])
     )
-    of = {"cost": "cost", "number": published.analysis}
+    of = {"cost": "cost", "validation-loss": "validation-loss", "number": published.analysis}
     return head, str(of.get(published.measure, published.attack))
 
 
@@ -71,13 +72,13 @@ def _plain(found: Beside) -> str:
 def _is_plain(found: Beside) -> bool:
     """Whether it is no share, or, of a number that is missing, still as it was printed."""
     measure = found.published.measure
-    return measure == "cost" or (measure == "number" and found.unit != "share")
+    return measure == "cost" or (measure in PLAIN and found.unit != "share")
 
 
 def _ours(found: Beside) -> str:
     if found.ours is None:
         return NONE
-    if found.published.measure == "number":
+    if found.published.measure in PLAIN:
         return cell(found.ours, found.unit)
     if found.published.measure != "cost":
         return percent(found.ours, digits_for(found.n or 0))

@@ -20,7 +20,7 @@ class Pool:
         rank = torch.arange(len(labels)) - (self.counts.cumsum(0) - self.counts)[labels[order]]
         self.counts = self.counts.clamp(max=each).to(train.labels.device)
         self.starts = self.counts.cumsum(0) - self.counts
-        self.pixels = train.pixels[order[rank < each].to(train.pixels.device)]
+        self.pixels = train[order[rank < each].to(train.home)].pixels
 
     def draw(self, classes: Tensor) -> Tensor:
         """One image of each of `classes` (N,): (N, C, H, W) in [0, 1], fresh each time."""

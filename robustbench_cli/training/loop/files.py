@@ -21,8 +21,10 @@ COLUMNS = [column.name for column in HISTORY.columns]  # of history.csv, at leas
 LAST = "model-last.safetensors"  # beside the best epoch's weights
 
 
-def open_run(path: Path, config: TrainConfig, data: Data) -> Run:
-    """A new run, or the one that is there.
+def open_run(
+    path: Path, config: TrainConfig, data: Data, began: dict[str, Any] | None = None
+) -> Run:
+    """A new run, or the one that is there; `began`: what it says of the weights it begins with.
 
     Raises:
         RunError: it is another training's, or was begun on other images.
@@ -30,7 +32,8 @@ def open_run(path: Path, config: TrainConfig, data: Data) -> Run:
     facts = data.facts()
     if not (path / "run.json").exists():
         facts["test_images"] = overlap(data)
-        return create(path, config.as_dict(), status="training", data=facts)
+        more = {"began": began} if began else {}
+        return create(path, config.as_dict(), status="training", data=facts, **more)
     run = Run.open(path)
     if run.config != config.as_dict():
         raise RunError(
@@ -53,7 +56,9 @@ def overlap(data: Data) -> dict[str, int]:
 
 def _marks(images: Images) -> list[int]:
     """Equal where the pixels are, in this process."""
-    return [hash(pixels.tobytes()) for pixels in images.pixels.cpu().numpy()]
+    return [
+        hash(pixels.tobytes()) for block in images.blocks() for pixels in block.pixels.cpu().numpy()
+    ]
 
 
 def _difference(found: dict[str, Any], config: TrainConfig) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -18,11 +19,22 @@ def make_optimizer(config: TrainConfig, parameters: Iterable[nn.Parameter]) -> O
     lr, decay = config.lr or 0.0, config.weight_decay or 0.0
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
-        return torch.optim.SGD(
+        return _eager(torch.optim.SGD)(
             parameters, lr, config.momentum, weight_decay=decay, nesterov=nesterov
         )
     kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr, weight_decay=decay)
+    return _eager(kind)(parameters, lr, weight_decay=decay)
+
+
+def _eager(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    """`kind` for steps that nobody compiles.
+
+    torch shields these methods from its compiler, which their first call imports: that takes
+    longer than importing torch. The same methods without the shield are underneath.
+    """
+    shielded = ("add_param_group", "zero_grad", "state_dict", "load_state_dict", "step")
+    bare = {name: inspect.unwrap(getattr(kind, name)) for name in shielded}
+    return type(kind.__name__, (kind,), bare | {"step": torch.no_grad()(bare["step"])})
 
 
 def make_schedule(schedule: Schedule, optimizer: Optimizer, steps: int) -> LambdaLR:

@@ -41,6 +41,7 @@ class LargeMargin(Method):
     """Adds a hinge on linearised distances to the boundary."""
 
     innermost: ClassVar[bool] = True
+    own_loss: ClassVar[bool] = True
     norm: Literal["linf", "l2", "l1"] = param("linf", "norm of the distance")
     gamma: float | None = param(
         None, "γ, distance to keep; none: usual radius to train with", low=0

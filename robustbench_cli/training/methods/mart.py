@@ -30,6 +30,7 @@ class Mart(Adversarial):
     """Compares clean and attacked predictions, weighted by how wrong the clean one is."""
 
     compares: ClassVar[bool] = True
+    own_loss: ClassVar[bool] = True
     beta: float = param(6.0, "weight of the divergence", low=0)
 
     def start(self, x: Tensor, eps: float) -> Tensor:

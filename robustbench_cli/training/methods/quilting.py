@@ -30,6 +30,7 @@ from robustbench_cli.training.defences.averaging import Averaged
 from robustbench_cli.training.defences.surrogate import Gradient, replace_value
 
 AT_ONCE = 2**20  # distances: few enough for a processor's cache
+_TOGETHER = 256  # images that patches are cut from
 
 
 @dataclass(kw_only=True)
@@ -62,14 +63,19 @@ class Quilting(Averaged):
             )
         room = height - self.patch + 1, width - self.patch + 1
         # drawn on the CPU, so that the choice does not depend on the device
-        generator, device = torch.Generator().manual_seed(self.seed), train.pixels.device
+        generator, device = torch.Generator().manual_seed(self.seed), train.device
         sample, top, left = (
-            torch.randint(n, (self.pool, 1, 1), generator=generator).to(device)
-            for n in (len(train), *room)
+            torch.randint(n, (self.pool, 1, 1), generator=generator) for n in (len(train), *room)
         )
-        side = torch.arange(self.patch, device=device)
-        cut = train.pixels[sample, :, top + side[:, None], left + side]  # (pool, patch, patch, C)
-        self._patches = scale(cut.permute(0, 3, 1, 2))
+        side, row = torch.arange(self.patch, device=device), torch.arange(_TOGETHER, device=device)
+        chosen = sample[:, 0, 0].to(train.home)
+        parts = (torch.split(each, _TOGETHER) for each in (chosen, top.to(device), left.to(device)))
+        where, tops, lefts = parts
+        cut = [
+            part.pixels[row[: len(part), None, None], :, y + side[:, None], x + side]
+            for part, y, x in zip(train.each(where), tops, lefts, strict=True)
+        ]  # (n, patch, patch, C) each
+        self._patches = scale(torch.cat(cut).permute(0, 3, 1, 2))
 
     def vary(self, x: Tensor) -> Tensor:
         if self._patches is None:

@@ -84,3 +84,16 @@ def test_other_norms_have_members_of_their_own(planes, norm: str, eps: str) -> N
     broken = found.samples[found.samples["member"] != ""]
     assert len(broken) and broken["member"].str.startswith(f"{norm}-").all()
     assert (broken["distance"] <= float(eps) * (1 + 1e-6)).all()
+
+
+def test_every_member_is_shown_everything_also_where_early_ones_leave_nothing(planes) -> None:
+    spec, radius = f"{QUICK},every-member=true", grid(["0.5"])
+    found = evaluate_model(planes.model, planes.images[:10], spec, radius, audit=0)
+    members = {member["member"]: member for member in found.record["members"]}
+    assert [m.name for m in build(Attack, QUICK).members(4)] == list(members)
+    fgsm, *others = members.values()
+    assert fgsm["broken"] == fgsm["in_all"] and not any(m["tried"] for m in others)
+    assert members["linf-apgd-ce"]["in_all"] == fgsm["broken"] and fgsm["alone"] == 0
+    for key in ("forwards", "backwards"):
+        whole = sum(member[key] for member in members.values())
+        assert whole == pytest.approx(found.record["cost"][key] * 10, abs=1)

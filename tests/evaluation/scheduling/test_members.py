@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+import torch
+from foolbox.models.base import Model
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
+from robustbench_cli.evaluation.algorithms.union import Union
+from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.runs.evaluation import Evaluation
+from robustbench_cli.spec import param
 
 QUICK = "worst-case:steps=5,queries=20"
 RADII = grid(["0.01,0.03"])
@@ -100,3 +108,59 @@ def test_an_audit_is_an_attack_of_its_own_also_where_steps_are_kept(
         evaluate_model(Counted(), some, QUICK, RADII, schedule="bisect", audit=12, parts=parts)
         looks.append(sum(shown))
     assert looks[0] == looks[1]
+
+
+@dataclass(kw_only=True)
+class Brighten(Attack):
+    """Adds the radius to one pixel."""
+
+    norm: ClassVar[Norm] = "linf"
+    one_step: ClassVar[bool] = True
+    pixel: int
+
+    @property
+    def name(self) -> str:
+        return f"brighten-{self.pixel}"
+
+    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+        images = samples.x.clone()
+        images.flatten(1)[:, self.pixel] += eps or 0
+        return Crafted(images)
+
+
+@dataclass(kw_only=True)
+class Brightenings(Union):
+    norm: ClassVar[Norm] = "linf"
+    every_member: bool = param(False, "show each what others broke")
+
+    def members(self, classes: int) -> list[Attack]:
+        return [Brighten(pixel=pixel) for pixel in range(3)]
+
+
+class Brightest(nn.Module):
+    """Class 1 as soon as one pixel is brighter than 0.6."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        lead = x.flatten(1).amax(1) - 0.6
+        return torch.stack([-lead, lead], 1)
+
+
+def test_what_a_member_breaks_alone_is_known_where_each_is_shown_everything() -> None:
+    # by hand: a pixel at 0.5 is broken by the member that brightens it by 0.2, one at 0.1 is not
+    near = [(1, 0, 0), (1, 1, 0), (1, 1, 1), (0, 1, 0), (0, 1, 1), (0, 0, 1), (0, 0, 1), (0, 0, 0)]
+    x = 0.1 + 0.4 * torch.tensor(near).float().reshape(8, 1, 1, 3)
+    images = Images(x, torch.zeros(8, dtype=torch.long))
+    every, first = (
+        evaluate_model(Brightest(), images, Brightenings(every_member=every), grid(["0.2"]))
+        for every in (True, False)
+    )
+    assert every.samples.equals(first.samples)
+    keys = ("member", "tried", "broken", "in_all", "alone")
+    assert [tuple(member[key] for key in keys) for member in every.record["members"]] == [
+        ("brighten-0", 8, 3, 3, 1),
+        ("brighten-1", 5, 2, 4, 1),
+        ("brighten-2", 3, 2, 4, 2),
+    ]
+    more = every.record["cost"]["forwards"] - first.record["cost"]["forwards"]
+    assert more * 8 == pytest.approx(3 + 5 + 2 + 2)  # rechecks are made in company
+    assert "alone" not in first.record["members"][0]

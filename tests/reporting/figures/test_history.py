@@ -21,15 +21,21 @@ def trained(run: Run, **columns: list[float]) -> Run:
 def test_a_panel_for_each_column_that_is_there(tmp_path: Path) -> None:
     runs = [
         trained(make_run(tmp_path, "plain"), loss=[2, 1, 0.5], validation=[0.5, 0.7, 0.8]),
-        trained(make_run(tmp_path, "sat"), loss=[3, 2], validation=[0.4, 0.6], robust=[0.1, 0.2]),
+        trained(
+            make_run(tmp_path, "sat"),
+            **{"loss": [3, 2], "validation": [0.4, 0.6], "validation_loss": [2.5, 1.5]},
+            robust=[0.1, 0.2],
+        ),
     ]
-    loss, validation, robust = figure("history", runs).axes
-    assert [panel.get_ylabel() for panel in (loss, validation, robust)] == [
+    loss, held_out, validation, robust = figure("history", runs).axes
+    assert [panel.get_ylabel() for panel in (loss, held_out, validation, robust)] == [
         "training loss",
+        "validation loss",
         "validation accuracy (%)",
         "robust validation accuracy (%)",
     ]
     assert [list(line.get_ydata()) for line in loss.get_lines()] == [[2, 1, 0.5], [3, 2]]
+    assert [list(line.get_ydata()) for line in held_out.get_lines()] == [[2.5, 1.5]]
     assert [list(line.get_ydata()) for line in robust.get_lines()] == [[10, 20]]
     assert list(validation.get_lines()[0].get_xdata()) == [1, 2, 3]
     assert {panel.get_xlabel() for panel in (loss, validation, robust)} == {"epoch"}

@@ -106,3 +106,11 @@ def test_what_cannot_be_drawn_says_what_to_type(tmp_path: Path) -> None:
         figure("setting-curve", two)
     with pytest.raises(UsageError, match="no two values of lr"):  # the noise differs with it
         figure("setting-curve:lr", two)
+
+
+def test_clean_accuracy_is_of_all_that_any_attack_saw(tmp_path: Path) -> None:
+    """Also where the first attack, by name, saw runs with one value of the setting only."""
+    runs = [attacked(make_run(tmp_path, label_noise=noise), 6) for noise in (0.0, 0.4)]
+    runs[0].save(make_evaluation([9.0] * 10, "linf-bim", epsilons="0:0.2:0.1"))
+    (panel,) = figure("setting-curve:label-noise,y=clean", runs).axes
+    assert lines(panel) == {"plain": [(0.0, 100), (0.4, 100)]}

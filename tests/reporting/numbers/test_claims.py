@@ -156,6 +156,24 @@ def test_cost_is_a_ratio_on_one_machine(tmp_path: Path) -> None:
     assert why == "plain and vib were never trained on one machine"
 
 
+def test_a_validation_loss_is_better_where_it_is_lower(tmp_path: Path) -> None:
+    losses = {"plain": [0.30, 0.32, 0.33], "mixup": [0.21, 0.20, 0.24]}
+    runs = [
+        make_run(tmp_path, method, seed).update(validation_loss=loss)
+        for method, listed in losses.items()
+        for seed, loss in enumerate(listed)
+    ]
+    found = one(runs, **MIXUP, measure="validation-loss", margin=0.02)
+    welch = reference.ttest_ind(losses["plain"], losses["mixup"], equal_var=False)
+    low, high = welch.confidence_interval(0.95)
+    assert found.difference is not None and found.verdict == "supported"
+    assert (found.difference.low, found.difference.high) == pytest.approx((low, high))
+    text = str(claims_table([found]))
+    assert "mixup < plain by 0.02" in text and "validation loss" in text and "nats" in text
+    turned = one(runs, better="plain", than="mixup", measure="validation-loss")
+    assert turned.verdict == "contradicted"
+
+
 def test_one_run_each_is_no_verdict(tmp_path: Path) -> None:
     runs = [*attacked(tmp_path, "plain", 1, 1), *attacked(tmp_path, "mixup", 1.5, 1)]
     found = one(runs, **MIXUP, **AREA)
@@ -208,6 +226,7 @@ def test_epsilons_of_two_norms_are_no_comparison(tmp_path: Path) -> None:
         ({"view": "bare"}, "mixup: not attacked in the bare view; type -a linf-pgd"),
         ({"measure": "accuracy", "eps": "0.25"}, "no accuracies of both at eps 0.25; there are: 0"),
         ({"measure": "cost", "attack": []}, "mixup: no seconds of training are recorded"),
+        ({"measure": "validation-loss", "attack": []}, "no validation loss is recorded; train"),
     ],
     ids=str,
 )

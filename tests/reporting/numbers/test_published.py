@@ -77,6 +77,18 @@ def test_cost_is_the_seconds_of_all_epochs(tmp_path: Path) -> None:
     assert one.difference == pytest.approx(33 - 56.4) and one.inside is False
 
 
+def test_a_validation_loss_is_that_of_the_finished_network(tmp_path: Path) -> None:
+    losses = (0.31, 0.35, 0.36)
+    runs = [
+        run.update(validation_loss=loss)
+        for run, loss in zip(attacked(tmp_path, WITHSTOOD), losses, strict=True)
+    ]
+    one = found(runs, measure="validation-loss", value=0.5, attack=[])
+    assert one.ours is not None and one.ours.value == pytest.approx(0.34) and one.inside is False
+    text = str(published_table([one]))
+    assert "0.34 ± 0.066" in text and "−0.16" in text
+
+
 @pytest.mark.parametrize(
     ("section", "why"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import get_args
 
 import pytest
@@ -88,3 +89,28 @@ def test_weight_decay_reaches_the_optimiser() -> None:
 def test_no_momentum_is_plain_sgd() -> None:
     optimizer = make_optimizer(tiny(optimizer="sgd", momentum=0.0), [nn.Parameter(torch.zeros(1))])
     assert not optimizer.param_groups[0]["nesterov"]
+
+
+@pytest.mark.parametrize("name", get_args(Optimizer))
+def test_they_step_as_torch_s_own_and_leave_its_compiler_alone(
+    name: Optimizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Importing the compiler takes longer than a small network's first epoch."""
+    config = tiny(optimizer=name, lr=0.1, weight_decay=0.01)
+    ours, theirs = (nn.Parameter(torch.linspace(-2, 2, 5)) for _ in range(2))
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    more = {"momentum": config.momentum, "nesterov": True} if name == "sgd" else {}
+    reference = kinds[name]([theirs], 0.1, weight_decay=0.01, **more)
+    for _ in range(3):
+        (theirs**3).sum().backward()
+        reference.step()
+        reference.zero_grad()
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "torch._dynamo", None)  # its import fails
+        optimizer = make_optimizer(config, [ours])
+        for _ in range(3):
+            (ours**3).sum().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            optimizer.load_state_dict(optimizer.state_dict())
+    assert torch.equal(ours, theirs)

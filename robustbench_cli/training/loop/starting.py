@@ -1,0 +1,95 @@
+"""What a training begins with: the weights of a finished run, or of a file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from robustbench_cli.errors import RobustmixError, RunError
+from robustbench_cli.files import digest
+from robustbench_cli.models.beginning import begin
+from robustbench_cli.models.checkpoint import load_state
+from robustbench_cli.models.fitting import Match, compare
+from robustbench_cli.models.model import Model
+from robustbench_cli.runs.run import Run
+from robustbench_cli.training.config import TrainConfig
+from robustbench_cli.training.deploy import load_predictor
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Start:
+    """`place`: the directory of a run, or a checkpoint file. `key`: of the file's sets of weights.
+
+    `name` is what users call it.
+    """
+
+    name: str
+    place: Path
+    key: str | None = None
+
+    def digest(self) -> str:
+        """Of the weights as they are now.
+
+        Raises:
+            RunError: they are not there.
+        """
+        try:
+            if self.place.is_file():
+                return digest(self.place)
+            return Run.open(self.place).weights_digest
+        except (OSError, RunError) as e:
+            raise RunError(f"--init {self.name}: {e}") from e
+
+    def refuse_changed(self, path: Path, record: Mapping[str, Any]) -> None:
+        """
+        Raises:
+            RunError: the run at `path`, which this is the record of, began with other weights.
+        """
+        if record.get("began", {}).get("digest") != self.digest():
+            raise RunError(
+                f"{path} began with other weights than {self.name} holds now; "
+                "choose another --runs-dir, or type --force to train it again"
+            )
+
+    def begin(self, model: Model, config: TrainConfig) -> dict[str, Any]:
+        """Put the weights into a new network; returns what run.json says of that.
+
+        The normalisation that comes with the weights does, too, unless the config wants none.
+
+        Raises:
+            RobustmixError: they cannot be read, or do not fit; one line.
+        """
+        mark, own = self.digest(), model.normalise
+        try:
+            begun = begin(model, self._state(model))
+        except RobustmixError as e:
+            raise type(e)(f"--init {self.name}: {e}") from e
+        if not config.normalise:
+            model.normalise = own
+        _log.warning("begins with %s: %s", self.name, begun.how)
+        self._say_seen(config)
+        return {"digest": mark, "new": list(begun.new)}
+
+    def _say_seen(self, config: TrainConfig) -> None:
+        """That held-out images are no measure, where the weights may know them."""
+        known = {} if self.place.is_file() else Run.open(self.place).config
+        if known.get("data") == config.data and known.get("validation", 0) < config.validation:
+            _log.warning(
+                "%s may have been trained on images that are held out here, so accuracy on them "
+                "says too much; its own share of them was %g",
+                *(self.name, known.get("validation", 0)),
+            )
+
+    def _state(self, model: Model) -> Mapping[str, Tensor]:
+        if self.place.is_file():
+            return load_state(
+                self.place, self.key, lambda s: isinstance(compare(s, model.network), Match)
+            )
+        return load_predictor(Run.open(self.place), view="bare").state_dict()
