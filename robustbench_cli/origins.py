@@ -52,7 +52,7 @@ def open_foreign(
     path = Path(name)
     if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
         return Run.open(path.parent)
-    whole = str(name) if str(name).startswith(hub.PREFIX) else path.name
+    whole = path.name if path.is_file() else str(name)
     if not data:
         raise UsageError(f"{whole}: which data set was it trained on? type --data mnist")
     held = _held(str(name), path)
