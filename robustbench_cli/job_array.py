@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -58,10 +59,9 @@ class JobArray:
                 raise UsageError(f"--submitit: {key} is given twice")
             hint, where = hints[key.replace("-", "_")], f"--submitit: {key}"
             found = convert(value, hint, where)
-            if isinstance(found, int) and found < (0 if key == "gpus" else 1):
-                raise UsageError(
-                    f"{where} must be {0 if key == 'gpus' else 1} or more; got {value}"
-                )
+            least = 0 if key == "gpus" else 1
+            if isinstance(found, int) and found < least:
+                raise UsageError(f"{where} must be {least} or more; got {value}")
             values[key.replace("-", "_")] = found
         return cls(**values)
 
@@ -87,8 +87,7 @@ class JobArray:
             UsageError: submitit is not installed, or there is no such cluster here.
             RunError: the cluster refuses the jobs.
         """
-        place = Path(self.folder).expanduser() if self.folder else folder
-        executor = self._executor(place.absolute())
+        executor = self._executor(Path(self.folder).expanduser() if self.folder else folder)
         waiting = {i: _Again(call) for i, call in calls.items()}
         running: dict[int, Any] = {}
         try:
@@ -110,7 +109,7 @@ class JobArray:
         except ImportError as e:
             raise UsageError('--submitit needs submitit: pip install "robustmix[submitit]"') from e
         try:
-            executor = submitit.AutoExecutor(folder=folder, cluster=self.cluster)
+            executor = submitit.AutoExecutor(folder=_fresh(folder), cluster=self.cluster)
         except RuntimeError as e:
             raise UsageError(
                 "--submitit: there is no Slurm on this machine (no srun); "
@@ -150,6 +149,12 @@ class _Again(Generic[T]):
     def checkpoint(self) -> Any:
         """Called by submitit shortly before the time is up; what it gives is put into the queue."""
         return importlib.import_module("submitit").helpers.DelayedSubmission(self)
+
+
+def _fresh(folder: Path) -> Path:
+    """A new folder in it: numbers of processes return, and with them names of results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=folder.absolute()))
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ class TestHere:
             train_job(tmp_path / "alone", seed=seed).run()
         weights = "*/model.safetensors"
         assert contents(tmp_path / "runs", weights) == contents(tmp_path / "alone", weights) != {}
-        assert list((tmp_path / "runs/.submitit").glob("*_log.err"))
+        assert list((tmp_path / "runs/.submitit").glob("*/*_log.err"))
 
     def test_a_job_that_dies_takes_no_other_with_it(self, tmp_path: Path) -> None:
         calls = {3: partial(os._exit, 9), 5: partial(str.upper, "done"), 7: partial(int, "x")}

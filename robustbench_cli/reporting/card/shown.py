@@ -10,7 +10,6 @@ import pandas as pd
 from robustbench_cli.reporting.formats.table import Section, Table
 from robustbench_cli.reporting.numbers.summary import Estimate
 from robustbench_cli.reporting.tables.cells import NONE, NORMS, digits_for, percent, units
-from robustbench_cli.trust.examine import warnings
 
 from .document import Card
 
@@ -26,8 +25,8 @@ def card_table(card: Card) -> Table:
         sections.append(Section(threat_title(threat), HEADER, rows(document, threat)))
     footer = [*about_images(document), document["verdict"]]
     frame = pd.DataFrame(document["numbers"])
-    notes = warnings(card.findings)
-    return Table((caption(document),), tuple(sections), tuple(footer), frame, document, notes)
+    caution = notes(card)
+    return Table((caption(document),), tuple(sections), tuple(footer), frame, document, caution)
 
 
 HEADER = ("under", "accuracy (%)", "by")
@@ -64,6 +63,12 @@ def share(each: Mapping[str, Any]) -> str:
     """``93.1 [91.4–94.5]``."""
     estimate = Estimate(each["accuracy"], each["low"], each["high"], "wilson", (each["accuracy"],))
     return percent(estimate, digits_for(each["n"]))
+
+
+def notes(card: Card) -> list[str]:
+    """What did not pass, worst first; of one network, which needs no name."""
+    listed = [finding for found in card.findings.values() for finding in found]
+    return [str(f) for level in ("failure", "warning") for f in listed if f.level == level]
 
 
 def about_images(document: Mapping[str, Any]) -> list[str]:

@@ -14,13 +14,13 @@ from robustbench_cli.reporting.card.shown import (
     HEADER,
     TOGETHER,
     about_images,
+    notes,
     rows,
     summary,
     threat_title,
 )
 from robustbench_cli.reporting.formats.table import Section
 from robustbench_cli.reporting.tables.cells import NONE, NORMS
-from robustbench_cli.trust.examine import warnings
 
 from . import checks, origin, pictures
 from .bars import Bar, bars
@@ -52,9 +52,9 @@ def card_page(card: Card) -> str:
 def _result(card: Card) -> list[Element]:
     document = card.document
     made = [*paragraph(summary(document), "result"), *paragraph([document["verdict"]], "verdict")]
-    if notes := warnings(card.findings):
+    if cautions := notes(card):
         made.append(el("h3", "To know before believing a number"))
-        made.append(el("ul", *(el("li", note) for note in notes), class_="notes"))
+        made.append(el("ul", *(el("li", note) for note in cautions), class_="notes"))
     made.append(el("h3", "What this budget leaves open"))
     made.append(el("ul", *(el("li", line) for line in about_images(document)[1:]), class_="notes"))
     return made
