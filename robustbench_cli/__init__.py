@@ -10,6 +10,7 @@ The house, from the door down; a room knows only those below it (``tests/test_la
 
 cli          commands: text in, tables out; the only room that prints
 experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the other three doors
+origins      where somebody else's weights come from, by name
 referee      a whole protocol for one network: its cost, its jobs, its card
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
 grid         many jobs at once: processes, Ray, job arrays; worker is what each is told first

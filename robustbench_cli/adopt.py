@@ -6,7 +6,7 @@ robustmix attack resnet20.th --data cifar10     ->  runs/cifar10-resnet20/
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from .errors import RobustmixError, RunError, UsageError
 from .evaluation.attack import Attack
 from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
 from .files import digest, replacing, slug
-from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
 from .models.fitting import Match, compare, fit, normalisation_of
@@ -32,7 +31,6 @@ from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
 from .models.readings import Reading, options, readings
 from .runs.data_identity import refuse_others
-from .runs.robustbench import find_entry, find_weights
 from .runs.run import Run, create
 from .spec import build
 
@@ -53,7 +51,8 @@ def adopt(
     normalise: str | None = None,
     weights_key: str | None = None,
     attacks: Sequence[AttackConfig] = (),
-    zoo: str | None = None,
+    named: str | None = None,
+    source: Mapping[str, str] = {},
 ) -> Run:
     """The run below `folder` that holds these weights; made on the first call.
 
@@ -61,7 +60,8 @@ def adopt(
     data, symmetric, imagenet, ..., or numbers), or what the file carries, or a usual one. Where
     several are possible, they must agree on the numbers of `attacks`, or at the usual epsilon of
     the data set, under a short attack. What was found out is logged, and kept in run.json.
-    `zoo`: the entry of RobustBench's list that the weights are, for what was published of it.
+    `named`: what the run is called, in the place of the data set, the file and what was asked;
+    `source`: where the weights are from, which is written down.
 
     Raises:
         RunError: unreadable, no network fits, or none classifies these data.
@@ -70,9 +70,8 @@ def adopt(
     """
     check_size(checkpoint)
     mark = digest(checkpoint) if checkpoint.is_file() else ""
-    name = f"{data.dataset.short}-{checkpoint.stem}"
-    named = (zoo, []) if zoo else (name, [weights_key, normalise])
-    path = _place(folder, *named, mark)
+    usual_name = [f"{data.dataset.short}-{checkpoint.stem}", weights_key, normalise]
+    path = _place(folder, named or "-".join(filter(None, usual_name)), mark)
     facts = data.facts()
     asked = {
         "data": str(data.dataset),
@@ -84,8 +83,7 @@ def adopt(
     }
     if weights_key:
         asked["asked_weights"] = weights_key
-    if zoo:
-        asked["zoo"] = zoo
+    asked |= source
     numbers = _numbers(attacks, data)
     before: list[dict[str, Any]] = []
     if mark and (path / "run.json").is_file():
@@ -96,10 +94,12 @@ def adopt(
             before = run.record.get("guess", {}).get("judged", [])
             if not before or not (numbers := _unjudged(numbers, before)):
                 return run
+    check_size(checkpoint, _worth(model, data))
     state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
         known = _architectures(state, data, model)
         networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
+        state = dict(known[0].renamed(state, networks[str(known[0])].network))
         how = {spec: fit(network, state) for spec, network in networks.items()}
         ways = _ways(state, data, networks[str(known[0])], known, normalise)
 
@@ -136,64 +136,8 @@ def adopt(
     return create(path, config, status="done", data=facts, matched=how[spec], **more)
 
 
-def open_run(
-    path: Path,
-    where: Where,
-    *,
-    data: str | None,
-    model: str | None = None,
-    normalise: str | None = None,
-    weights_key: str | None = None,
-    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
-) -> Run:
-    """The run whose weights a file is, or that somebody else's weights become, as :func:`adopt`.
-
-    `attacks`: how networks of a data set will be attacked.
-    """
-    if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
-        return Run.open(path.parent)
-    if not data:
-        raise UsageError(f"{path.name}: which data set was it trained on? type --data mnist")
-    return adopt(
-        path,
-        where.runs,
-        load_data(data, where, trains=False),
-        model=model,
-        normalise=normalise,
-        weights_key=weights_key,
-        attacks=attacks(data),
-    )
-
-
-def open_zoo(
-    text: str,
-    where: Where,
-    *,
-    attacks: Callable[[str], Sequence[AttackConfig]] = lambda _: (),
-) -> Run:
-    """The run that an entry of RobustBench's list becomes: ``robustbench:NAME``.
-
-    Its network and its normalisation are known, so that nothing is guessed.
-
-    Raises:
-        UsageError: no such entry, or its file was not downloaded.
-    """
-    entry = find_entry(text)
-    return adopt(
-        find_weights(entry, where.data),
-        where.runs,
-        load_data(entry.data, where, trains=False),
-        model=entry.model,
-        normalise=entry.normalise or None,
-        weights_key=entry.weights_key or None,
-        attacks=attacks(entry.data),
-        zoo=str(entry),
-    )
-
-
-def _place(folder: Path, name: str, asked: Iterable[str | None], mark: str) -> Path:
+def _place(folder: Path, name: str, mark: str) -> Path:
     """Readable; with the file's digest where another run already has the name."""
-    name = "-".join([name, *filter(None, asked)])
     path = folder / slug(name)
     if not (path / "run.json").is_file():
         return path
@@ -226,6 +170,19 @@ def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict
     return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
+def _worth(model: str | None, data: Data) -> int | None:
+    """Bytes of the network's weights in float32; None where it is not known."""
+    if not model:
+        return None
+    architecture = open_architecture(model)
+    try:
+        with torch.device("meta"):
+            network = architecture.build(data.train.shape, len(data.classes))
+    except Exception:  # of the user's own, which need not take it; what is wrong is said later
+        return None
+    return 4 * sum(int(value.numel()) for value in network.state_dict().values())
+
+
 def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
     """Whether these are the weights of a whole network."""
     try:
@@ -239,7 +196,7 @@ def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
             network = known[0].build(data.train.shape, len(data.classes))
     except Exception:  # somebody's own network, which wants to be made for real
         network = make(known[0], data.train.shape, len(data.classes)).network
-    return isinstance(compare(state, network), Match)
+    return isinstance(compare(known[0].renamed(state, network), network), Match)
 
 
 def _architectures(

@@ -120,12 +120,13 @@ def evaluate(
 ) -> Evaluation:
     """Attack a network's test images and keep the result in its run's directory.
 
-    `run`: a run, its path, a checkpoint file, or an `nn.Module`. The last two become a run below
-    `runs_dir`, under a digest of all that they are, and need `data`: a spec, or the test images
-    themselves as ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader. An object is shown
-    pixels in [0, 1], after `normalise` (``"imagenet"``, ``"0.1307:0.3081"``) if that is given. For
-    a file, `model`, `normalise` (also ``"guess"``) and `weights_key` say what it does not, as on
-    the command line.
+    `run`: a run, its path, a checkpoint file, ``"robustbench:NAME"``, ``"hf:OWNER/REPO"``, or an
+    `nn.Module`. All but the first two become a run below `runs_dir`, under a digest of all that
+    they are, and all but RobustBench's need `data`: a spec, or the test images themselves as
+    ``(x, y)`` of arrays or tensors, a torch Dataset or DataLoader. An object is shown pixels in
+    [0, 1], after `normalise` (``"imagenet"``, ``"0.1307:0.3081"``) if that is given. For a file,
+    `model`, `normalise` (also ``"guess"``) and `weights_key` say what it does not, as on the
+    command line.
 
     `defence`: put before the network at test time, as ``"jpeg"`` or ``Smoothing(sigma=0.25)``.
     `epsilons`: ``"8/255"``, ``"0:0.5:0.025"``, or a sequence; usual ones of the data set by

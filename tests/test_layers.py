@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"cli"},
-    {"experiment", "api", "objects", "adopt", "referee"},
+    {"experiment", "api", "objects", "origins", "adopt", "referee"},
     {"grid"},
     {"jobs"},
     {"analysis", "tracking"},
@@ -58,6 +58,7 @@ HOMES = {  # where a package may be imported
     "sklearn": ("data",),
     **dict.fromkeys(("trackio", "wandb", "tensorboard", "mlflow"), ("tracking",)),
     "timm": ("models/architectures/timm.py",),
+    "huggingface_hub": ("runs/hub.py",),
 }
 TORCHLESS = (
     "reporting",

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from robustbench_cli import __version__
-from robustbench_cli.spec import ROOMS
 
 from .analyse import analyse
 from .attack import attack
 from .card import card
 from .doctor import doctor
+from .explain import LISTS
 from .grids import GridCommand
 from .report import report
 from .run import run
@@ -112,7 +112,7 @@ def main(
             "--list",
             callback=_print_list,
             is_eager=True,
-            metavar="|".join(ROOMS),
+            metavar="|".join(LISTS),
             help="List them, a line each.",
         ),
     ] = None,

@@ -36,6 +36,8 @@ def attack(
       robustmix attack runs/* --split validation          to choose settings by
       robustmix attack runs/* -a union -e linf=8/255,l2=0.5   worst over norms, in rows of its own
       robustmix attack resnet20.th --data cifar10 -a l2-boundary -e 0.5 --samples 500
+      robustmix attack robustbench:Rice2020Overfitting    robustmix --list robustbench
+      robustmix attack hf:OWNER/REPO --data npz:FILE.npz  of the Hugging Face hub, or its cache
       robustmix attack runs/a+runs/b                      the mean of their logits as one network
       robustmix attack runs/a --defence plain --defence jpeg --defence rotation
     """

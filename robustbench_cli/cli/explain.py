@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass
+from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -25,6 +26,8 @@ from robustbench_cli.spec import (
     split,
 )
 
+ZOO = "robustbench"
+LISTS = (*ROOMS, ZOO)
 ALGORITHMS = "robustbench_cli.evaluation.algorithms"
 
 
@@ -68,11 +71,15 @@ def load(room: str, name: str) -> tuple[type[Plugin], str]:
 
 
 def listing(room: str) -> str:
-    """Every plugin of a room with its first line; imports none of them."""
+    """Every plugin of a room with its first line; imports none of them. Or RobustBench's list."""
+    if room == ZOO:
+        from robustbench_cli.runs import robustbench
+
+        return robustbench.listing()
     if room not in ROOMS:
-        near = difflib.get_close_matches(room, ROOMS, 1)
+        near = difflib.get_close_matches(room, LISTS, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"--list {room}: expected one of {', '.join(ROOMS)}{hint}")
+        raise UsageError(f"--list {room}: expected one of {', '.join(LISTS)}{hint}")
     found = names(room)
     width = max(map(len, found), default=0)
     return "\n".join(f"{name:<{width}}  {describe(room, name)}" for name in found)
@@ -86,6 +93,8 @@ def explanation(spec: str) -> str:
     if spec == "card":
         return _card()
     parts = []
+    if spec.startswith(f"{ZOO}:"):
+        return _entry(spec)
     for part in split(spec):
         name, _, given = part.partition(":")
         name = name.strip()
@@ -123,6 +132,24 @@ def _explain_all(rooms: Sequence[str], name: str, spec: str) -> list[str]:
     if not found:
         raise refused[0]
     return found
+
+
+def _entry(text: str) -> str:
+    """Of RobustBench's list: its network, its file, and what was published."""
+    from robustbench_cli.runs.robustbench import find_entry
+
+    entry = find_entry(text)
+    network = entry.model or f"not built here: {entry.reason}"
+    rows = {"network": f"{entry.architecture}; {network}"}
+    if entry.model:
+        rows["normalisation"] = entry.normalise or "as in its file"
+    rows |= {
+        "pictures": f"{entry.data}, {entry.images}" if entry.images else entry.data,
+        "weights": entry.address or "in several files",
+        "put them": f"DATA_DIR/{entry.file(Path())}",
+    }
+    width = max(map(len, rows))
+    return "\n".join([entry.published(), "", *(f"  {k:<{width}}  {v}" for k, v in rows.items())])
 
 
 def _own(module: str, given: str) -> str:

@@ -214,22 +214,23 @@ def open_targets(
     normalisation is judged.
     """
     from robustbench_cli.jobs.ensembles import gather, several
+    from robustbench_cli.runs.given import is_foreign, is_known
     from robustbench_cli.runs.run import refuse_hugging_face
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
-    found: dict[Path, Run] = {}
     ensembles = {name: asked for name in names if (asked := several(name))}
     parts = [part for name in names for part in getattr(ensembles.get(name), "members", (name,))]
-    files = {part for part in parts if Path(part).is_file()}
+    told = [part for part in parts if is_foreign(part) and not is_known(part)]
     for option in ("model", "normalise", "weights_key"):
-        if getattr(foreign, option) and not files:
+        if getattr(foreign, option) and not told:
             for part in parts:
                 refuse_hugging_face(Path(part))
             raise UsageError(
                 f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
                 "run carries its own"
             )
+    found: dict[Path, Run] = {}
     for name in names:
         if asked := ensembles.get(name):
             members = [_named(part, foreign, where, attacks) for part in asked.members]
@@ -252,30 +253,24 @@ def _named(
     where: Where,
     attacks: Callable[[str], Sequence[AttackConfig]],
 ) -> list[Run]:
-    from robustbench_cli.runs.robustbench import PREFIX
+    from robustbench_cli.runs.given import is_foreign
     from robustbench_cli.runs.run import load_runs
 
-    if Path(name).is_file():
-        return [_adopted(Path(name), foreign, where, attacks)]
-    return [_of_zoo(name, where, attacks)] if name.startswith(PREFIX) else load_runs(name)
-
-
-def _of_zoo(name: str, where: Where, attacks: Callable[[str], Sequence[AttackConfig]]) -> Run:
-    from robustbench_cli.adopt import open_zoo
-
-    return open_zoo(name, where, attacks=attacks)
+    return [_adopted(name, foreign, where, attacks)] if is_foreign(name) else load_runs(name)
 
 
 def _adopted(
-    path: Path,
+    name: str,
     foreign: Foreign,
     where: Where,
     attacks: Callable[[str], Sequence[AttackConfig]],
 ) -> Run:
-    from robustbench_cli.adopt import open_run
     from robustbench_cli.data.dataset import Dataset
+    from robustbench_cli.origins import open_foreign
+    from robustbench_cli.runs.given import is_known
     from robustbench_cli.spec import build
 
     if foreign.data:
         build(Dataset, foreign.data)  # the user typed it, so it may name their own class
-    return open_run(path, where, **asdict(foreign), attacks=attacks)
+    typed = {"data": foreign.data} if is_known(name) else asdict(foreign)
+    return open_foreign(name, where, **typed, attacks=attacks)

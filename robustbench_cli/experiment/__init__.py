@@ -18,7 +18,7 @@ samples = 200
 
 [[attack]]                                # somebody else's weights, instead of what is trained
 checkpoint = "resnet20.th"                # a list is attacked file by file; "A+B" as one
-data = "cifar10"
+data = "cifar10"                          # also hf:OWNER/REPO; robustbench:NAME needs nothing else
 normalise = "imagenet"                    # or "0.1307:0.3081", "guess"; also model, weights-key
 eps = "8/255"
 

@@ -20,6 +20,7 @@ from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.models.ensemble import Mean
+from robustbench_cli.runs import hub
 from robustbench_cli.runs.data_identity import refuse_mixed
 from robustbench_cli.runs.robustbench import PREFIX
 from robustbench_cli.runs.run import Run, create, load_runs
@@ -62,7 +63,7 @@ def several(text: str) -> Several | None:
 
 
 def _names(text: str) -> bool:
-    if text.startswith(PREFIX):
+    if text.startswith((PREFIX, hub.PREFIX)):
         return "+" not in text
     try:
         return Path(text).exists() or (has_magic(text) and bool(glob(text)))  # noqa: PTH207

@@ -24,6 +24,8 @@ from .nests import find_sets, prefixed
 _log = logging.getLogger(__name__)
 LARGEST = 4 * 2**30
 """Bytes of a file, at most: the largest network of torchvision weighs 2.6 GB."""
+SETS = 16
+"""Sets of weights in a file, at most: averages and an optimiser's states, of several epochs."""
 
 State = dict[str, Tensor]
 T = TypeVar("T")
@@ -75,11 +77,11 @@ def _whole(
     return found
 
 
-def check_size(path: Path) -> None:
-    """Before any of it is read.
+def check_size(path: Path, worth: int | None = None) -> None:
+    """Before any of it is read. `worth`: bytes of the network's weights, where it is known.
 
     Raises:
-        RunError: the file is larger than :data:`LARGEST`.
+        RunError: the file is larger than :data:`LARGEST`, or than :data:`SETS` sets of weights.
     """
     try:
         size = path.stat().st_size
@@ -89,6 +91,11 @@ def check_size(path: Path) -> None:
         raise RunError(
             f"{path} has {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; "
             f"save the weights alone: {_SAVE}"
+        )
+    if worth and size > SETS * worth + 2**20:
+        raise RunError(
+            f"{path} has {size / 2**20:.1f} MiB, the weights of this network {worth / 2**20:.1f}; "
+            f"check --model, or save the weights alone: {_SAVE}"
         )
 
 

@@ -7,7 +7,7 @@ feature space hook or replace exactly these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -107,6 +107,10 @@ class Architecture(Plugin):
 
     def begin(self, network: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
         """Called once, before a training: weights to begin with, and what is to be said."""
+
+    def renamed(self, state: Mapping[str, Tensor], network: nn.Module) -> Mapping[str, Tensor]:
+        """Weights under the names of `network`, where their file has those of earlier versions."""
+        return state
 
     def normalisation(self, channels: int) -> Statistics | None:
         """The network's own mean and std per channel; None: those of the data."""

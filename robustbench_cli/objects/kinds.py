@@ -40,7 +40,7 @@ PartLike = tuple[ArrayLike, ArrayLike | Sequence[int]] | TorchDataset[Any] | Dat
 DataLike = str | Dataset | type[Dataset] | PartLike | tuple[PartLike, PartLike]
 """A spec, or labelled images; two parts are those to train on and those to test on."""
 NetworkLike = RunLike | nn.Module
-"""A run, its directory, a checkpoint file, or a network object."""
+"""A run, its directory, a checkpoint file, ``robustbench:NAME``, ``hf:...``, or an object."""
 NetworksLike = NetworkLike | Iterable[NetworkLike]
 ModelLike = str | Architecture | type[nn.Module] | nn.Module
 """What is trained: a spec, a class of networks, or an object with the weights to begin with."""

@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from robustbench_cli.adopt import open_run
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
@@ -23,8 +22,9 @@ from robustbench_cli.models.fingerprint import fingerprint
 from robustbench_cli.models.model import Architecture, Model
 from robustbench_cli.models.normalisation import Statistics, usual, written
 from robustbench_cli.models.session import keep, own_copy
+from robustbench_cli.origins import open_foreign
 from robustbench_cli.runs.data_identity import refuse_others
-from robustbench_cli.runs.given import kind
+from robustbench_cli.runs.given import is_foreign, is_known, kind
 from robustbench_cli.runs.run import Run, create
 from robustbench_cli.spec import allow_code, build, shorten
 
@@ -33,7 +33,10 @@ from .kinds import DataLike, ModelLike, NetworkLike, NetworksLike
 from .naming import name_of, remember
 from .specs import spec_of
 
-_TAKEN = "a Run, the path of one or of a checkpoint file, A+B of those, or a torch.nn.Module"
+_TAKEN = (
+    "a Run, the path of one or of a checkpoint file, robustbench:NAME, hf:OWNER/REPO, A+B of "
+    "those, or a torch.nn.Module"
+)
 _NAMES = ("data", "model", "normalise", "weights_key")
 Attacks = Callable[[str], Sequence[AttackConfig]]
 
@@ -71,12 +74,18 @@ def open_sides(
         UsageError: one is no network, they see other data, or `foreign` is about none of them.
     """
     sides = [_listed(sources, who), _listed(targets, who)]
-    own = {id(each) for side in sides for each in side if _is_run(each)}
-    if all(id(each) in own for side in sides for each in side):
+    named = [each for side in sides for each in side]
+    if all(_is_run(each) for each in named):
         foreign.refuse(who, "runs, which have their own", _NAMES)
+    told = any(not _is_run(each) and not _is_known(each) for each in named)
+
+    def about(each: NetworkLike) -> Foreign:
+        if _is_run(each):
+            return Foreign()
+        return Foreign(data=foreign.data) if told and _is_known(each) else foreign
+
     opened, shown = (
-        [open_network(e, Foreign() if id(e) in own else foreign, where, who, attacks) for e in side]
-        for side in sides
+        [open_network(each, about(each), where, who, attacks) for each in side] for side in sides
     )
     for run in (*opened, *shown):
         if run.config["data"] != (data := opened[0].config["data"]):
@@ -97,9 +106,14 @@ def _listed(given: NetworksLike, who: str) -> list[NetworkLike]:
 
 def _is_run(given: object) -> bool:
     if isinstance(given, (str, Path)):
-        asked = several(str(given))
-        return all(map(_is_run, asked.members)) if asked else Path(given).is_dir()
+        if asked := several(str(given)):
+            return all(map(_is_run, asked.members))
+        return not is_foreign(given) and Path(given).is_dir()
     return isinstance(given, Run)
+
+
+def _is_known(given: object) -> bool:
+    return isinstance(given, (str, Path)) and is_known(given)
 
 
 def open_network(
@@ -121,8 +135,10 @@ def open_network(
         own = {each: Foreign() if mixed and _is_run(each) else foreign for each in asked.members}
         members = [open_network(each, own[each], where, who, attacks) for each in asked.members]
         return gather(members, asked.mean, where.runs)
-    if isinstance(given, (str, Path)) and Path(given).is_file():
-        return _open_file(Path(given), foreign, where, who, attacks)
+    if isinstance(given, (str, Path)) and is_foreign(given):
+        if is_known(given):
+            foreign.refuse(who, f"{given}, of which it is known", _NAMES[1:])
+        return _adopted(given, foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
         raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
     if not isinstance(given, Run) and not Path(given).exists():
@@ -133,14 +149,14 @@ def open_network(
     return run
 
 
-def _open_file(
-    path: Path, foreign: Foreign, where: Where, who: str, attacks: Attacks | None
+def _adopted(
+    name: str | Path, foreign: Foreign, where: Where, who: str, attacks: Attacks | None
 ) -> Run:
     data = None if foreign.data is None else data_spec(foreign.data, where.runs, who, "test")
     if data is not None:
         build(Dataset, data)  # the user gave it, so it may name their own class
-    return open_run(
-        path,
+    return open_foreign(
+        name,
         where,
         data=data,
         model=None if foreign.model is None else model_spec(foreign.model, who),

@@ -1,4 +1,8 @@
-"""Runs as people name them: the object, the path of its directory as text, or several of them."""
+"""Runs as people name them: the object, the path of its directory as text, or several of them.
+
+What else may be attacked has names, too: a checkpoint file, an entry of RobustBench's list, or what
+the Hugging Face hub holds.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,25 @@ from pathlib import Path
 
 from robustbench_cli.errors import UsageError
 
+from . import hub, robustbench
 from .run import Run, load_runs
 
 RunLike = Run | str | Path
 """A run, or the directory that holds one."""
 RunsLike = RunLike | Iterable[RunLike]
 """One or several; a folder of runs and a shell pattern stand for all that they name."""
+
+
+def is_foreign(name: str | Path) -> bool:
+    """Whether it names somebody else's weights, and not a run."""
+    if is_known(name) or (str(name).startswith(hub.PREFIX) and "+" not in str(name)):
+        return True
+    return Path(name).is_file() or hub.is_folder(Path(name))
+
+
+def is_known(name: str | Path) -> bool:
+    """Whether everything is known of the weights that it names: nothing is for the user to say."""
+    return str(name).startswith(robustbench.PREFIX) and "+" not in str(name)
 
 
 def one_run(given: RunLike, who: str) -> Run:

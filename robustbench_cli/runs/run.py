@@ -219,10 +219,10 @@ def refuse_hugging_face(path: Path) -> None:
     """
     if not (path / "config.json").is_file() or (path / "run.json").is_file():
         return
-    if held := [name for name in _HUGGING_FACE if (path / name).is_file()]:
+    if any((path / name).is_file() for name in _HUGGING_FACE):
         raise UsageError(
-            f"{path} is a Hugging Face folder, not a run; name its weights: "
-            f"{path / held[0]} --data SPEC, and --model where several fit"
+            f"{path} is a Hugging Face folder, not a run; attacked, it becomes one: "
+            f"robustmix attack {path} --data SPEC"
         )
     if any((path / f"{name}.index.json").is_file() for name in _HUGGING_FACE):
         raise UsageError(

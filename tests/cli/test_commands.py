@@ -352,11 +352,13 @@ def test_what_is_no_checkpoint_is_one_line(
     assert len(load_runs(runs)) == 3
 
 
-def test_a_hugging_face_folder_is_no_run_whatever_else_is_typed(cli: Cli, runs: Path) -> None:
+def test_a_hugging_face_folder_is_no_run_until_it_is_attacked(cli: Cli, runs: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         Path(name).write_text("{}")
-    found = cli("attack", ".", "--data", "digits", "--normalise", "none")
-    assert found.code == 2 and "name its weights: model.safetensors --data SPEC" in found.line
+    found = cli("report", ".")
+    assert found.code == 2 and "it becomes one: robustmix attack . --data SPEC" in found.line
+    found = cli("attack", ".")
+    assert found.code == 2 and "which data set was it trained on? type --data mnist" in found.line
 
 
 def test_a_checkpoint_without_its_data_set(cli: Cli, runs: Path) -> None:

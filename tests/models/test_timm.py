@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.throughput.fast_path import Crafting, _faster
 from robustbench_cli.models.architectures.timm import _library
+from robustbench_cli.models.fitting import Match, Mismatch, compare
 from robustbench_cli.models.model import Architecture, Model, make
 from robustbench_cli.spec import build, build_all
 from robustbench_cli.training.batch import Batch
@@ -164,6 +166,25 @@ def test_small_images_are_told_before_a_training(
     architecture.begin(network, COLOUR, 10)
     assert said in caplog.text
     assert bool(caplog.text) == bool(said)
+
+
+def test_weights_under_the_names_of_earlier_versions_are_read_as_timm_does() -> None:
+    architecture = build(Architecture, "timm:swin_tiny_patch4_window7_224")
+    with torch.device("meta"):
+        network = architecture.build((3, 224, 224), 10)
+        mask = torch.zeros(64, 49, 49)
+    old = {
+        re.sub(r"layers.(\d).downs", lambda m: f"layers.{int(m[1]) - 1}.downs", name).replace(
+            "head.fc", "head"
+        ): value
+        for name, value in network.state_dict().items()
+    }
+    old["layers.0.blocks.1.attn_mask"] = mask
+    assert isinstance(compare(old, network), Mismatch)
+    assert isinstance(compare(architecture.renamed(old, network), network), Match)
+    table = "layers.0.blocks.0.attn.relative_position_bias_table"
+    other = {**old, table: torch.zeros(23 * 23, 3)}  # timm would interpolate it
+    assert architecture.renamed(other, network) is other
 
 
 def test_without_timm_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,40 +3,27 @@
 `zoo.json` was made outside of this repository from the constructors of RobustBench (wide_resnet.py,
 resnet.py, dm_wide_resnet.py of its model zoo): for weights made by :func:`seeded`, the digest of
 names and shapes, and the logits of two images. Names are kept where ours are others.
+`zoo_entries.json` is what `tests/benchmarks/zoo.py` kept of entries for CIFAR-100 and ImageNet: the
+first ten logits, also behind the normalisation.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from zoo import digest, logits, ours, seeded
 
 from robustbench_cli.models.fitting import fit
 from robustbench_cli.models.model import Architecture, make
-from robustbench_cli.runs.robustbench import entries
+from robustbench_cli.runs.robustbench import CLASSES, entries
 from robustbench_cli.spec import build
 
 ZOO = json.loads(Path(__file__).with_name("zoo.json").read_text())
+ENTRIES = json.loads(Path(__file__).with_name("zoo_entries.json").read_text())
 ASIDE = ("mean", "std", "mu", "sigma", "num_batches_tracked")
-
-
-def seeded(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
-    """Weights in the order of their names; variances and scales around one."""
-    generator = torch.Generator().manual_seed(0)
-    state = {}
-    for name, shape in shapes.items():
-        leaf, drawn = name.rpartition(".")[2], torch.rand(shape, generator=generator)
-        if leaf == "running_var" or (leaf == "weight" and len(shape) == 1):
-            state[name] = 0.5 + drawn
-        elif len(shape) > 1:
-            state[name] = (drawn - 0.5) * (12 / shape[1:].numel()) ** 0.5
-        else:
-            state[name] = (drawn - 0.5) * 0.2
-    return state
 
 
 @pytest.mark.parametrize("spec", ZOO)
@@ -53,9 +40,7 @@ def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
     else:
         own = model.network.state_dict().items()
         shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
-    text = "\n".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
-    assert len(shapes) == theirs["tensors"]
-    assert hashlib.sha256(text.encode()).hexdigest() == theirs["digest"]
+    assert (len(shapes), digest(shapes)) == (theirs["tensors"], theirs["digest"])
     how = fit(model, seeded(shapes))
     assert ("by name" in how) == (not theirs["names"])
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -63,7 +48,36 @@ def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
         torch.testing.assert_close(model(x), torch.tensor(theirs["logits"]), rtol=1e-3, atol=1e-4)
 
 
-def test_each_entry_names_a_network_that_can_be_built() -> None:
-    for spec in sorted({entry.model for entry in entries() if entry.model}):
-        with torch.device("meta"):
-            build(Architecture, spec).build((3, 32, 32), 10)
+LARGE = [pytest.param(each, marks=pytest.mark.slow) for each in ENTRIES if " timm:" in each]
+
+
+@pytest.mark.parametrize("named", [*(each for each in ENTRIES if " timm:" not in each), *LARGE])
+def test_an_entry_gives_the_logits_of_the_zoos_own(named: str) -> None:
+    theirs, (data, spec, normalise) = ENTRIES[named], named.split(" ")
+    if spec.startswith("timm:"):
+        pytest.importorskip("timm")
+    model, side = ours(spec, data, normalise)
+    if theirs["names"]:
+        pairs = (line.split() for line in theirs["names"])
+        shapes = {name: torch.Size(map(int, shape.split("x"))) for name, shape in pairs}
+    else:
+        own = model.network.state_dict().items()
+        shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
+    assert (len(shapes), digest(shapes)) == (theirs["tensors"], theirs["digest"])
+    fit(model, seeded(shapes))
+    with torch.no_grad():
+        found = logits(model, side)[:, :10]
+    expected = torch.tensor(theirs["logits"])
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
+SPECS = sorted({(entry.model, entry.data) for entry in entries() if entry.model})
+
+
+@pytest.mark.parametrize(("spec", "data"), SPECS)
+def test_each_entry_names_a_network_that_can_be_built(spec: str, data: str) -> None:
+    if spec.startswith("timm:"):
+        pytest.importorskip("timm")
+    side = 224 if data == "imagenet" else 32
+    with torch.device("meta"):
+        build(Architecture, spec).build((3, side, side), CLASSES[data])

@@ -158,7 +158,7 @@ def test_a_hugging_face_folder_is_called_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as e:
         load_runs(tmp_path)
     assert "is a Hugging Face folder, not a run" in str(e.value)
-    assert f"{tmp_path / 'model.safetensors'} --data" in str(e.value)
+    assert f"robustmix attack {tmp_path} --data SPEC" in str(e.value)
 
 
 def test_one_with_its_weights_in_several_files_too(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from robustbench_cli.adopt import open_run
 from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Attack
@@ -15,6 +14,8 @@ from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.models.own import open_architecture
+from robustbench_cli.origins import open_foreign
+from robustbench_cli.runs.given import is_foreign, is_known
 from robustbench_cli.runs.norm_union import NormUnion, asked_for, attacks_of
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, build_all, family, refuse_unknown
@@ -49,34 +50,50 @@ def attacks(
 
 
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
-    """Every file becomes a run now, as for ``robustmix attack FILE``; ``A+B`` one of both."""
-    files = values.texts(section["checkpoint"])
+    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``.
+
+    ``A+B`` is one of both.
+    """
+    keys = KEYS | {"checkpoint", *_FOREIGN}
+    refuse_unknown(section, keys, "[[attack]]")
+    names = values.texts(section["checkpoint"])
+    ensembles = {name: several(name) for name in names}
+    parts = [part for name in names for part in getattr(ensembles[name], "members", (name,))]
     given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
-    data = given.pop("data", None)
-    if not files or data is None:
-        what = "data: the data set it was trained on" if files else "the name of a file"
+    told = [part for part in parts if not is_known(part)]
+    if not names or (told and "data" not in given):
+        what = "data: the data set it was trained on" if names else "the name of a file"
         raise UsageError(f"[[attack]] checkpoint needs {what}")
+    if names and not told and (extra := given.keys() - {"data"}):
+        key = min(extra).replace("_", "-")
+        raise UsageError(f"[[attack]] {key}: of {names[0]} it is known; leave it out")
     if "model" in given:
         open_architecture(given["model"], trusted=False)  # a file wrote it
-    asked = configs(section, data, keys=KEYS | {"checkpoint", *_FOREIGN})
+
+    def asked(data: str) -> list[AttackConfig]:
+        return configs(section, data, keys=keys)
 
     def opened(name: str) -> Run:
         if (Path(name) / "run.json").is_file():
             return Run.open(name)
-        if not Path(name).is_file():
+        if not is_foreign(name):
             raise UsageError(f"[[attack]] checkpoint: no file {name}")
-        return open_run(Path(name), where, data=data, **given, attacks=lambda _: asked)
+        known = {key: given[key] for key in ("data",) if key in given}
+        return open_foreign(name, where, **(known if is_known(name) else given), attacks=asked)
 
-    for text in files:
-        together = several(text)
+    if "data" in given:
+        asked(given["data"])  # before any file is read
+    for name in names:
+        together = ensembles[name]
         run = (
-            opened(text)
+            opened(name)
             if together is None
             else gather([opened(each) for each in together.members], together.mean, where.runs)
         )
-        if run.config["data"] != (known := str(build(Dataset, data, trusted=False))):
-            raise UsageError(f"[[attack]] {text} is for {run.config['data']}, not for {known}")
-        for config in asked:
+        data = str(build(Dataset, given.get("data", run.config["data"]), trusted=False))
+        if run.config["data"] != data:
+            raise UsageError(f"[[attack]] {name} is for {run.config['data']}, not for {data}")
+        for config in asked(data):
             yield AttackJob(run.path, config, where, force)
 
 

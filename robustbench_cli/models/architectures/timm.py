@@ -16,16 +16,18 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.models.checkpoint import one_line
+from robustbench_cli.models.fitting import Match, compare
 from robustbench_cli.models.foreign import guess_joints, never_in_place, try_out
 from robustbench_cli.models.model import Architecture
 from robustbench_cli.models.normalisation import Statistics
@@ -79,6 +81,18 @@ class Timm(Architecture):
         network.load_state_dict(self._create(shape, classes, pretrained=True).state_dict())
         kept = "with its head" if config.num_classes == classes else f"new head: {classes} classes"
         _log.warning("%s: weights of %s, %s", self, config.hf_hub_id or config.url, kept)
+
+    def renamed(self, state: Mapping[str, Tensor], network: nn.Module) -> Mapping[str, Tensor]:
+        """As timm itself reads older files; but not where it would make other weights of them."""
+        if isinstance(compare(state, network), Match):
+            return state
+        known = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+        try:
+            found = dict(known(dict(state), network)) if known else {}
+        except Exception:  # of somebody else's weights: they do not fit, which is said elsewhere
+            return state
+        same = {id(value) for value in state.values()}
+        return found if found and {id(value) for value in found.values()} <= same else state
 
     def normalisation(self, channels: int) -> Statistics | None:
         config = self._config()
