@@ -6,8 +6,9 @@ Each case is trained and attacked by `robustmix`, once with all images held (ROB
 once with none (0), in processes of their own, in turns; CPU seconds (user and system, start of
 Python included) and the largest resident set in MB, the least of the repetitions. Weights and rows
 must be the same to the bit. `pictures`: JPEG files of 500x375 pixels and a residual network, which
-takes several times as long as decoding. `small-network`: the same files and a network that
-costs less than decoding, which is the worst that can happen. `arrays`: an .npy file of 224x224
+takes much longer than decoding. `small-network`: the same files and a network that costs less than
+decoding; most of these few seconds is the start of Python, and over long trainings decoding would
+be most of it. `arrays`: an .npy file of 224x224
 images and a network of one layer, which costs less than reading. Nothing of this is part of the
 test suite.
 """
