@@ -5,8 +5,8 @@
 Each case is trained and attacked by `robustmix`, once with all images held (ROBUSTMIX_HOLD=1T) and
 once with none (0), in processes of their own, in turns; CPU seconds (user and system, start of
 Python included) and the largest resident set in MB, the least of the repetitions. Weights and rows
-must be the same to the bit. `pictures`: JPEG files of 500x375 pixels and a residual network, where
-decoding again is little beside the network. `small-network`: the same files and a network that
+must be the same to the bit. `pictures`: JPEG files of 500x375 pixels and a residual network, which
+takes several times as long as decoding. `small-network`: the same files and a network that
 costs less than decoding, which is the worst that can happen. `arrays`: an .npy file of 224x224
 images and a network of one layer, which costs less than reading. Nothing of this is part of the
 test suite.
