@@ -65,7 +65,7 @@ def main() -> None:
         found = compared(entry, network)
         wrong += [found] if isinstance(found, str) else []
         print(f"{entry}: {found if isinstance(found, str) else found['said']}", flush=True)
-        if not isinstance(found, str) and entry.model in SMALL:
+        if not isinstance(found, str) and entry.normalise and entry.model in SMALL:
             kept[f"{entry.data} {entry.model} {entry.normalise}"] = found["kept"]
             if asked.write:
                 FIXTURE.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
