@@ -25,7 +25,8 @@ still takes every step once or twice, at the largest epsilon that it withstands;
 attacks ten samples at every epsilon, that is 10 / n of the plain passes, which is half of all on
 167 samples. APGD and Square leave a sample with its first adversarial, so that epsilons which
 break cost little in the plain loop, too, and their searches of single samples make small batches:
-passes fall by up to 4.5, seconds by less; where nearly all samples break at once, seconds do not fall at all.
+passes fall by up to 4.5, seconds by less; where nearly all samples break at once, seconds do not
+fall at all.
 
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
 are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on half of CIFAR-10
