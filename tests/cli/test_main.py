@@ -67,7 +67,7 @@ def test_no_such_list(cli: Cli) -> None:
     assert found.code == 2
     assert found.line.endswith(
         "expected one of methods, attacks, models, datasets, figures, "
-        "checks, signals, analyses, trackers; did you mean 'attacks'?"
+        "checks, signals, analyses, trackers, robustbench; did you mean 'attacks'?"
     )
 
 
