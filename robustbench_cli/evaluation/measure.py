@@ -2,12 +2,16 @@
 
 The bill counts forward and backward passes, not seconds, so that a repeated command measures the
 same. A call on a small batch costs nearly as much as one on a larger, so each counts as `CALL`
-samples more than it has. What does not fit is left out and named; `full` measures everything.
+samples more than it has. What does not fit is left out and named; `full` measures everything, and
+what the attack makes no difference to only once for all attacks on a network.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from math import inf
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +25,8 @@ from robustbench_cli.spec import build, names
 
 from .attack import Attack
 from .isolation import fenced, frozen
-from .signal import Effort, Scene, Signal
+from .sharing import Sharing
+from .signal import Effort, Numbers, Scene, Signal
 from .throughput.pooling import quick_pools
 
 SHARE = 0.08  # a tenth in time: small batches and gradients are dearer than they count
@@ -30,13 +35,20 @@ EFFORTS: tuple[Effort, ...] = ("off", "quick", "full")
 
 
 def measure(
-    model: nn.Module, images: Images, evaluation: Evaluation, effort: Effort = "quick"
+    model: nn.Module,
+    images: Images,
+    evaluation: Evaluation,
+    effort: Effort = "quick",
+    *,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """What goes into a record as ``signals``: plain numbers by signal, ready for JSON.
 
     `images` are those that were evaluated, on the device of `model`, which is left as it was.
-    ``level`` says how hard was looked, ``left_out`` names what would have cost too much,
-    ``failed`` what could not be measured and why, ``seconds`` how long it took.
+    `beside`: the folder of the evaluation, in which evaluations share what they can in full; None:
+    everything is measured here. ``level`` says how hard was looked, ``left_out`` names what would
+    have cost too much, ``failed`` what could not be measured and why, ``seconds`` how long it took,
+    without what an earlier attack has paid for.
     """
     found: dict[str, Any] = {"level": effort, "left_out": [], "failed": {}}
     if effort == "off":
@@ -47,6 +59,8 @@ def measure(
     left = inf if effort == "full" else SHARE * _bill(record) * len(images)
     with fenced(), frozen(model), quick_pools(model):
         scene = Scene(model, images, evaluation, attack, seed)
+        # quick checks look at as many samples as their attack is worth: no two need be alike
+        sharing = Sharing.beside(beside, scene) if beside and effort == "full" else None
         signals = [build(Signal, name) for name in names("signals")]
         calls = {signal.name: signal.calls(scene, effort) for signal in signals}
         for signal in sorted(signals, key=lambda s: (calls[s.name], s.name)):
@@ -59,8 +73,11 @@ def measure(
                 found["left_out"].append(signal.name)
                 continue
             seed_everything(seed, 3, *signal.name.encode())
+            work: Callable[[], Numbers] = partial(signal.measure, scene, n, effort)
+            if sharing and signal.shared:
+                work = partial(sharing.once, signal.name, work)
             try:
-                found[signal.name] = dict(signal.measure(scene, n, effort))
+                found[signal.name] = dict(work())
             except (RobustmixError, RuntimeError, ValueError) as e:  # the rows are not to suffer
                 found["failed"][signal.name] = str(e).strip().partition("\n")[0]
             left -= each * (n + CALL) + ranking

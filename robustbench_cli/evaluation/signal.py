@@ -1,7 +1,8 @@
 """The contract of a signal: a few numbers measured on a network, for the checks to read.
 
 A signal is measured once for each evaluation, on a small sample, after the rows are made; it never
-changes them. What the numbers mean is for the checks to say.
+changes them. One that reads nothing of the attack is measured in full for the first evaluation, and
+its numbers go into the records of the others, too. What the numbers mean is for the checks to say.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Signal(Plugin):
     fewest: ClassVar[int] = 8  # samples that make the measurement worth its time
     most: ClassVar[int] = 64  # four times as many in full
     ranks: ClassVar[bool] = False  # whether it begins with the most doubtful survivors
+    shared: ClassVar[bool] = False  # whether the attack makes no difference to it
 
     def calls(self, scene: Scene, effort: Effort) -> int:
         """Forward and backward passes per sample; 0 where there is nothing to measure."""

@@ -129,7 +129,8 @@ class AttackJob:
         """Add the signals to the record; the rows, and what vouches for them, stay as they are."""
         evaluation = Evaluation.load(record)
         if not enough(evaluation.record, self.config.checks):
-            signals = measure(model, images, evaluation, self.config.checks)
+            beside = None if self.force else self._folder
+            signals = measure(model, images, evaluation, self.config.checks, beside=beside)
             write_json(record, {**evaluation.record, "signals": signals})
 
     def _identity(self) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def test_a_kill_while_signals_are_measured_costs_the_signals_only(
 ) -> None:
     job = attack_job(runs / PLAIN)
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as during:

@@ -22,6 +22,7 @@ from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal
 @dataclass(kw_only=True)
 class Answers(Signal):
     fewest: ClassVar[int] = 4
+    shared: ClassVar[bool] = True
 
     def calls(self, scene: Scene, effort: Effort) -> int:
         return 3

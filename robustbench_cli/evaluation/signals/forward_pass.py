@@ -25,6 +25,7 @@ from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal
 class ForwardPass(Signal):
     fewest: ClassVar[int] = 2
     most: ClassVar[int] = 4
+    shared: ClassVar[bool] = True
 
     def calls(self, scene: Scene, effort: Effort) -> int:
         return 1

@@ -11,6 +11,7 @@ Cost: 2 forwards, 2 backwards per sample.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,6 +26,8 @@ STEP = 1e-3
 
 @dataclass(kw_only=True)
 class Gradients(Signal):
+    shared: ClassVar[bool] = True
+
     def calls(self, scene: Scene, effort: Effort) -> int:
         return 4 if len(scene.right) else 0
 

@@ -20,6 +20,7 @@ from robustbench_cli.evaluation.signal import Effort, Numbers, Scene, Signal
 class InputScale(Signal):
     fewest: ClassVar[int] = 32
     most: ClassVar[int] = 128
+    shared: ClassVar[bool] = True
 
     def calls(self, scene: Scene, effort: Effort) -> int:
         return 0 if scene.defended else 4

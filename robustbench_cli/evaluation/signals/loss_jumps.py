@@ -9,6 +9,7 @@ Cost: 11 forwards per sample, 101 in full.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -21,6 +22,8 @@ RADIUS = 1e-3
 
 @dataclass(kw_only=True)
 class LossJumps(Signal):
+    shared: ClassVar[bool] = True
+
     def calls(self, scene: Scene, effort: Effort) -> int:
         return (101 if effort == "full" else 11) if len(scene.right) else 0
 
