@@ -16,15 +16,25 @@ from robustbench_cli.errors import UsageError
 from robustbench_cli.jobs import AnalyseJob, AttackJob, Job, TransferJob, Where, make_question
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
 from robustbench_cli.jobs.inputs import open_predictor, test_images
-from robustbench_cli.reporting.card.parts import CORRUPTIONS, PICTURES, TRANSFER, WORST, Threat
+from robustbench_cli.reporting.card.parts import (
+    CORRUPTIONS,
+    NOISE,
+    PGD,
+    PICTURES,
+    STEP,
+    TRANSFER,
+    WORST,
+    Threat,
+)
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 
 from .budget import choose
 from .pilot import Pilot, look, remembered
-from .price import attack_seconds, corruption_seconds, transfer_seconds
+from .price import attack_seconds, corruption_seconds, network_seconds, transfer_seconds
 from .protocol import FULL, Level
 
+_ATTACKS = (NOISE, STEP, PGD, WORST)
 _SMALLEST = 8  # pixels across, of what is a picture
 SHOWN = 4
 """Pictures of adversarials, in each norm."""
@@ -100,13 +110,22 @@ class Plan:
 
     @property
     def tasks(self) -> list[Task]:
-        """In the order in which a referee works: what takes longest comes last."""
-        return sorted(self._tasks(), key=lambda task: task.role == WORST)
+        """In the order in which a referee works: what takes longest comes last.
+
+        The first attack pays for what checks measure once.
+        """
+        found = sorted(self._tasks(), key=lambda task: task.role == WORST)
+        i = next(i for i, task in enumerate(found) if task.role in _ATTACKS)
+        first = found[i]
+        assert first.threat is not None
+        once = network_seconds(first.spec, self.level, self.pilot, first.threat.norm, self.n)
+        found[i] = replace(first, seconds=first.seconds + once)
+        return found
 
     @property
     def seconds(self) -> float:
         """Of all of it, as far as can be told before."""
-        return sum(task.seconds for task in self._tasks())
+        return sum(task.seconds for task in self.tasks)
 
     @property
     def whole(self) -> Plan:

@@ -6,6 +6,8 @@ a short attack has shown. An estimate: attacks that find more than the short one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.signal import POOL, Signal, passes
@@ -26,7 +28,7 @@ _FORWARDS = ("answers", "forward-pass", "input-scale", "loss-jumps", "rivals")
 
 
 def attack_seconds(role: str, spec: str, level: Level, pilot: Pilot, norm: str, n: int) -> float:
-    """Of one attack on `n` images, with its checks."""
+    """Of one attack on `n` images, with its checks but for those of `network_seconds`."""
     attack, glance = build(Attack, spec), pilot.glances[norm]
     left = pilot.clean if role in (NOISE, STEP) else glance.left
     share = left + EARLY * (pilot.clean - left)
@@ -34,6 +36,18 @@ def attack_seconds(role: str, spec: str, level: Level, pilot: Pilot, norm: str, 
     if level.checks == "quick":
         return work * (1 + QUICK)
     return work + _checks(attack, glance, min(n, POOL), left, pilot.clean, level)
+
+
+def network_seconds(spec: str, level: Level, pilot: Pilot, norm: str, n: int) -> float:
+    """Of what full checks measure once, beside whichever attack is first."""
+    if level.checks == "quick":
+        return 0.0
+    glance, there = pilot.glances[norm], min(n, POOL) * pilot.clean
+    total = 0.0
+    for signal, calls in _signals(glance, spec, shared=True):
+        pace = glance.blind if signal.name in _FORWARDS else glance.gradient
+        total += calls * min(4 * signal.most, there) * pace
+    return total
 
 
 def transfer_seconds(spec: str, pilot: Pilot, norm: str, n: int) -> float:
@@ -65,13 +79,20 @@ def _patience(attack: Attack, level: Level) -> float:
 def _checks(
     attack: Attack, glance: Glance, pool: int, left: float, clean: float, level: Level
 ) -> float:
-    """Of all signals: each on as many of the pool as it looks at in full."""
+    """Of an attack's own signals: each on as many of the pool as it looks at in full."""
     total = 0.0
-    for name, calls in glance.signals.get(str(attack), {}).items():
-        signal = build(Signal, name)
+    for signal, calls in _signals(glance, str(attack), shared=False):
         there = pool * (left if signal.ranks else clean)
-        blind = name in _FORWARDS or attack.access != "gradient"
+        blind = signal.name in _FORWARDS or attack.access != "gradient"
         pace = glance.blind if blind else glance.gradient * _patience(attack, level)
         total += calls * min(4 * signal.most, there) * pace
         total += bool(calls and signal.ranks) * pool * left * glance.blind
     return total
+
+
+def _signals(glance: Glance, spec: str, *, shared: bool) -> Iterator[tuple[Signal, int]]:
+    """With the passes that each takes for a sample."""
+    for name, calls in glance.signals.get(spec, {}).items():
+        signal = build(Signal, name)
+        if signal.shared == shared:
+            yield signal, calls

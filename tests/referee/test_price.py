@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +12,15 @@ from torch import nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.measure import measure
 from robustbench_cli.referee.pilot import Glance, Pilot, look
-from robustbench_cli.referee.price import attack_seconds, corruption_seconds, transfer_seconds
+from robustbench_cli.referee.plan import Ask, Plan
+from robustbench_cli.referee.price import (
+    attack_seconds,
+    corruption_seconds,
+    network_seconds,
+    transfer_seconds,
+)
 from robustbench_cli.referee.protocol import LEVELS
 from robustbench_cli.reporting.card.parts import PGD, STEP, WORST, Threat
 
@@ -66,6 +74,42 @@ def test_a_transfer_costs_the_whole_attack_for_everyone() -> None:
 
 def test_corruptions_cost_a_pass_and_their_making() -> None:
     assert corruption_seconds(withstood(corrupting=3), 10) == 10 * 75 * (1 + 3)
+
+
+def test_full_checks_cost_each_attack_its_own_and_the_network_once(images: Images) -> None:
+    threat, light = Threat("linf", Eps.parse("0.0001"), ""), LEVELS[1]
+    pilot = look(Far(), images, [threat], corrupted=False)
+    glance = replace(pilot.glances["linf"], gradient=1, blind=1)
+    pilot = replace(pilot, glances={"linf": glance})
+    plan = Plan(Ask(Path("nowhere"), (threat,)), pilot, light, N, N, corrupted="", pictured=False)
+    own = [attack_seconds(t.role, t.spec, light, pilot, "linf", N) for t in plan.tasks]
+    told = [t.seconds for t in plan.tasks]
+    once = told[0] - own[0]
+    # answers, gradients, input-scale and loss-jumps on all images; forward-pass on sixteen
+    assert once == N * (3 + 4 + 4 + 101) + 16 and told[1:] == own[1:]
+    assert plan.seconds == sum(own) + once
+    quick = replace(plan, level=QUICK)
+    spent = [attack_seconds(t.role, t.spec, QUICK, pilot, "linf", N) for t in quick.tasks]
+    assert [t.seconds for t in quick.tasks] == spent
+
+
+def test_what_full_checks_measure_once_costs_what_it_counts(images: Images) -> None:
+    """By what the network is shown beside an attack that has no signals of its own."""
+    seen = []
+
+    class Counted(Far):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            seen.append(len(x))
+            return super().forward(x)
+
+    threat = Threat("linf", Eps.parse("0.0001"), "")
+    pilot = look(Far(), images, [threat], corrupted=False)
+    pilot = replace(pilot, glances={"linf": replace(pilot.glances["linf"], gradient=1, blind=1)})
+    found = evaluate_model(Far(), images, "linf-fgsm", [threat.eps])
+    measure(Counted(), images, found, "full")
+    backwards = 2 * N  # of gradients, which nothing shows
+    told = network_seconds("linf-fgsm", LEVELS[1], pilot, "linf", N)
+    assert told == sum(seen) + backwards
 
 
 def test_what_breaks_early_costs_little() -> None:
