@@ -11,6 +11,10 @@ class RunError(RobustmixError):
     """A run, a checkpoint or a data set cannot be used, or a training came to nothing."""
 
 
+class DeviceMemoryError(RunError):
+    """The memory of a device was too small; where others share it, less of them may be enough."""
+
+
 class UsageError(RobustmixError):
     """A name, a number or an option that makes no sense."""
 

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import torch
 
 from .device import is_out_of_memory
-from .errors import RobustmixError, RunError, UsageError
+from .errors import DeviceMemoryError, RobustmixError, RunError, UsageError
 from .job_array import JobArray
 from .jobs import Job
 from .worker import Orders, begin, follow_once
@@ -146,7 +146,8 @@ def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
         return Finished(job, error=RunError(kind + text))
     except Exception as e:
         if is_out_of_memory(e):
-            return Finished(job, error=RunError("the device is out of memory; try --batch-size 32"))
+            text = "the device is out of memory; try --batch-size 32"
+            return Finished(job, error=DeviceMemoryError(text))
         _log.debug("%s", traceback.format_exc())
         first = str(e).strip().partition("\n")[0]
         text = f"{type(e).__name__}: {first}; type --debug to see where"
@@ -161,14 +162,20 @@ def _one_by_one(jobs: dict[int, Job], watcher: Watcher | None) -> Iterator[tuple
 def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
     """Where a process dies, most often for want of memory, half as many go on with what is left.
 
-    A job is blamed only where it was alone.
+    So do, when the others are through, those that found too little memory on a device that they
+    shared. A job is blamed only where it was alone.
     """
     count, left = min(workers.count, len(jobs)), dict(jobs)
     while left:
+        crowded = _share_a_device(count, workers.gpus_per_job)
         for i, finished in _in_pool(left, count, workers):
-            if finished is not None:
-                left = {k: job for k, job in left.items() if k != i}
-                yield i, finished
+            if finished is None:
+                continue
+            if crowded and isinstance(finished.error, DeviceMemoryError):
+                _log.warning("%s: too little memory beside others; again later", left[i].label)
+                continue
+            left = {k: job for k, job in left.items() if k != i}
+            yield i, finished
         for i, finished in [(i, _looked_at(job)) for i, job in left.items()]:
             if finished:  # its process died after the work
                 del left[i]
@@ -222,6 +229,11 @@ def _gpus_of(worker: int, per_job: float) -> str:
     names = names if len(names) == gpus else [str(i) for i in range(gpus)]
     first = int(worker * per_job) % gpus
     return ",".join(names[(first + i) % gpus] for i in range(max(1, int(per_job))))
+
+
+def _share_a_device(count: int, per_job: float) -> bool:
+    """Whether two of so many workers compute on one; each does so on the first that it sees."""
+    return len({_gpus_of(worker, per_job).partition(",")[0] for worker in range(count)}) < count
 
 
 def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:

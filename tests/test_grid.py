@@ -6,15 +6,16 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny import attack_job, contents, train_job
 
 from robustbench_cli import grid
-from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.errors import DeviceMemoryError, RunError, UsageError
 from robustbench_cli.grid import Finished, Workers, attempt, run_jobs, side_by_side
 from robustbench_cli.jobs import Job
 from robustbench_cli.progress import Progress
@@ -46,6 +47,8 @@ class Note:
             raise ZeroDivisionError("division\nby zero")
         if self.trouble == "memory":
             raise MemoryError
+        if self.trouble == "device memory":
+            raise torch.OutOfMemoryError("CUDA out of memory")
         if self.trouble == "death":
             os._exit(9)
         if progress:
@@ -183,8 +186,10 @@ def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.M
 def test_failures_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that raises, one that takes its process with it; and nothing hangs."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    jobs = {0: Note(tmp_path / "a", "theirs"), 1: Note(tmp_path / "b", "death")}
-    (_, raised), (_, died) = grid._in_processes(jobs, Workers(1))
+    troubles = enumerate(("theirs", "device memory", "death"))
+    jobs: dict[int, Job] = {i: Note(tmp_path / trouble, trouble) for i, trouble in troubles}
+    (_, raised), (_, crowded), (_, died) = grid._in_processes(jobs, Workers(1))
+    assert isinstance(crowded.error, DeviceMemoryError), "by its class also from there"
     assert "ZeroDivisionError: division; type --debug" in str(raised.error)
     assert "its process was killed (out of memory?)" in str(died.error)
 
@@ -210,6 +215,74 @@ def test_a_process_that_dies_takes_no_other_job_with_it(
     assert [bool(f.error) for f in finished] == [False, True, False, False, False, False]
     assert [f.path for f in finished if f.path] == [tmp_path / name for name in "acdef"]
     assert pools == [("abcdef", 4), ("bcde", 2), ("bcde", 1), ("cde", 1)]
+
+
+@dataclass(frozen=True)
+class Needy(Note):
+    """Needs so much of the memory of a made-up device."""
+
+    need: int = 1
+
+
+@dataclass
+class Device:
+    """So much memory, and a pool whose workers have all begun before the first of them ends."""
+
+    memory: int
+    pools: list[tuple[str, int]] = field(default_factory=list)
+
+    def pool(
+        self, left: dict[int, Job], count: int, _: Workers
+    ) -> Iterator[tuple[int, Finished | None]]:
+        self.pools.append(("".join(job.label for job in left.values()), count))
+        waiting = list(left.items())
+        while waiting:
+            begun, waiting = waiting[:count], waiting[count:]
+            free = self.memory
+            for i, job in begun:
+                assert isinstance(job, Needy)
+                if fits := job.need <= free:
+                    free -= job.need
+                yield i, attempt(job if fits else replace(job, trouble="device memory"))
+
+
+def test_what_does_not_fit_beside_others_is_tried_with_fewer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    device = Device(memory=10)
+    monkeypatch.setattr(grid, "_in_pool", device.pool)
+    needs = {"a": 2, "b": 7, "c": 7, "d": 11, "e": 1, "f": 2}
+    finished = run_jobs([Needy(tmp_path / n, need=size) for n, size in needs.items()], Workers(4))
+    failed = {f.job.label: str(f.error) for f in finished if f.error}
+    assert failed == {"d": "the device is out of memory; try --batch-size 32"}, "not even alone"
+    assert [f.path for f in finished if f.path] == [tmp_path / name for name in "abcef"]
+    assert device.pools == [("abcdef", 4), ("cd", 2), ("d", 1)]
+    assert caplog.messages[0] == "c: too little memory beside others; again later"
+
+
+def test_who_has_a_device_alone_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = Device(memory=0)
+    monkeypatch.setattr(grid, "_in_pool", device.pool)
+    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 2)
+    finished = run_jobs([Needy(tmp_path / name) for name in "ab"], Workers(2))
+    assert all(f.error for f in finished) and device.pools == [("ab", 2)]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "count", "per_job", "shared"),
+    [
+        *((0, 1, 1, False), (0, 2, 1, True), (1, 1, 1, False), (1, 2, 1, True)),
+        *((4, 4, 1, False), (4, 5, 1, True), (4, 2, 0.5, True), (4, 2, 2, False), (4, 3, 2, True)),
+    ],
+)
+def test_who_shares_a_device(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, count: int, per_job: float, shared: bool
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: gpus)
+    assert grid._share_a_device(count, per_job) == shared
 
 
 def test_without_ray_its_option_says_how_to_install_it(

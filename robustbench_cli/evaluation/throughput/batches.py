@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_cli.device import is_out_of_memory
-from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.errors import DeviceMemoryError, UsageError
 from robustbench_cli.runs.parts import CHUNK
 
 from .memory import fitting
@@ -51,7 +51,7 @@ class Batches:
         """``work(slice)`` for consecutive parts of 0..n; a part that did not fit is tried again.
 
         Raises:
-            RunError: not even one image fits.
+            DeviceMemoryError: not even one image fits.
         """
         done: list[T] = []
         start = 0
@@ -74,7 +74,9 @@ class Batches:
     def shrink(self, tried: int) -> int:
         """The size to go on with after `tried` images did not fit."""
         if tried == 1:
-            raise RunError("out of memory with a single image; use a smaller model or --device cpu")
+            raise DeviceMemoryError(
+                "out of memory with a single image; use a smaller model or --device cpu"
+            )
         self.size = tried // 2
         torch.cuda.empty_cache()  # does nothing where there is no CUDA
         self.notes.append(f"out of memory with {tried} images at once; went on with {self.size}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.errors import DeviceMemoryError, UsageError
 from robustbench_cli.evaluation.throughput.batches import Batches
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ def test_halves_until_it_fits_and_says_so() -> None:
 
 
 def test_gives_up_at_one_image() -> None:
-    with pytest.raises(RunError, match="out of memory with a single image"):
+    with pytest.raises(DeviceMemoryError, match="out of memory with a single image"):
         Batches(4, (1, 8, 8), CPU).map(4, lambda part: too_big(0, part))
 
 
