@@ -27,10 +27,11 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 @contextmanager
-def held(work: Path, label: str) -> Iterator[bool]:
+def held(work: Path, label: str = "") -> Iterator[bool]:
     """Hold the lock of what is made at the path `work`; gives whether another had to end first.
 
-    Who has to wait says so, and should look again whether the work is done. The lock is a hidden
+    Who has to wait says so, if there is a `label`, and should look again whether the work is done.
+    The lock is a hidden
     file beside `work`, gone when the block ends.
 
     Raises:
@@ -40,7 +41,7 @@ def held(work: Path, label: str) -> Iterator[bool]:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         file = _locked(place)
-        if waited := file is None:
+        if (waited := file is None) and label:
             _log.warning("%s: another process is at work on it; waiting for that", label)
         while file is None:
             file = _locked(place, wait=True)

@@ -144,7 +144,9 @@ def test_what_was_measured_before_a_kill_is_kept(
     assert signals_of(full(runs, PGD + "0,restarts=9"))["loss-jumps"]["n"] > 0
 
 
-def test_two_processes_take_turns(linear: Any, tmp_path: Path) -> None:
+def test_two_processes_take_turns(
+    linear: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sharing = Sharing.beside(tmp_path / "attacks", scene(linear))
     inside, calls = threading.Event(), []
 
@@ -162,6 +164,7 @@ def test_two_processes_take_turns(linear: Any, tmp_path: Path) -> None:
     assert inside.wait(10)
     assert sharing.once("loss-jumps", never) == {"change": 0.1 + 0.2}, "to the last bit"
     first.join()
+    assert not caplog.messages, "two workers of one command wait in silence"
 
 
 class Unread:
