@@ -31,8 +31,7 @@ def held(work: Path, label: str = "") -> Iterator[bool]:
     """Hold the lock of what is made at the path `work`; gives whether another had to end first.
 
     Who has to wait says so, if there is a `label`, and should look again whether the work is done.
-    The lock is a hidden
-    file beside `work`, gone when the block ends.
+    The lock is a hidden file beside `work`, gone when the block ends.
 
     Raises:
         RunError: the folder cannot be written to.

@@ -27,9 +27,9 @@ _OF_THE_ATTACK = {
 class Sharing:
     """A hidden folder with one small file for each signal that was measured in full.
 
-    What is found under it depends on the weights, the images and which of them are classified
-    right, what stands before the network, and the seed; also, as for chunks, on the kind
-    of device and the version of torch.
+    What is found there depends on the weights, the images and which of them are classified right,
+    what stands before the network, and the seed; and, as chunks do, on the kind of device and the
+    version of torch, also on that of robustmix.
     """
 
     folder: Path
@@ -41,14 +41,12 @@ class Sharing:
         identity = scene.evaluation.record.get("identity", {})
         about = {k: v for k, v in identity.items() if k not in _OF_THE_ATTACK}
         right = hashlib.sha256(scene.right.cpu().numpy().tobytes()).hexdigest()
-        key = {
-            **{"identity": about, "right": right, "device": scene.images.labels.device.type},
-            **{"torch": torch.__version__, "robustmix": __version__},
-        }
+        here = {"device": scene.images.labels.device.type, "torch": torch.__version__}
+        key = {"identity": about, "right": right, "robustmix": __version__, **here}
         place = folder / f".{file_name({**about, 'attack': 'signals'})}"
         return cls(place, Parts(place, key))
 
     def once(self, name: str, measure: Callable[[], Numbers]) -> Numbers:
         """``measure()``, or what it gave beside an earlier attack; two processes take turns."""
-        with held(self.folder / name):  # for seconds: nobody need be told
+        with held(self.folder / name):  # mostly for seconds: nobody need be told
             return self.parts.step(0, name, lambda: dict(measure()))
