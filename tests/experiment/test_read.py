@@ -205,7 +205,7 @@ def test_the_examples(path: Path) -> None:
         ("[[attack]]\nview = 'naked'", "no view 'naked'; type deployed, bare"),
         ("[[attack]]\nnormalise = 'none'", 'name their file: checkpoint = "weights.pt"'),
         ("[[attack]]\ncheckpoint = 'a.pt'", "checkpoint needs data: the data set it was"),
-        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'", "no file a.pt"),
+        ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'", "a.pt: no such file or directory"),
         ("[[attack]]\ncheckpoint = []\ndata = 'digits'", "checkpoint needs the name of a"),
         (
             "[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nmodel = 'my_lab:Net'",
