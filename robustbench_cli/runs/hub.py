@@ -24,7 +24,7 @@ LARGEST = 4 * 2**30
 """Bytes of a file that is fetched, at most."""
 _CONFIG = "config.json"
 _USUAL = ("model.safetensors", "pytorch_model.bin")
-_ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".th", ".ckpt")
+ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".th", ".ckpt")
 _NAME = re.compile(
     rf"{PREFIX}(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>refs/\w+/\w+|[\w.-]+))?(?:/(?P<file>.+))?"
 )
@@ -171,7 +171,7 @@ def _shape(value: Any) -> tuple[int, int, int] | None:
 def _weights_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    found = (p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
+    found = (p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
     return sorted(p for p in found if not re.search(r"-\d+-of-\d+$", p.stem))
 
 
@@ -242,7 +242,7 @@ def _no_file(text: str, asked: re.Match[str]) -> str:
         files = _library().list_repo_files(asked["repo"], revision=asked["revision"])
     except Exception:  # only for the listing: whatever it is, the line stands without
         files = []
-    held = [each for each in files if each.endswith(_ENDINGS)]
+    held = [each for each in files if each.endswith(ENDINGS)]
     listing = f"; it has {', '.join(held[:6])}{', ...' * (len(held) > 6)}" if held else ""
     example = held[0] if held else "FILE"
     return f"{text}: no {' or '.join(_USUAL)} there{listing}; name the file: {text}/{example}"

@@ -212,6 +212,12 @@ def test_the_examples(path: Path) -> None:
             "if you trust it: --allow-code my_lab",
         ),
         ("[[attack]]\ncheckpoint = 'a.pt'\ndata = 'digits'\nnormalise = 3", "must be str; got 3"),
+        (
+            "[[transfer]]\nsource = 'plain'\ndata = 'digits'",
+            "[[transfer]] data is for somebody else's weights; name them",
+        ),
+        ("[[transfer]]\nsource = 'a.pt'", "[[transfer]] source needs data: the data set it was"),
+        ("[[transfer]]\nsource = 'runs/gone'\ndata = 'digits'", "runs/gone: no such file"),
         ("[[transfer]]\nsource = 'als'", "source: no run of als; there are: plain"),
         ("[report]\nfolder = 5", "[report] folder must be str; got 5"),
         ("[report]\nfigures = ['scattr']", "did you mean 'scatter'?"),

@@ -80,6 +80,12 @@ def transfers(
                         yield TransferJob(path, shown, config, where, force)
 
 
+def is_among_named(section: Mapping[str, Any]) -> bool:
+    """Whether a ``[[transfer]]`` is between networks with names of their own, none of [train]."""
+    sides = [values.specs(section.get(key, ())) for key in ("source", "target")]
+    return all(side and all(map(networks.is_network, side)) for side in sides)
+
+
 def _side(
     train: Sequence[TrainJob], section: Mapping[str, Any], key: str, where: Where
 ) -> dict[Path, str]:

@@ -12,6 +12,7 @@ from robustbench_cli.jobs import Where
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.origins import Attacks, Said, open_named, parts
 from robustbench_cli.runs.given import is_foreign, is_untold
+from robustbench_cli.runs.hub import ENDINGS
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import names as known_names
 
@@ -24,7 +25,9 @@ def is_network(text: str) -> bool:
     first = text.partition(":")[0].partition("+")[0]
     if first in known_names("methods"):
         return False
-    return "/" in first or any(is_foreign(part) or Path(part).is_dir() for part in parts(text))
+    if "/" in first or text.endswith(ENDINGS):
+        return True
+    return any(is_foreign(part) or Path(part).is_dir() for part in parts(text))
 
 
 def open_all(
