@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -108,6 +109,15 @@ def fetch(text: str) -> Held:
     return Held(weights, asked["repo"], source, told)
 
 
+def short(text: str) -> str:
+    """``OWNER/REPO-c0c0c0c0``, with the file if that is no usual one; empty for another name."""
+    asked = _NAME.fullmatch(text)
+    if not asked:
+        return ""
+    file = "" if asked["file"] in (None, *_USUAL) else asked["file"]
+    return "-".join(filter(None, [asked["repo"], (asked["revision"] or "")[:8], file]))
+
+
 def read_config(path: Path) -> Told:
     """
     Raises:
@@ -184,6 +194,9 @@ def _download(text: str, asked: re.Match[str], file: str) -> Path | Missing:
     library = _library()
     which: dict[str, Any] = {"repo_id": asked["repo"], "filename": file}
     which["revision"] = asked["revision"]
+    if re.fullmatch(r"[0-9a-f]{40}", asked["revision"] or ""):  # a commit never changes
+        with suppress(Exception):  # it is not in the cache, and asked for below
+            return Path(library.hf_hub_download(**which, local_files_only=True))
     try:
         try:  # asked once: the download itself would ask again and again
             size = library.get_hf_file_metadata(library.hf_hub_url(**which)).size or 0
