@@ -46,9 +46,14 @@ class Said:
 
         A data set may always be said: some of RobustBench's entries need it.
         """
-        if any(is_untold(part) for name in names for part in parts(name)):
+        if any_untold(names):
             return None
         return next((key for key, value in asdict(self).items() if value and key != "data"), None)
+
+
+def any_untold(names: Iterable[str]) -> bool:
+    """Whether something may have to be said of one of these, or of a member of one."""
+    return any(is_untold(part) for name in names for part in parts(name))
 
 
 def parts(name: str) -> tuple[str, ...]:
