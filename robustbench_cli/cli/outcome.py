@@ -22,7 +22,8 @@ def report(
     tried: Sequence[Contest] | None,
     command: str,
 ) -> None:
-    from robustbench_cli.reporting.report import table, write_report
+    from robustbench_cli.reporting.report import table
+    from robustbench_cli.reporting.writing import write_report
     from robustbench_cli.runs.run import load_runs
 
     plan, statements = experiment.report, experiment.statements
@@ -62,7 +63,7 @@ def page(
     command: str,
 ) -> None:
     """Everything in one file, beside what the experiment writes anyway."""
-    from robustbench_cli.reporting.report import write_page
+    from robustbench_cli.reporting.writing import write_page
 
     plan = experiment.report
     write_page(
@@ -88,7 +89,8 @@ def summarise(
     tried: Sequence[Contest] | None,
 ) -> None:
     """The numbers of the analyses, of an experiment without attacks."""
-    from robustbench_cli.reporting.report import summary, write_summary
+    from robustbench_cli.reporting.report import summary
+    from robustbench_cli.reporting.writing import write_summary
     from robustbench_cli.runs.run import load_runs
 
     plan, statements = experiment.report, experiment.statements
