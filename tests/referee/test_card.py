@@ -20,7 +20,8 @@ from robustbench_cli.files import read_json
 from robustbench_cli.jobs import AttackJob, Job, Where
 from robustbench_cli.origins import Said, open_named
 from robustbench_cli.referee.card import Files, _lent, card
-from robustbench_cli.referee.protocol import LEVELS, Level
+from robustbench_cli.referee.plan import Ask, Plan
+from robustbench_cli.referee.protocol import LEVELS, Level, threats_for
 from robustbench_cli.reporting.card.schema import CARD, read_card
 from robustbench_cli.runs import hub
 from robustbench_cli.runs.evaluation import Evaluation
@@ -100,6 +101,18 @@ def test_a_folder_that_comes_from_the_hub_may_lend_adversarials(
     alone, both = (_lent(each, own, None, where) for each in ("lent", f"lent+{own.path}"))
     assert (alone.config["data"], alone.config["asked_normalise"]) == (two_tones.SPEC, "0.5:0.25")
     assert [each["name"] for each in both.record["members"]] == [alone.name, own.name]
+
+
+def test_where_other_corruptions_will_be_tried_it_is_looked_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What corrupting costs is measured only where images are corrupted here."""
+    run = load_runs(runs)[0].path
+    ask = Ask(run, threats_for(["linf=0.01"], Run.open(run).config["data"]), Where(runs))
+    for corrupted, known in (("", 1), ("", 1), ("published", 2)):
+        monkeypatch.setattr("robustbench_cli.referee.plan._corrupted", lambda *_, c=corrupted: c)
+        Plan.make(ask)
+        assert len(list(run.glob(".card-*.json"))) == known
 
 
 @pytest.mark.usefixtures("short")
