@@ -71,9 +71,9 @@ def train(
     ``runs_dir/.arrays``. `model`: a spec, a class of networks, or a network object, which is copied
     and trained on from the weights that it has.
 
-    `init`: a run, its path, a checkpoint file (with `weights_key` where it holds several) or
-    ``"timm:NAME"``: the weights to begin with; the network is then theirs. `freeze`: layers that
-    stay as they are, ``"conv1,layer1"``.
+    `init`: a run, its path, a checkpoint file (with `weights_key` where it holds several),
+    ``"robustbench:NAME"``, ``"hf:OWNER/REPO"`` or ``"timm:NAME"``: the weights to begin with; the
+    network is then theirs. `freeze`: layers that stay as they are, ``"conv1,layer1"``.
 
     `settings` are the other fields of :class:`TrainConfig`: seed, epochs, batch_size, optimizer,
     lr, schedule, train_fraction, label_noise, ... `track`: told of every epoch, ``"tensorboard"``.

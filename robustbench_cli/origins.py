@@ -5,63 +5,103 @@ robustbench:NAME                  an entry of RobustBench's list, of which every
 hf:OWNER/REPO[@REVISION][/FILE]   of the Hugging Face hub, or of its cache: what timm wrote beside
                                   the weights is known, and what is typed comes before it
 FOLDER, with config.json          the same, brought by other means
+
+Every door opens networks by :func:`open_named`, which knows runs and A+B as well.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .adopt import adopt
+from .adopt import GUESS, adopt
 from .data.dataset import Data
 from .errors import UsageError
 from .jobs import Where, load_data
 from .jobs.attack_config import AttackConfig
+from .jobs.ensembles import gather, several
 from .runs import hub
-from .runs.given import is_known
+from .runs.given import is_foreign, is_known, is_untold
 from .runs.robustbench import find_entry, find_weights
-from .runs.run import Run
+from .runs.run import Run, load_runs
 
 _log = logging.getLogger(__name__)
 Attacks = Callable[[str], Sequence[AttackConfig]]
 """How networks of a data set will be attacked: by that a guess is judged."""
 
 
-def open_foreign(
-    name: str | Path,
-    where: Where,
-    *,
-    data: str | None = None,
-    model: str | None = None,
-    normalise: str | None = None,
-    weights_key: str | None = None,
-    attacks: Attacks = lambda _: (),
-) -> Run:
-    """The run that somebody else's weights become, or the one whose weights a file is.
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a user says of somebody else's weights: what the weights themselves do not say."""
+
+    data: str | None = None
+    model: str | None = None
+    normalise: str | None = None
+    weights_key: str | None = None
+
+    def unneeded(self, names: Iterable[str]) -> str | None:
+        """What is said though it is about none of these; None where all of it may be needed.
+
+        A data set may always be said: some of RobustBench's entries need it.
+        """
+        if any_untold(names):
+            return None
+        return next((key for key, value in asdict(self).items() if value and key != "data"), None)
+
+
+def any_untold(names: Iterable[str]) -> bool:
+    """Whether something may have to be said of one of these, or of a member of one."""
+    return any(is_untold(part) for name in names for part in parts(name))
+
+
+def parts(name: str) -> tuple[str, ...]:
+    """Of ``A+B`` its members; of anything else itself."""
+    asked = several(name)
+    return (name,) if asked is None else asked.members
+
+
+def open_named(
+    name: str, where: Where, said: Said = Said(), attacks: Attacks = lambda _: ()
+) -> list[Run]:
+    """The runs that a name stands for, or that somebody else's weights become below ``where.runs``.
+
+    A run's directory, a folder of runs, a pattern; a file, robustbench:NAME, hf:OWNER/REPO, a
+    folder that comes from there; ``A+B`` is one network of those. `said` is about what is no run.
 
     Raises:
-        UsageError: what is needed was not said, or there is no such entry.
-        RunError: the weights cannot be used.
+        UsageError: it names nothing, or something more must be said.
+        RunError: weights that cannot be used.
     """
+    if asked := several(name):
+        members = [run for each in asked.members for run in open_named(each, where, said, attacks)]
+        return [gather(members, asked.mean, where.runs)]
+    if not is_foreign(name):
+        return load_runs(name)
     if is_known(name):
-        for key, given in {"model": model, "normalise": normalise}.items():
-            if given:
-                raise UsageError(f"of {name} the {key} is known; leave it out")
-        return _of_zoo(str(name), where, data, weights_key, attacks)
+        return [_of_zoo(name, where, said.data, attacks)]
+    return [_open_foreign(name, where, said, attacks)]
+
+
+def _open_foreign(name: str, where: Where, said: Said, attacks: Attacks) -> Run:
+    """The run that somebody else's weights become, or the one whose weights a file is."""
+    data, model, normalise = said.data, said.model, said.normalise
     path = Path(name)
     if path.name in ("run.json", "model.safetensors") and (path.parent / "run.json").is_file():
         return Run.open(path.parent)
-    whole = path.name if path.is_file() else str(name)
+    whole = path.name if path.is_file() else name
     if not data:
         raise UsageError(f"{whole}: which data set was it trained on? type --data mnist")
-    held = _held(str(name), path)
+    held = _held(name, path)
     seen = load_data(data, where, trains=False)
     named = None
     if held:
         path = held.weights
         model, normalise = _told(held, seen, model, normalise)
-        typed = filter(None, (weights_key, normalise if normalise != held.told.normalise else None))
+        typed = filter(
+            None, (said.weights_key, normalise if normalise != held.told.normalise else None)
+        )
         named = "-".join([seen.dataset.short, held.name, *typed])
     return adopt(
         path,
@@ -69,7 +109,7 @@ def open_foreign(
         seen,
         model=model,
         normalise=normalise,
-        weights_key=weights_key,
+        weights_key=said.weights_key,
         attacks=attacks(data),
         named=named,
         source={"hub": held.source} if held and held.source else {},
@@ -97,7 +137,8 @@ def _told(
         UsageError: neither says the network, or it is not for such images.
     """
     told, who = held.told, held.source or held.name
-    normalise = normalise or told.normalise
+    if normalise in (None, GUESS):  # what is written need not be guessed
+        normalise = told.normalise or normalise
     if model:
         return model, normalise
     if not told.model:
@@ -117,9 +158,7 @@ def _told(
     return told.model, normalise
 
 
-def _of_zoo(
-    text: str, where: Where, data: str | None, weights_key: str | None, attacks: Attacks
-) -> Run:
+def _of_zoo(text: str, where: Where, data: str | None, attacks: Attacks) -> Run:
     """Its network and its normalisation are known, so that nothing is guessed."""
     entry = find_entry(text)
     path = find_weights(entry, where.data)
@@ -135,7 +174,7 @@ def _of_zoo(
         seen,
         model=entry.model,
         normalise=entry.normalise or None,
-        weights_key=weights_key or entry.weights_key or None,
+        weights_key=entry.weights_key or None,
         attacks=attacks(spec),
         named=str(entry) if spec == entry.data else f"{seen.dataset.short}-{entry}",
         source={"zoo": str(entry)},

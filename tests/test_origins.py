@@ -60,7 +60,7 @@ def test_an_entry_in_a_file_needs_nothing_else(placed: Path, tmp_path: Path) -> 
         ("checkpoint = 'robustbench:l2/x'", "no networks for l2"),
         (f"checkpoint = '{ZOO}'\nnormalise = 'none'", f"normalise: of {ZOO} it is known"),
         (f"checkpoint = ['{ZOO}', 'net.pt']", "checkpoint needs data"),
-        ("checkpoint = 'net.pt'\ndata = 'digits'", "checkpoint: no file net.pt"),
+        ("checkpoint = 'net.pt'\ndata = 'digits'", "checkpoint net.pt: no such file"),
         (f"checkpoint = '{ZOO}'\nepss = '0.1'", "has no 'epss'; did you mean 'eps'"),
         (f"checkpoint = '{ZOO}'\ndata = 'digits'", "tells 2 classes apart, and digits has 10"),
     ],

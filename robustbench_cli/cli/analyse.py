@@ -134,8 +134,8 @@ def _draw(name: str, picture: Path, runs: Sequence[Run], by: str, asked: list[st
 
 def _write(folder: Path, runs: Sequence[Run], by: str, asked: list[str]) -> Table:
     """Every form of the table, pictures, and what else the analyses hold; the table."""
-    from robustbench_cli.reporting import report
+    from robustbench_cli.reporting import writing
 
-    table, written = report.write_summary(runs, folder, by=by, analysis=asked)
+    table, written = writing.write_summary(runs, folder, by=by, analysis=asked)
     show.say(f"wrote {len(written)} files in {folder}")
     return table

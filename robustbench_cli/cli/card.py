@@ -6,7 +6,6 @@ import json
 import shlex
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
@@ -137,10 +136,11 @@ def _one(
 
 def _lent(source: str, run: Run, where: Where) -> Run:
     """Of a file, as likely normalised: whatever it makes is shown to the other network."""
-    file = Path(source).is_file()
-    return _one(
-        source, Foreign(str(run.config["data"]), None, "guess") if file else Foreign(), where
-    )
+    from robustbench_cli.adopt import GUESS
+    from robustbench_cli.origins import any_untold
+
+    told = any_untold([source])
+    return _one(source, Foreign(run.config["data"], None, GUESS) if told else Foreign(), where)
 
 
 def _told(plan: Plan, run: Run, left: float) -> list[str]:

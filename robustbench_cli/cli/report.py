@@ -83,6 +83,7 @@ def report(
       robustmix report runs/* -o report.html                  all of it on one page, to send on
     """
     from robustbench_cli.reporting import report as reporting
+    from robustbench_cli.reporting import writing
     from robustbench_cli.reporting.figure import Figure
     from robustbench_cli.reporting.page import is_page
     from robustbench_cli.runs.norm_union import asked_for, attacks_of
@@ -108,7 +109,7 @@ def report(
     if is_page(path) and path is not None:
         if output.format or output.json:
             raise UsageError(f"{path} is a page; leave {'--json' if output.json else '-f'} out")
-        table = reporting.write_page(
+        table = writing.write_page(
             found,
             path,
             by=by,
@@ -163,7 +164,7 @@ def report(
     elif analysis:
         show.emit_table(reporting.summary(found, by=by, analysis=analysis), output)
     elif path is not None and _is_folder(path):
-        table, written = reporting.write_report(
+        table, written = writing.write_report(
             found,
             path,
             by=by,

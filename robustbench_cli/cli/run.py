@@ -12,16 +12,14 @@ from typer import Argument, Exit, Option
 
 from robustbench_cli.errors import UsageError
 
-from . import show
+from . import outcome, show
 from .groups import Following, Output, Places, Voice, Work
 from .train import run_grid
 
 if TYPE_CHECKING:
-    from robustbench_cli.experiment.plan import Experiment, ReportConfig
+    from robustbench_cli.experiment.plan import Experiment
     from robustbench_cli.grid import Workers
     from robustbench_cli.jobs import Job
-    from robustbench_cli.reporting.contests import Contest
-    from robustbench_cli.reporting.formats.table import Table
 
 
 def run(
@@ -78,18 +76,20 @@ def run(
     usable = [path for path in experiment.run_paths if path not in untrained]
     typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
     if page and usable and not work.part:
-        _page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
+        outcome.page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
     if work.part:
         again = f"{file} --scale {scale}" if scale else file
         show.say(f"part {work.part} is done; when all are: robustmix run {again}")
     elif usable and experiment.attack:
-        _report(experiment, usable, output, tried, shlex.join(typed))
+        outcome.report(experiment, usable, output, tried, shlex.join(typed))
     elif usable and experiment.analyse:
-        _summarise(experiment, usable, output, tried)
+        outcome.summarise(experiment, usable, output, tried)
+    elif usable and experiment.transfer:
+        outcome.transfers(experiment, usable, output, tried)
     elif usable and experiment.statements:
-        _judge(experiment, usable, output, tried)
+        outcome.judge(experiment, usable, output, tried)
     elif tried:
-        _tell(experiment.report, tried, output)
+        outcome.tell(experiment.report, tried, output)
     elif usable:
         show.emit("\n".join(map(str, usable)), output.output)
     if failed:
@@ -159,128 +159,3 @@ def _without_waiting(jobs: Sequence[Job], noun: str) -> list[Job]:
             "the same command without --part does them"
         )
     return ready
-
-
-def _report(
-    experiment: Experiment,
-    paths: Sequence[Path],
-    output: Output,
-    tried: Sequence[Contest] | None,
-    command: str,
-) -> None:
-    from robustbench_cli.reporting.report import table, write_report
-    from robustbench_cli.runs.run import load_runs
-
-    plan, statements = experiment.report, experiment.statements
-    runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
-    written: Sequence[Path] = ()
-    if plan.folder is None:
-        made = table(
-            runs,
-            by=plan.by,
-            attack=attack,
-            epsilons=epsilons,
-            statements=statements,
-            unions=experiment.unions,
-        )
-    else:
-        made, written = write_report(
-            runs,
-            plan.folder,
-            by=plan.by,
-            attack=attack,
-            epsilons=epsilons,
-            highlight=plan.highlight,
-            figures=plan.figures,
-            statements=statements,
-            unions=experiment.unions,
-            tried=tried or (),
-            command=command,
-        )
-    _tell(plan, tried, output, made, written)
-
-
-def _page(
-    experiment: Experiment,
-    paths: Sequence[Path],
-    page: Path,
-    tried: Sequence[Contest] | None,
-    command: str,
-) -> None:
-    """Everything in one file, beside what the experiment writes anyway."""
-    from robustbench_cli.reporting.report import write_page
-
-    plan = experiment.report
-    write_page(
-        paths,
-        page,
-        by=plan.by,
-        attack=plan.attack or None,
-        epsilons=plan.epsilons or None,
-        highlight=plan.highlight,
-        figures=plan.figures,
-        statements=experiment.statements,
-        unions=experiment.unions,
-        tried=tried or (),
-        command=command,
-    )
-    show.say(f"wrote {page}")
-
-
-def _summarise(
-    experiment: Experiment,
-    paths: Sequence[Path],
-    output: Output,
-    tried: Sequence[Contest] | None,
-) -> None:
-    """The numbers of the analyses, of an experiment without attacks."""
-    from robustbench_cli.reporting.report import summary, write_summary
-    from robustbench_cli.runs.run import load_runs
-
-    plan, statements = experiment.report, experiment.statements
-    runs, written = load_runs(paths), list[Path]()
-    if plan.folder is None:
-        made = summary(runs, by=plan.by, statements=statements)
-    else:
-        made, written = write_summary(runs, plan.folder, by=plan.by, statements=statements)
-    _tell(plan, tried, output, made, written)
-
-
-def _judge(
-    experiment: Experiment,
-    paths: Sequence[Path],
-    output: Output,
-    tried: Sequence[Contest] | None,
-) -> None:
-    """What others say, of an experiment that only trains: what training costs."""
-    from robustbench_cli.reporting.report import judge
-    from robustbench_cli.runs.run import load_runs
-
-    plan = experiment.report
-    made = judge(load_runs(paths), experiment.statements, by=plan.by)
-    _tell(plan, tried, output, made)
-
-
-def _tell(
-    plan: ReportConfig,
-    tried: Sequence[Contest] | None,
-    output: Output,
-    made: Table | None = None,
-    written: Sequence[Path] = (),
-) -> None:
-    """The table, with what was tried to find the champions that it is about, if it is."""
-    from robustbench_cli.reporting.formats.table import SUFFIXES
-    from robustbench_cli.reporting.tables.tried import tried_table, with_champions
-
-    if tried:
-        whole = tried_table(tried)
-        made = with_champions(made, tried) if made else whole
-        if plan.folder:
-            files = [plan.folder / f"tried{suffix}" for suffix in SUFFIXES]
-            for path in files:
-                whole.save(path)
-            written = [*written, *files]
-    if made:
-        show.emit_table(made, output)
-    if written:
-        show.say(f"wrote {', '.join(path.name for path in written)} in {plan.folder}")

@@ -213,31 +213,26 @@ def open_targets(
     `attacks` says how networks of a data set will be attacked: by that a checkpoint's guess of the
     normalisation is judged.
     """
-    from robustbench_cli.jobs.ensembles import gather, several
-    from robustbench_cli.runs.given import is_foreign, is_known
+    from robustbench_cli.data.dataset import Dataset
+    from robustbench_cli.origins import Said, open_named, parts
     from robustbench_cli.runs.run import refuse_hugging_face
+    from robustbench_cli.spec import build
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
-    ensembles = {name: asked for name in names if (asked := several(name))}
-    parts = [part for name in names for part in getattr(ensembles.get(name), "members", (name,))]
-    told = [part for part in parts if is_foreign(part) and not is_known(part)]
-    for option in ("model", "normalise", "weights_key"):
-        if getattr(foreign, option) and not told:
-            for part in parts:
-                refuse_hugging_face(Path(part))
-            raise UsageError(
-                f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
-                "run carries its own"
-            )
+    said = Said(**asdict(foreign))
+    if option := said.unneeded(names):
+        for part in (each for name in names for each in parts(name)):
+            refuse_hugging_face(Path(part))
+        raise UsageError(
+            f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
+            "run carries its own"
+        )
+    if said.data:
+        build(Dataset, said.data)  # the user typed it, so it may name their own class
     found: dict[Path, Run] = {}
     for name in names:
-        if asked := ensembles.get(name):
-            members = [_named(part, foreign, where, attacks) for part in asked.members]
-            runs = [gather([run for each in members for run in each], asked.mean, where.runs)]
-        else:
-            runs = _named(name, foreign, where, attacks)
-        for run in runs:
+        for run in open_named(name, where, said, attacks):
             if not run.finished:
                 raise UsageError(
                     f"{run.path} is not trained to its end; "
@@ -245,32 +240,3 @@ def open_targets(
                 )
             found.setdefault(run.path.resolve(), run)
     return list(found.values())
-
-
-def _named(
-    name: str,
-    foreign: Foreign,
-    where: Where,
-    attacks: Callable[[str], Sequence[AttackConfig]],
-) -> list[Run]:
-    from robustbench_cli.runs.given import is_foreign
-    from robustbench_cli.runs.run import load_runs
-
-    return [_adopted(name, foreign, where, attacks)] if is_foreign(name) else load_runs(name)
-
-
-def _adopted(
-    name: str,
-    foreign: Foreign,
-    where: Where,
-    attacks: Callable[[str], Sequence[AttackConfig]],
-) -> Run:
-    from robustbench_cli.data.dataset import Dataset
-    from robustbench_cli.origins import open_foreign
-    from robustbench_cli.runs.given import is_known
-    from robustbench_cli.spec import build
-
-    if foreign.data:
-        build(Dataset, foreign.data)  # the user typed it, so it may name their own class
-    typed = {"data": foreign.data} if is_known(name) else asdict(foreign)
-    return open_foreign(name, where, **typed, attacks=attacks)

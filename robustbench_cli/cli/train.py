@@ -49,8 +49,9 @@ def train(
     init: Annotated[
         str | None,
         Option(
-            metavar="RUN|FILE|timm:NAME",
-            help="Begin with these weights; for other classes, with a new head.",
+            metavar="RUN|CHECKPOINT|timm:NAME",
+            help="Begin with these weights, as of robustbench:NAME or hf:OWNER/REPO; for other "
+            "classes, with a new head.",
         ),
     ] = None,
     weights_key: Annotated[

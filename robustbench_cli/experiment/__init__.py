@@ -23,7 +23,7 @@ normalise = "imagenet"                    # or "0.1307:0.3081", "guess"; also mo
 eps = "8/255"
 
 [[transfer]]                              # source and target are methods; all by default
-source = "plain"
+source = "plain"                          # or networks: "runs/a+runs/b", a file, robustbench:NAME
 attack = "linf-pgd"
 eps = "0.1"
 

@@ -43,6 +43,7 @@ class Experiment:
 
     @property
     def run_paths(self) -> list[Path]:
-        """What is reported on: what is trained, and other networks that are attacked."""
+        """What is reported on: what is trained, and other networks that are attacked or lend."""
         paths = [*(job.path for job in self.train), *(job.target for job in self.attack)]
+        paths += [path for job in self.transfer for path in job.needs]
         return list(dict.fromkeys(paths))

@@ -21,8 +21,8 @@ _SECTIONS = {
     *("train", "select", "attack", "transfer", "analyse", "analyze", "report"),
     *("published", "claim"),
 }
-_UNTRAINED = _SECTIONS - {"train", "select", "transfer", "analyse", "analyze"}
-"""What a file may do with checkpoint files alone."""
+_UNTRAINED = _SECTIONS - {"train", "select", "analyse", "analyze"}
+"""What a file may do with networks that it names, and trains none."""
 
 
 def read_experiment(
@@ -55,9 +55,12 @@ def read_experiment(
 
 
 def _experiment(document: dict[str, Any], where: Where, force: bool) -> Experiment:
-    attacks = values.tables(document, "attack")
-    alone = all("checkpoint" in section for section in attacks) and document.keys() <= _UNTRAINED
-    configs = [] if attacks and alone else train.read(values.table(document, "train"), where)
+    named = [
+        *("checkpoint" in section for section in values.tables(document, "attack")),
+        *map(attack.is_among_named, values.tables(document, "transfer")),
+    ]
+    alone = any(named) and all(named) and document.keys() <= _UNTRAINED
+    configs = [] if alone else train.read(values.table(document, "train"), where)
     jobs = tuple(TrainJob(config, where, force) for config in configs)
     rest = partial(_on, document, where, force)
     if "select" in document:

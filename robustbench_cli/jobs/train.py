@@ -60,7 +60,7 @@ class TrainJob:
         found = data_facts(self.config.data, self.where, **division(run.config))
         remedy = "choose another --runs-dir, or type --force to train it again"
         refuse_others(run.path, self.config.data, run.record.get("data") or {}, found, remedy)
-        if start := start_of(self.config, self.where.runs):
+        if start := start_of(self.config, self.where):
             start.refuse_changed(run.path, run.record)
         return True
 
@@ -74,7 +74,7 @@ class TrainJob:
         config = self.config
         data = load_data(config.data, self.where, **division(config.as_dict()))
         with following(self.track, self.path) as observer:
-            start = start_of(config, self.where.runs)
+            start = start_of(config, self.where)
             trainer = Trainer(config, data, self.path, progress, watch(config), observer, start)
             supply(trainer.methods, data.train, config.data, self.where.runs, progress)
             return trainer.run().path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,13 @@ from robustbench_cli.data.dataset import Dataset
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.jobs import Where, load_data
-from robustbench_cli.jobs.attack_config import AttackConfig, test_part
-from robustbench_cli.jobs.ensembles import gather, several
+from robustbench_cli.jobs.attack_config import test_part
 from robustbench_cli.models.checkpoint import one_line
 from robustbench_cli.models.fingerprint import fingerprint
 from robustbench_cli.models.model import Architecture, Model
 from robustbench_cli.models.normalisation import Statistics, usual, written
 from robustbench_cli.models.session import keep, own_copy
-from robustbench_cli.origins import open_foreign
+from robustbench_cli.origins import Attacks, Said, open_named, parts
 from robustbench_cli.runs.data_identity import refuse_others
 from robustbench_cli.runs.given import is_foreign, is_known, kind
 from robustbench_cli.runs.run import Run, create
@@ -38,7 +37,6 @@ _TAKEN = (
     "those, or a torch.nn.Module"
 )
 _NAMES = ("data", "model", "normalise", "weights_key")
-Attacks = Callable[[str], Sequence[AttackConfig]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +56,14 @@ class Foreign:
         for name in names:
             if getattr(self, name) is not None:
                 raise UsageError(f"{who}: {name} is not for {what}")
+
+    def said(self, runs: Path, who: str) -> Said:
+        """The same as text; arrays are written below `runs`, a network is kept in this session."""
+        data = None if self.data is None else data_spec(self.data, runs, who, "test")
+        if data is not None:
+            build(Dataset, data)  # the user gave it, so it may name their own class
+        model = None if self.model is None else model_spec(self.model, who)
+        return Said(data=data, model=model, normalise=self.normalise, weights_key=self.weights_key)
 
 
 def open_sides(
@@ -106,9 +112,7 @@ def _listed(given: NetworksLike, who: str) -> list[NetworkLike]:
 
 def _is_run(given: object) -> bool:
     if isinstance(given, (str, Path)):
-        if asked := several(str(given)):
-            return all(map(_is_run, asked.members))
-        return not is_foreign(given) and Path(given).is_dir()
+        return all(not is_foreign(each) and Path(each).is_dir() for each in parts(str(given)))
     return isinstance(given, Run)
 
 
@@ -130,40 +134,22 @@ def open_network(
     if isinstance(given, nn.Module):
         foreign.refuse(who, "an object, which is a network already", ["model", "weights_key"])
         return bring(given, foreign.data, where, who, normalise=foreign.normalise)
-    if isinstance(given, (str, Path)) and (asked := several(str(given))):
-        mixed = not _is_run(given)  # then some are files, which `foreign` is about
-        own = {each: Foreign() if mixed and _is_run(each) else foreign for each in asked.members}
-        members = [open_network(each, own[each], where, who, attacks) for each in asked.members]
-        return gather(members, asked.mean, where.runs)
-    if isinstance(given, (str, Path)) and is_foreign(given):
-        if is_known(given):
-            foreign.refuse(who, f"{given}, of which it is known", _NAMES[1:])
-        return _adopted(given, foreign, where, who, attacks)
     if not isinstance(given, (Run, str, Path)):
         raise UsageError(f"{who} takes {_TAKEN}; got {kind(given)}")
-    if not isinstance(given, Run) and not Path(given).exists():
-        expected = "expected a run's directory or a checkpoint file"
-        raise RunError(f"{given}: no such file or directory; {expected}")
-    run = given if isinstance(given, Run) else Run.open(given)
-    foreign.refuse(who, "a run, which has its own", _NAMES)
-    return run
-
-
-def _adopted(
-    name: str | Path, foreign: Foreign, where: Where, who: str, attacks: Attacks | None
-) -> Run:
-    data = None if foreign.data is None else data_spec(foreign.data, where.runs, who, "test")
-    if data is not None:
-        build(Dataset, data)  # the user gave it, so it may name their own class
-    return open_foreign(
-        name,
-        where,
-        data=data,
-        model=None if foreign.model is None else model_spec(foreign.model, who),
-        normalise=foreign.normalise,
-        weights_key=foreign.weights_key,
-        attacks=attacks or (lambda _: ()),
-    )
+    if _is_run(given):
+        foreign.refuse(who, "a run, which has its own", _NAMES)
+    if isinstance(given, Run):
+        return given
+    name = str(given)
+    if parts(name) == (name,) and not is_foreign(name):
+        if not Path(name).exists():
+            expected = "expected a run's directory or a checkpoint file"
+            raise RunError(f"{name}: no such file or directory; {expected}")
+        return Run.open(name)
+    said = foreign.said(where.runs, who)
+    if said.unneeded([name]):
+        foreign.refuse(who, f"{name}, of which it is known", _NAMES[1:])
+    return open_named(name, where, said, attacks or (lambda _: ()))[0]
 
 
 def model_spec(given: ModelLike, who: str) -> str:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from robustbench_cli.adopt import GUESS
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug, write, write_json
 from robustbench_cli.grid import Finished, run_jobs
 from robustbench_cli.jobs import TransferJob, Where
 from robustbench_cli.objects.kinds import DataLike, ModelLike, NetworkLike
 from robustbench_cli.objects.networks import Foreign, open_network
+from robustbench_cli.origins import any_untold
 from robustbench_cli.reporting.card.document import Card
 from robustbench_cli.reporting.card.parts import Part, Protocol
 from robustbench_cli.reporting.card.shown import card_table
@@ -135,8 +137,8 @@ def _spelled(norms: Norms) -> list[str]:
 
 def _lent(source: NetworkLike, run: Run, data: DataLike | None, where: Where) -> Run:
     """Of a file, as likely normalised: whatever it makes is shown to the other network."""
-    if isinstance(source, (str, Path)) and Path(source).is_file():
-        foreign = Foreign(data=run.config["data"], normalise="guess")
+    if isinstance(source, (str, Path)) and any_untold([str(source)]):
+        foreign = Foreign(data=run.config["data"], normalise=GUESS)
     elif isinstance(source, (str, Path, Run)):
         foreign = Foreign()
     else:

@@ -85,7 +85,7 @@ def look(
         source: the network that adversarials of another are made on, if there is one.
         corrupted: whether images will be corrupted here.
     """
-    start, device = perf_counter(), images.pixels.device
+    start, device = perf_counter(), images.device
     few = images[: FEW.get(device.type, MANY)]
     first = threats[0]
     warm = _attacked(model, few, _short(first.norm)[0], first, seed)  # what starts up, starts here

@@ -96,8 +96,8 @@ class Plan:
         """
         run = Run.open(ask.run)
         images = test_images(run, ask.where)
-        pilot = _pilot(run, images, ask)
         corrupted = _corrupted(run, images, ask.where)
+        pilot = _pilot(run, images, ask, corrupted)
         pictured = bool(corrupted) and images.shape[0] in (1, 3)
         widest = cls(ask, pilot, FULL, len(images), len(images), corrupted, pictured)
         level, n = choose(
@@ -166,7 +166,7 @@ class Plan:
             yield Task(CORRUPTIONS, None, spec, corruption_seconds(pilot, n))
 
 
-def _pilot(run: Run, images: Images, ask: Ask) -> Pilot:
+def _pilot(run: Run, images: Images, ask: Ask, corrupted: str) -> Pilot:
     source = None if ask.source is None else Run.open(ask.source)
     if source is not None and source.config["data"] != run.config["data"]:
         raise UsageError(
@@ -178,13 +178,13 @@ def _pilot(run: Run, images: Images, ask: Ask) -> Pilot:
         "data": images.digest(),
         "threats": [[t.norm, t.eps.text] for t in ask.threats],
         "seed": ask.seed,
-        "device": images.pixels.device.type,
+        "device": images.device.type,
+        "corrupted": corrupted,
     }
 
     def measure() -> Pilot:
         lent = None if source is None else _predictor(source, ask)
-        made = _corrupted(run, images, ask.where) == "made"
-        model = _predictor(run, ask)
+        model, made = _predictor(run, ask), corrupted == "made"
         return look(model, images, ask.threats, source=lent, corrupted=made, seed=ask.seed)
 
     return remembered(run.path, about, measure, force=ask.force)

@@ -7,6 +7,7 @@ the Hugging Face hub holds.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from glob import has_magic
 from pathlib import Path
 
 from robustbench_cli.errors import UsageError
@@ -30,6 +31,14 @@ def is_foreign(name: str | Path) -> bool:
 def is_known(name: str | Path) -> bool:
     """Whether everything is known of the weights that it names: nothing is for the user to say."""
     return str(name).startswith(robustbench.PREFIX) and "+" not in str(name)
+
+
+def is_untold(name: str) -> bool:
+    """Whether something may have to be said of what it names: no run, and not known by its name.
+
+    A name of nothing counts, so that what is said first is that it is not there.
+    """
+    return not is_known(name) and (is_foreign(name) or not (has_magic(name) or Path(name).is_dir()))
 
 
 def one_run(given: RunLike, who: str) -> Run:

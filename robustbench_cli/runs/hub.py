@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +25,7 @@ LARGEST = 4 * 2**30
 """Bytes of a file that is fetched, at most."""
 _CONFIG = "config.json"
 _USUAL = ("model.safetensors", "pytorch_model.bin")
-_ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".th", ".ckpt")
+ENDINGS = (".safetensors", ".bin", ".pt", ".pth", ".th", ".ckpt")
 _NAME = re.compile(
     rf"{PREFIX}(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>refs/\w+/\w+|[\w.-]+))?(?:/(?P<file>.+))?"
 )
@@ -108,6 +109,15 @@ def fetch(text: str) -> Held:
     return Held(weights, asked["repo"], source, told)
 
 
+def short(text: str) -> str:
+    """``OWNER/REPO-c0c0c0c0``, with the file if that is no usual one; empty for another name."""
+    asked = _NAME.fullmatch(text)
+    if not asked:
+        return ""
+    file = "" if asked["file"] in (None, *_USUAL) else asked["file"]
+    return "-".join(filter(None, [asked["repo"], (asked["revision"] or "")[:8], file]))
+
+
 def read_config(path: Path) -> Told:
     """
     Raises:
@@ -171,7 +181,7 @@ def _shape(value: Any) -> tuple[int, int, int] | None:
 def _weights_in(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    found = (p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
+    found = (p for p in path.iterdir() if p.suffix in ENDINGS and p.is_file())
     return sorted(p for p in found if not re.search(r"-\d+-of-\d+$", p.stem))
 
 
@@ -184,6 +194,9 @@ def _download(text: str, asked: re.Match[str], file: str) -> Path | Missing:
     library = _library()
     which: dict[str, Any] = {"repo_id": asked["repo"], "filename": file}
     which["revision"] = asked["revision"]
+    if re.fullmatch(r"[0-9a-f]{40}", asked["revision"] or ""):  # a commit never changes
+        with suppress(Exception):  # it is not in the cache, and asked for below
+            return Path(library.hf_hub_download(**which, local_files_only=True))
     try:
         try:  # asked once: the download itself would ask again and again
             size = library.get_hf_file_metadata(library.hf_hub_url(**which)).size or 0
@@ -242,7 +255,7 @@ def _no_file(text: str, asked: re.Match[str]) -> str:
         files = _library().list_repo_files(asked["repo"], revision=asked["revision"])
     except Exception:  # only for the listing: whatever it is, the line stands without
         files = []
-    held = [each for each in files if each.endswith(_ENDINGS)]
+    held = [each for each in files if each.endswith(ENDINGS)]
     listing = f"; it has {', '.join(held[:6])}{', ...' * (len(held) > 6)}" if held else ""
     example = held[0] if held else "FILE"
     return f"{text}: no {' or '.join(_USUAL)} there{listing}; name the file: {text}/{example}"

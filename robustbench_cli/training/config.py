@@ -13,6 +13,7 @@ from robustbench_cli.device import Precision
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import slug
 from robustbench_cli.models.own import open_architecture
+from robustbench_cli.runs import hub
 from robustbench_cli.spec import build, build_all, number, shorten
 
 from .method import Method
@@ -135,7 +136,9 @@ class TrainConfig:
 
 def _brief(name: str, value: object) -> str:
     """A setting as the run's name has it: weights to begin with by the last part of their path."""
-    return Path(str(value)).name if name == "init" else shorten(value)
+    if name != "init":
+        return shorten(value)
+    return hub.short(str(value)) or Path(str(value)).name
 
 
 def _weights(text: str | None) -> str | None:

@@ -542,6 +542,19 @@ def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
     assert [each["label"] for each in unions] == ["plain", "mixup"]
 
 
+@pytest.mark.usefixtures("runs")
+def test_run_shows_the_transfers_of_a_file_that_only_transfers(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "transfer.toml"
+    file.write_text(
+        f'[[transfer]]\nsource = "runs/{PLAIN}"\ntarget = "runs/{MIXUP}"\n'
+        'attack = "linf-fgsm"\neps = "0.01"\n[report]\nfolder = "results"\n'
+    )
+    found = cli("run", file, "-j", "1", "--json")
+    (pair,) = json.loads(found.out)["transfers"]
+    assert (pair["source"], pair["target"]) == ("plain", "mixup")
+    assert json.loads(Path("results/transfers.json").read_text()) == json.loads(found.out)
+
+
 def test_run_has_scales(cli: Cli, experiment: Path) -> None:
     experiment.write_text(EXPERIMENT + "[scale.laptop.train]\nseed = 7\n")
     listed = cli("run", experiment, "--scale", "laptop", "--dry-run").out

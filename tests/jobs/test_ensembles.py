@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import two_tones
+import zoo
 from tiny import TINY, attack_job, train_job
 
 from robustbench_cli import evaluate, transfer
@@ -19,6 +21,7 @@ from robustbench_cli.experiment.read import read_experiment
 from robustbench_cli.jobs import Where
 from robustbench_cli.jobs.ensembles import gather, several
 from robustbench_cli.jobs.starting import beginning
+from robustbench_cli.origins import Said, open_named
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 from robustbench_cli.training.deploy import load_predictor
@@ -147,6 +150,38 @@ def test_a_file_of_an_experiment_may_attack_it(runs: Path, tmp_path: Path) -> No
     file.write_text(text.format(ZERO, ONE, "digits"))
     with pytest.raises(UsageError, match="is for spirals:samples=40, not for digits"):
         read_experiment(file, Where(HERE))
+
+
+def test_a_transfer_of_a_file_may_craft_on_it_and_trains_nothing(
+    runs: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.toml"
+    text = '[[transfer]]\nsource = "{}+{}"\ntarget = "{}"\nattack = "linf-fgsm"\neps = "0.02"\n'
+    file.write_text(text.format(ZERO, ONE, MIXUP))
+    plan = read_experiment(file, Where(HERE))
+    assert not plan.train
+    whole = gather(opened(ZERO, ONE), "logits", HERE).path
+    (job,) = plan.transfer
+    assert (job.source, job.targets) == (whole, (Path(MIXUP),))
+    assert plan.run_paths == [whole, Path(MIXUP)]
+
+
+def test_entries_of_a_list_may_be_members(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zoo.a_list_of_one(monkeypatch)
+    path = zoo.ENTRY.file(tmp_path)
+    path.parent.mkdir(parents=True)
+    two_tones.weights(path, 0.5)
+    other = two_tones.weights(tmp_path / "other.pt", 0.7)
+    said = Said(data=two_tones.SPEC, model=two_tones.MODEL, normalise="none")
+    (run,) = open_named(f"robustbench:Tones2020+{other}", Where(HERE, tmp_path, "cpu"), said)
+    names = [each["name"] for each in run.record["members"]]
+    assert "Tones2020" in names[0] and "other" in names[1]
+    both = [Run.open(HERE / name) for name in names]
+    x = torch.rand(6, 1, 1, 2)
+    expected = sum(load_predictor(each)(x) for each in both) / 2
+    assert torch.allclose(load_predictor(run)(x), expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(

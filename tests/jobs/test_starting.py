@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import two_tones
+import zoo
 from safetensors.torch import load_file, save_file
 from tiny import TINY, contents, train_job
 
 from robustbench_cli.errors import RobustmixError, RunError, UsageError
-from robustbench_cli.jobs import TrainJob
+from robustbench_cli.jobs import TrainJob, Where
 from robustbench_cli.jobs.starting import beginning
 from robustbench_cli.progress import Progress
+from robustbench_cli.runs import hub, robustbench
 from robustbench_cli.runs.run import Run
+from robustbench_cli.spec import allow_code
+from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.deploy import load_predictor
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
@@ -139,6 +145,49 @@ def test_weights_of_timm_are_a_setting_of_its_networks() -> None:
     for other in ("lenet5", "timm:test_resnet"):
         with pytest.raises(UsageError, match="begins a training of timm:test_vit, not of"):
             beginning(other, "timm:test_vit", HERE)
+
+
+def test_an_entry_of_a_list_brings_network_key_and_normalisation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = replace(zoo.ENTRY, normalise="0.5:0.25", weights_key="ema", data="cifar10")
+    zoo.a_list_of_one(monkeypatch)
+    monkeypatch.setattr(robustbench, "entries", lambda: (entry,))
+    begins = beginning(None, "robustbench:Tones2020", tmp_path)
+    assert begins == (zoo.ENTRY.model, "robustbench:cifar10/linf/Tones2020")
+    config = TrainConfig(data=two_tones.SPEC, epochs=0, **begins._asdict()).resolve()
+    job = TrainJob(config, Where(tmp_path / "runs", tmp_path, "cpu"))
+    assert job.needs == () and "init=Tones2020" in job.path.name
+    with pytest.raises(UsageError, match=r"no file .*Tones2020\.pt; download"):
+        job.run()
+    path = entry.file(tmp_path)
+    path.parent.mkdir(parents=True)
+    state = torch.load(two_tones.weights(path, 0.5))
+    torch.save({"model": {k: -v for k, v in state.items()}, "ema": state}, path)
+    made = weights(job.run())
+    assert job.done()
+    assert [made[f"normalise.{n}"].item() for n in ("mean", "std")] == [0.5, 0.25]
+    assert all(torch.equal(made[f"network.{name}"], value) for name, value in state.items())
+
+
+def test_weights_of_the_hub_are_pinned_to_their_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    allow_code("two_tones")
+    folder = zoo.from_hub(tmp_path / "net")
+    source = f"hf:lab/net@{'c0' * 20}/pytorch_model.bin"
+    told = hub.Told(normalise="0.5:0.25", silence="its config.json is of transformers")
+    held = hub.Held(folder / "pytorch_model.bin", "lab/net", source, told)
+    monkeypatch.setattr(hub, "fetch", lambda _: held)
+    with pytest.raises(UsageError, match="is of transformers; type --model NAME too"):
+        beginning(None, "hf:lab/net", HERE)
+    begins = beginning(zoo.ENTRY.model, "hf:lab/net@main", HERE)
+    assert begins.init == source
+    config = TrainConfig(data=two_tones.SPEC, epochs=0, **begins._asdict()).resolve()
+    job = TrainJob(config, Where(tmp_path / "runs", tmp_path, "cpu"))
+    assert "init=lab_net-c0c0c0c0" in job.path.name
+    made = weights(job.run())
+    assert [made[f"normalise.{n}"].item() for n in ("mean", "std")] == [0.5, 0.25]
 
 
 @pytest.mark.parametrize(

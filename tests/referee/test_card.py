@@ -9,19 +9,25 @@ from typing import Any
 
 import pytest
 import torch
+import two_tones
+import zoo
 from tiny import contents
 from torch import nn
 
 import robustbench_cli
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.files import read_json
-from robustbench_cli.jobs import AttackJob, Job
-from robustbench_cli.referee.card import Files, card
-from robustbench_cli.referee.protocol import LEVELS, Level
+from robustbench_cli.jobs import AttackJob, Job, Where
+from robustbench_cli.origins import Said, open_named
+from robustbench_cli.referee.card import Files, _lent, card
+from robustbench_cli.referee.plan import Ask, Plan
+from robustbench_cli.referee.protocol import LEVELS, Level, threats_for
 from robustbench_cli.reporting.card.schema import CARD, read_card
+from robustbench_cli.runs import hub
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run, load_runs
 from robustbench_cli.schema import check_document
+from robustbench_cli.spec import allow_code
 
 SHORT = Level("quick", 2, 1, "steps=2,targets=1,queries=4", 2, "quick", 10, 20, 1.0)
 ATTACKS = ["linf-fgsm", "linf-noise:draws=2", "linf-pgd:steps=2", "worst-case:linf"]
@@ -77,6 +83,36 @@ def test_a_card_holds_what_the_records_say(runs: Path) -> None:
     assert protocol["left_out"] == ["corruptions: the images are no pictures"]
     assert document["threats"][0]["why"] == "as asked"
     assert document["verdict"].startswith("Checks: ")
+
+
+def test_a_folder_that_comes_from_the_hub_may_lend_adversarials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees the data of the card's network; what a config.json says is not guessed."""
+    monkeypatch.chdir(tmp_path)
+    allow_code("two_tones")
+    told = hub.Told(two_tones.MODEL, "0.5:0.25")
+    monkeypatch.setattr(hub, "read_config", lambda _: told)
+    zoo.from_hub(Path("lent"))
+    two_tones.weights(Path("net.pt"), 0.5)
+    said = Said(data=two_tones.SPEC, model=two_tones.MODEL, normalise="none")
+    where = Where(Path("runs"), tmp_path, "cpu")
+    (own,) = open_named("net.pt", where, said)
+    alone, both = (_lent(each, own, None, where) for each in ("lent", f"lent+{own.path}"))
+    assert (alone.config["data"], alone.config["asked_normalise"]) == (two_tones.SPEC, "0.5:0.25")
+    assert [each["name"] for each in both.record["members"]] == [alone.name, own.name]
+
+
+def test_where_other_corruptions_will_be_tried_it_is_looked_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What corrupting costs is measured only where images are corrupted here."""
+    run = load_runs(runs)[0].path
+    ask = Ask(run, threats_for(["linf=0.01"], Run.open(run).config["data"]), Where(runs))
+    for corrupted, known in (("", 1), ("", 1), ("published", 2)):
+        monkeypatch.setattr("robustbench_cli.referee.plan._corrupted", lambda *_, c=corrupted: c)
+        Plan.make(ask)
+        assert len(list(run.glob(".card-*.json"))) == known
 
 
 @pytest.mark.usefixtures("short")

@@ -15,7 +15,7 @@ from fake_runs import make_study
 from robustbench_cli import figure, judge, table
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.figures._canvas import wrapped
-from robustbench_cli.reporting.report import write_report
+from robustbench_cli.reporting.writing import write_report
 from robustbench_cli.runs.run import Run
 
 SAID = {

@@ -1,4 +1,4 @@
-"""``[[attack]]`` and ``[[transfer]]``: attacks on what ``[train]`` trained, or on files."""
+"""``[[attack]]`` and ``[[transfer]]``: on what ``[train]`` trained, or on networks with a name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.experiment import values
 from robustbench_cli.jobs import AttackJob, TrainJob, TransferJob, Where
 from robustbench_cli.jobs.attack_config import AttackConfig, make_attack_config
-from robustbench_cli.jobs.ensembles import gather, several
-from robustbench_cli.models.own import open_architecture
-from robustbench_cli.origins import open_foreign
-from robustbench_cli.runs.given import is_foreign, is_known
 from robustbench_cli.runs.norm_union import NormUnion, asked_for, attacks_of
-from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build, build_all, family, refuse_unknown
 from robustbench_cli.training.method import Method
+
+from . import networks
 
 _ATTACK_ONLY: dict[str, type] = {
     **{"schedule": str, "audit": int, "checks": str, "eight-bit": bool},
@@ -27,9 +24,7 @@ _ATTACK_ONLY: dict[str, type] = {
 }
 _OPTIONS = {"samples": int, "seed": int, "view": str, "batch-size": int, **_ATTACK_ONLY}
 KEYS = {"attack", "eps", "eps-range", "defence", *_OPTIONS}
-_FOREIGN = ("data", "model", "normalise", "weights-key")
-"""Of somebody else's weights, what their file does not say."""
-_TRANSFER = KEYS - {"defence", *_ATTACK_ONLY} | {"source", "target"}
+_TRANSFER = KEYS - {"defence", *_ATTACK_ONLY} | {"source", "target", *networks.KEYS}
 
 
 def attacks(
@@ -39,7 +34,7 @@ def attacks(
         if "checkpoint" in section:
             yield from _on_files(section, where, force)
             continue
-        if given := [key for key in _FOREIGN if key in section]:
+        if given := [key for key in networks.KEYS if key in section]:
             raise UsageError(
                 f"[[attack]] {given[0]} is for somebody else's weights; name their file: "
                 'checkpoint = "weights.pt"'
@@ -50,49 +45,20 @@ def attacks(
 
 
 def _on_files(section: Mapping[str, Any], where: Where, force: bool) -> Iterable[AttackJob]:
-    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``.
-
-    ``A+B`` is one of both.
-    """
-    keys = KEYS | {"checkpoint", *_FOREIGN}
+    """Every file and every entry becomes a run now, as for ``robustmix attack FILE``."""
+    keys = KEYS | {"checkpoint", *networks.KEYS}
     refuse_unknown(section, keys, "[[attack]]")
     names = values.texts(section["checkpoint"])
-    ensembles = {name: several(name) for name in names}
-    parts = [part for name in names for part in getattr(ensembles[name], "members", (name,))]
-    given = values.options(section, dict.fromkeys(_FOREIGN, str), "[[attack]]")
-    told = [part for part in parts if not is_known(part)]
-    if not names or (told and "data" not in given):
-        what = "data: the data set it was trained on" if names else "the name of a file"
-        raise UsageError(f"[[attack]] checkpoint needs {what}")
-    if names and not told and (extra := given.keys() - {"data"}):
-        key = min(extra).replace("_", "-")
-        raise UsageError(f"[[attack]] {key}: of {names[0]} it is known; leave it out")
-    if "model" in given:
-        open_architecture(given["model"], trusted=False)  # a file wrote it
+    if not names:
+        raise UsageError("[[attack]] checkpoint needs the name of a file")
 
     def asked(data: str) -> list[AttackConfig]:
         return configs(section, data, keys=keys)
 
-    def opened(name: str) -> Run:
-        if (Path(name) / "run.json").is_file():
-            return Run.open(name)
-        if not is_foreign(name):
-            raise UsageError(f"[[attack]] checkpoint: no file {name}")
-        known = {key: given[key] for key in ("data",) if key in given}
-        return open_foreign(name, where, **(known if is_known(name) else given), attacks=asked)
-
-    if "data" in given:
-        asked(given["data"])  # before any file is read
-    for name in names:
-        together = ensembles[name]
-        run = (
-            opened(name)
-            if together is None
-            else gather([opened(each) for each in together.members], together.mean, where.runs)
-        )
-        data = str(build(Dataset, given.get("data", run.config["data"]), trusted=False))
+    for run in networks.open_all(names, section, where, "[[attack]] checkpoint", asked):
+        data = str(build(Dataset, section.get("data", run.config["data"]), trusted=False))
         if run.config["data"] != data:
-            raise UsageError(f"[[attack]] {name} is for {run.config['data']}, not for {data}")
+            raise UsageError(f"[[attack]] {run.name} is for {run.config['data']}, not for {data}")
         for config in asked(data):
             yield AttackJob(run.path, config, where, force)
 
@@ -101,15 +67,39 @@ def transfers(
     sections: Iterable[Mapping[str, Any]], train: Sequence[TrainJob], where: Where, force: bool
 ) -> Iterable[TransferJob]:
     for section in sections:
-        sources = _chosen(train, section, "source")
-        for data in dict.fromkeys(job.config.data for job in sources):
-            targets = [j.path for j in _chosen(train, section, "target") if j.config.data == data]
-            for job in sources:
-                if job.config.data == data:
-                    for config in configs(
-                        section, data, title="[[transfer]]", keys=_TRANSFER, sweep=False
-                    ):
-                        yield TransferJob(job.path, tuple(targets), config, where, force)
+        refuse_unknown(section, _TRANSFER, "[[transfer]]")
+        sources = _side(train, section, "source", where)
+        targets = _side(train, section, "target", where)
+        for data in dict.fromkeys(sources.values()):
+            shown = tuple(path for path, of in targets.items() if of == data)
+            if not shown:
+                raise UsageError(f"[[transfer]]: no target is for {data}, as a source is")
+            for config in configs(section, data, title="[[transfer]]", keys=_TRANSFER, sweep=False):
+                for path, of in sources.items():
+                    if of == data:
+                        yield TransferJob(path, shown, config, where, force)
+
+
+def is_among_named(section: Mapping[str, Any]) -> bool:
+    """Whether a ``[[transfer]]`` is between networks with names of their own, none of [train]."""
+    sides = [values.specs(section.get(key, ())) for key in ("source", "target")]
+    return all(side and all(map(networks.is_network, side)) for side in sides)
+
+
+def _side(
+    train: Sequence[TrainJob], section: Mapping[str, Any], key: str, where: Where
+) -> dict[Path, str]:
+    """The runs that `key` names, with their data sets: by method, or by names of networks."""
+    named = [text for text in values.specs(section.get(key, ())) if networks.is_network(text)]
+    found = {job.path: job.config.data for job in _chosen(train, section, key)}
+    if named:
+        for run in networks.open_all(named, section, where, f"[[transfer]] {key}"):
+            found[run.path] = run.config["data"]
+    elif given := [each for each in networks.KEYS if each in section]:
+        other = {"source": "target", "target": "source"}[key]
+        if not any(map(networks.is_network, values.specs(section.get(other, ())))):
+            raise UsageError(f"[[transfer]] {given[0]} is for somebody else's weights; name them")
+    return found
 
 
 def configs(
@@ -154,7 +144,7 @@ def _chosen(train: Sequence[TrainJob], section: Mapping[str, Any], key: str) -> 
     """
     written = values.specs(section.get(key, ()))
     found: set[TrainJob] = set()
-    for text in written:
+    for text in (each for each in written if not networks.is_network(each)):
         method = "+".join(map(str, build_all(Method, text, trusted=False)))
         exact = {job for job in train if job.config.method == method}
         settled = {(job.config.data, job.config.model) for job in exact}

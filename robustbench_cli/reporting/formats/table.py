@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -191,3 +191,18 @@ _FORMATS: dict[str, Callable[[Table], str]] = {
     "json": _json,
     "latex": _latex,
 }
+
+
+def joined(table: Table, others: Iterable[Table]) -> Table:
+    """One below the other, ending as the first ends; as CSV, the first alone."""
+    listed = list(others)
+    document: dict[str, Any] = {}
+    for each in (*listed, table):
+        document |= each.document
+    return replace(
+        table,
+        caption=tuple(line for each in (table, *listed) for line in each.caption),
+        sections=tuple(section for each in (table, *listed) for section in each.sections),
+        footer=tuple(line for each in (*listed, table) for line in each.footer),
+        document=document,
+    )

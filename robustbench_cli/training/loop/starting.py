@@ -15,7 +15,9 @@ from robustbench_cli.files import digest
 from robustbench_cli.models.beginning import begin
 from robustbench_cli.models.checkpoint import load_state
 from robustbench_cli.models.fitting import Match, compare
-from robustbench_cli.models.model import Model
+from robustbench_cli.models.model import Model, Normalise
+from robustbench_cli.models.normalisation import Statistics, usual, written
+from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run
 from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.deploy import load_predictor
@@ -27,12 +29,15 @@ _log = logging.getLogger(__name__)
 class Start:
     """`place`: the directory of a run, or a checkpoint file. `key`: of the file's sets of weights.
 
-    `name` is what users call it.
+    `name` is what users call it. `normalise`: how its images are normalised, and `trained_on`: its
+    data set, where that is known of a file.
     """
 
     name: str
     place: Path
     key: str | None = None
+    normalise: str = ""
+    trained_on: str = ""
 
     def digest(self) -> str:
         """Of the weights as they are now.
@@ -73,13 +78,22 @@ class Start:
             raise type(e)(f"--init {self.name}: {e}") from e
         if not config.normalise:
             model.normalise = own
+        elif self.normalise:
+            model.normalise = Normalise(*self._statistics(own))
         _log.warning("begins with %s: %s", self.name, begun.how)
         self._say_seen(config)
         return {"digest": mark, "new": list(begun.new)}
 
+    def _statistics(self, own: Normalise) -> Statistics:
+        """Of the normalisation by name or in numbers; `own` is that of the data."""
+        mean, std = own.mean.flatten().tolist(), own.std.flatten().tolist()
+        known = usual(mean, std).get(self.normalise)
+        return known or written(self.normalise, len(mean))
+
     def _say_seen(self, config: TrainConfig) -> None:
         """That held-out images are no measure, where the weights may know them."""
-        known = {} if self.place.is_file() else Run.open(self.place).config
+        file = self.place.is_file()
+        known: dict[str, Any] = {"data": self.trained_on} if file else Run.open(self.place).config
         if known.get("data") == config.data and known.get("validation", 0) < config.validation:
             _log.warning(
                 "%s may have been trained on images that are held out here, so accuracy on them "
@@ -89,7 +103,13 @@ class Start:
 
     def _state(self, model: Model) -> Mapping[str, Tensor]:
         if self.place.is_file():
-            return load_state(
-                self.place, self.key, lambda s: isinstance(compare(s, model.network), Match)
-            )
+            made = open_architecture(model.architecture, trusted=False)
+
+            def renamed(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+                return made.renamed(state, model.network)
+
+            def fits(state: Mapping[str, Tensor]) -> bool:
+                return isinstance(compare(renamed(state), model.network), Match)
+
+            return renamed(load_state(self.place, self.key, fits))
         return load_predictor(Run.open(self.place), view="bare").state_dict()

@@ -15,8 +15,8 @@ from robustbench_cli import table
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.reporting.everything import gather
 from robustbench_cli.reporting.page.page import page
-from robustbench_cli.reporting.report import write_page
 from robustbench_cli.reporting.selection import Selection
+from robustbench_cli.reporting.writing import write_page
 from robustbench_cli.runs.run import Run
 
 SAID = {"claim": [{"better": "pgd-at", "than": "plain", "measure": "clean", "text": "It <b>helps"}]}

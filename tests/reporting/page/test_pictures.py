@@ -15,7 +15,7 @@ from pages import Node, read, tables
 from PIL import Image
 
 from robustbench_cli.errors import RunError
-from robustbench_cli.reporting.report import write_page
+from robustbench_cli.reporting.writing import write_page
 from robustbench_cli.runs.analysed import Analysed, Number
 from robustbench_cli.runs.run import Run
 
