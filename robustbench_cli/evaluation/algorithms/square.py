@@ -6,7 +6,9 @@ changes one square of the image and is kept if the label's lead over the best ot
 The area of the square is a share p of the image, `p-init` at first and halved on the paper's
 schedule, stretched to the number of queries.
 With `patience`, a sample is given up, whenever the number of queries has doubled, where its label
-would still lead at the end if every further doubling took `patience` times what the last one took.
+would still lead at the end if every further doubling took `patience` times what one takes at its
+pace. That is the faster of two, of the last doubling and of all since the first image: a search
+that is nearly there often finds nothing for a while, and one far off slows down early.
 Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
 and one; no backward. Restarts see only what the earlier ones left.
 """
@@ -65,18 +67,18 @@ class SquareSearch(Attack):
         where = torch.arange(len(x), device=x.device)
         best = self.start(x, eps)
         final, lead = best.clone(), -margin(model(best), labels)
-        before, marks = lead, doublings(self.queries)
+        first, before, marks = lead, lead, doublings(self.queries)
         for query in range(1, self.queries + 1):
             leaves = lead < 0
             if self.patience is not None and query in marks:
                 if query > marks[0]:
-                    most = self.patience * log2(self.queries / query)
-                    leaves |= lead > most * (before - lead)
+                    pace = torch.maximum(before - lead, (first - lead) / log2(query))
+                    leaves |= lead > self.patience * log2(self.queries / query) * pace
                 before = lead
             if len(gone := leaves.nonzero()[:, 0]):
                 final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
-                kept = (each[left] for each in (x, labels, where, best, lead, before))
-                x, labels, where, best, lead, before = kept
+                kept = (each[left] for each in (x, labels, where, best, lead, first, before))
+                x, labels, where, best, lead, first, before = kept
             if not len(where) or query == self.queries:
                 break
             share = self.p_init / 2 ** share_halvings(query, self.queries)

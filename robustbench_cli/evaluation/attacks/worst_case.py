@@ -11,7 +11,8 @@ withstands every member. Each sees what the earlier ones left:
 apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
 four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD and Square give those up early. `norm` chooses the set; norms are
+close; with `patience`, Auto-PGD and Square give those up early, Square at half of it: it goes by
+the faster of two paces. `norm` chooses the set; norms are
 never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
 forwards and backwards, and `queries` forwards; with the default patience well under half of the
@@ -55,11 +56,11 @@ class WorstCase(Union):
         return [build(Attack, f"{self.norm}-{text}") for text in texts]
 
     def _in_a_ball(self, classes: int) -> list[str]:
-        patience = f"patience={self.patience or 'none'}"
-        ascent = f"steps={self.steps},{patience}"
+        ascent = f"steps={self.steps},patience={self.patience or 'none'}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
         aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
-        search = f"square:queries={self.queries},{patience}"
+        half = self.patience / 2 if self.patience else "none"
+        search = f"square:queries={self.queries},patience={half}"
         return [*first, f"apgd-ce:{ascent}", *aimed, search]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import ceil, log2
+from typing import ClassVar
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
-from robustbench_cli.evaluation.algorithms.square import doublings, share_halvings
+from robustbench_cli.evaluation.algorithms.square import SquareSearch, doublings, share_halvings
 from robustbench_cli.evaluation.algorithms.square_bumps import pattern
-from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.verification.ball import distance
+from robustbench_cli.evaluation.verification.ball import Norm, distance
 from robustbench_cli.spec import build
 
 
@@ -93,6 +97,67 @@ def test_patience_leaves_what_does_not_move(planes) -> None:
     )
     assert patient.record["cost"]["forwards"] < 420 < 990 < plain.record["cost"]["forwards"]
     assert patient.correct().equals(plain.correct())
+
+
+def near_and_idle(query: int) -> float:
+    """Falls fast, finds nothing from 300 to 3000, and breaks then."""
+    return 8.5 - log2(min(query, 300)) if query < 3000 else -1.0
+
+
+def late_and_steady(query: int) -> float:
+    """Nothing before 200; from there on it loses 2 whenever the queries double, and breaks."""
+    return 8.5 - 2 * log2(max(query, 200) / 200)
+
+
+def far(query: int) -> float:
+    """On its way, but it would take more than a hundred times the queries."""
+    return 20 - log2(query)
+
+
+@dataclass(kw_only=True)
+class Scripted(SquareSearch):
+    """Goes through leads that are known beforehand: an image is the number of its script, or the
+    lead that the script has come to."""
+
+    norm: ClassVar[Norm] = "linf"
+    SCRIPTS: ClassVar = (near_and_idle, late_and_steady, far)
+
+    def start(self, x: Tensor, eps: float) -> Tensor:
+        self.taken = [0, 0, 0]
+        return self._next(x)
+
+    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+        return self._next(x)
+
+    def _next(self, x: Tensor) -> Tensor:
+        leads = []
+        for number in x.flatten().int().tolist():
+            self.taken[number] += 1
+            leads.append(self.SCRIPTS[number](self.taken[number]))
+        return torch.tensor(leads).reshape(x.shape)
+
+
+def searched(patience: float | None, *scripts: int) -> list[int]:
+    """How many queries each of the `scripts` was shown."""
+    attack = Scripted(queries=5000, patience=patience)
+    x = torch.tensor(scripts).float().reshape(-1, 1, 1, 1)
+
+    def network(images: Tensor) -> Tensor:
+        return torch.cat([images.flatten(1), torch.zeros(len(images), 1)], 1)
+
+    attack._search(network, Samples(x, torch.zeros(len(x), dtype=torch.long)), 1.0)  # type: ignore[arg-type]
+    return [attack.taken[number] for number in scripts]
+
+
+def test_who_is_nearly_there_or_comes_steadily_is_not_given_up() -> None:
+    broken = 200 * 2 ** (8.5 / 2)
+    assert searched(1, 0, 1, 2) == [3000, ceil(broken), 400]
+    assert searched(None, 2) == [5000]
+
+
+def test_patience_judges_each_sample_by_itself() -> None:
+    together = searched(1, 2, 0, 1)
+    assert together == [*searched(1, 2), *searched(1, 0), *searched(1, 1)]
 
 
 def test_it_looks_back_whenever_the_queries_have_doubled() -> None:
