@@ -2,7 +2,9 @@
 
 Zagoruyko and Komodakis, BMVC 2016, arXiv 1605.07146: three stages of n pre-activation blocks with
 16, 32 and 64 times `width` channels, depth = 6n + 4; no dropout. WRN-34-10 has 46,160,474
-parameters and WRN-40-2 2,243,546.
+parameters and WRN-40-2 2,243,546. Huang et al., NeurIPS 2021, arXiv 2110.03825, make the last stage
+narrower: ``depth=34,width=20,last-width=8``. Ding et al. (MMA training, ICLR 2020) standardise each
+image by itself: ``standardise=true``, which weights do not show.
 """
 
 from __future__ import annotations
@@ -13,7 +15,14 @@ from typing import ClassVar
 from torch import nn
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.models.blocks import PreActBlock, conv3x3, he_init, residual_stage, sequence
+from robustbench_cli.models.blocks import (
+    PreActBlock,
+    Standardise,
+    conv3x3,
+    he_init,
+    residual_stage,
+    sequence,
+)
 from robustbench_cli.models.model import Architecture
 from robustbench_cli.spec import param
 
@@ -29,6 +38,8 @@ class WideResNet(Architecture):
     )
     depth: int = param(28, "layers with weights: 6n+4, such as 16, 28, 34 or 40", low=10)
     width: int = param(10, "multiplies the channels 16, 32, 64", low=1)
+    last_width: int | None = param(None, "of the last stage; none: as the others", low=1)
+    standardise: bool = param(False, "each image first, by its own mean and deviation")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,8 +51,10 @@ class WideResNet(Architecture):
 
     def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         count = (self.depth - 4) // 6
-        first, second, third = (self.width * channels for channels in (16, 32, 64))
+        first, second, third = (self.width * 16, self.width * 32, (self.last_width or self.width) * 64)
+        before = {"standardise": Standardise()} if self.standardise else {}
         network = sequence(
+            **before,
             conv1=conv3x3(shape[0], 16),
             layer1=residual_stage(PreActBlock, 16, first, count, 1),
             layer2=residual_stage(PreActBlock, first, second, count, 2),
