@@ -70,13 +70,11 @@ def _stem(channels: int, then: list[tuple[int, int]]) -> Any:
 
 
 def cut_finer(network: Any, side: int) -> None:
-    """Make patches of an XCiT smaller: every second convolution of its stem, from the first on, loses
-    its stride, until `side` pixels are left.
-    """
+    """Patches of `side` pixels for an XCiT: the first convolutions of its stem lose their stride."""
     embed = network.patch_embed
     halvings = [part[0] for part in embed.proj if isinstance(part, nn.Sequential)]
     too_many = (embed.patch_size // side).bit_length() - 1
-    for convolution in halvings[: 2 * too_many : 2]:
+    for convolution in halvings[:too_many]:
         convolution.stride = (1, 1)
     embed.patch_size = side
     for info in network.feature_info:
