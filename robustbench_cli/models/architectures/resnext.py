@@ -1,4 +1,4 @@
-"""ResNeXt for CIFAR, a residual network of grouped convolutions; 6,885,514 parameters (4x32d).
+"""ResNeXt for CIFAR, a residual network of grouped convolutions; 6,807,882 parameters (4x32d).
 
 Xie et al., CVPR 2017, arXiv 1611.05431, section 5.3: three stages of n bottlenecks with 256, 512 and
 1024 channels, depth = 9n + 2. The 3x3 convolutions of a stage have `groups` groups of `width`, 2 and

@@ -51,7 +51,11 @@ class WideResNet(Architecture):
 
     def build(self, shape: tuple[int, int, int], classes: int) -> nn.Module:
         count = (self.depth - 4) // 6
-        first, second, third = (self.width * 16, self.width * 32, (self.last_width or self.width) * 64)
+        first, second, third = (
+            self.width * 16,
+            self.width * 32,
+            (self.last_width or self.width) * 64,
+        )
         before = {"standardise": Standardise()} if self.standardise else {}
         network = sequence(
             **before,

@@ -112,5 +112,7 @@ def test_the_table_says_the_same(card: Card) -> None:
 def test_what_robustbench_published_stands_beside_it(tmp_path: Path) -> None:
     card = made(tmp_path, zoo="robustbench:linf/Wang2023Better_WRN-28-10")
     line = card.document["network"]["published"]
-    assert line.startswith("robustbench:cifar10/linf/Wang2023Better_WRN-28-10: published: clean 92.44 %")
+    assert line.startswith(
+        "robustbench:cifar10/linf/Wang2023Better_WRN-28-10: published: clean 92.44 %"
+    )
     assert line in read(card_page(card)).text and line in str(card_table(card))
