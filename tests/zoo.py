@@ -25,7 +25,7 @@ SMALL = (
     *("torchvision:resnet18", "torchvision:resnet50", "timm:deit_small_patch16_224"),
     *("timm:swin_base_patch4_window7_224", "timm:convnext_base"),
     *("resnet18:width=128", "resnext", "wide-resnet:depth=28,width=4,standardise=true"),
-    "wide-resnet:depth=34,width=20,last-width=8",
+    "uneven-wide-resnet",
     *("timm:xcit_small_12_p16_224", "timm:xcit_small_12_p16_224,patch-size=4"),
     *(f"timm:{name},stem=convolutions" for name in ("deit_small_patch16_224", "convnext_tiny")),
     "timm:swin_base_patch4_window7_224,norm-eps=1e-6",

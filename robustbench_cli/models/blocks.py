@@ -54,6 +54,17 @@ class Standardise(nn.Module):
         return (x - mean) / std.clamp(min=x[0].numel() ** -0.5)
 
 
+class Cosine(nn.Module):
+    """Cosines of features and of each class's weights: (N, inputs) -> (N, classes)."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(classes, inputs)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.normalize(x), F.normalize(self.weight))
+
+
 class ZeroPadShortcut(nn.Module):
     """Option A of He et al.: every `stride`-th pixel, and channels of zeros before and after."""
 
@@ -107,12 +118,19 @@ class PreActBlock(nn.Module):
     activated input, or of the `raw` one; the others are the identity.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, raw: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        raw: bool = False,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         self.raw = raw
-        self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU()
+        self.bn1, self.relu1 = nn.BatchNorm2d(inputs), activation()
         self.conv1 = conv3x3(inputs, outputs, stride)
-        self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU()
+        self.bn2, self.relu2 = nn.BatchNorm2d(outputs), activation()
         self.conv2 = conv3x3(outputs, outputs)
         self.shortcut: nn.Sequential | None = None
         if stride != 1 or inputs != outputs:

@@ -70,7 +70,7 @@ def _stem(channels: int, then: list[tuple[int, int]]) -> Any:
 
 
 def cut_finer(network: Any, side: int) -> None:
-    """Patches of `side` pixels for an XCiT: the first convolutions of its stem lose their stride."""
+    """Patches of `side` pixels for an XCiT: its first convolutions lose their stride."""
     embed = network.patch_embed
     halvings = [part[0] for part in embed.proj if isinstance(part, nn.Sequential)]
     too_many = (embed.patch_size // side).bit_length() - 1

@@ -1,9 +1,9 @@
-"""ResNeXt for CIFAR, a residual network of grouped convolutions; 6,807,882 parameters (4x32d).
+"""ResNeXt for CIFAR, a residual network of grouped convolutions; 6,807,882 parameters.
 
-Xie et al., CVPR 2017, arXiv 1611.05431, section 5.3: three stages of n bottlenecks with 256, 512 and
-1024 channels, depth = 9n + 2. The 3x3 convolutions of a stage have `groups` groups of `width`, 2 and
-4 times `width` channels. AugMix (Hendrycks et al., ICLR 2020) takes 29 layers, 4 groups and a width
-of 32: that is the default. It takes images of any size.
+Xie et al., CVPR 2017, arXiv 1611.05431, section 5.3: three stages of n bottlenecks with 256, 512
+and 1024 channels, depth = 9n + 2. The 3x3 convolutions have `groups` groups, each of `width`, 2 and
+4 times `width` channels from stage to stage. AugMix (Hendrycks et al., ICLR 2020) takes 29 layers,
+4 groups and a width of 32: that is the default. It takes images of any size.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ told apart by their last feature map, and a map of one pixel is said. `pretraine
 training from weights of the Hugging Face hub, or of its cache; a head for other classes is new.
 `--epochs 0` keeps them as they are. Stages are the network's own, or every fourth of a row of
 equal blocks; attention is computed by its formula and not fused, because several methods
-differentiate twice. XCiT takes patches of 4, too, as robust ones for CIFAR have (Debenedetti et al.,
-SaTML 2023); ``stem=convolutions`` is that of Singh et al. (NeurIPS 2023) for ConvNeXt and ViT.
+differentiate twice. XCiT takes patches of 4, too, as robust ones for CIFAR have (Debenedetti et
+al., SaTML 2023); ``stem=convolutions`` is that of Singh et al. (NeurIPS 2023) for ConvNeXt and ViT.
 """
 
 from __future__ import annotations
