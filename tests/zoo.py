@@ -24,6 +24,11 @@ SMALL = (
     *("resnet18", "preact-resnet18", "dm-preact-resnet18", "wide-resnet:depth=40,width=2"),
     *("torchvision:resnet18", "torchvision:resnet50", "timm:deit_small_patch16_224"),
     *("timm:swin_base_patch4_window7_224", "timm:convnext_base"),
+    *("resnet18:width=128", "resnext", "wide-resnet:depth=28,width=4,standardise=true"),
+    "uneven-wide-resnet",
+    *("timm:xcit_small_12_p16_224", "timm:xcit_small_12_p16_224,patch-size=4"),
+    *(f"timm:{name},stem=convolutions" for name in ("deit_small_patch16_224", "convnext_tiny")),
+    "timm:swin_base_patch4_window7_224,norm-eps=1e-6",
 )
 """Networks of entries that are small enough to be run in a test."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,8 +39,30 @@ def he_init(network: nn.Module) -> nn.Module:
     return network
 
 
-def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+def conv3x3(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, groups=groups, bias=False)
+
+
+class Standardise(nn.Module):
+    """Each image minus its mean, over its deviation; a deviation is at least 1 / sqrt(pixels).
+
+    Over all its pixels and channels. The bound keeps the gradient of a flat image finite.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        std, mean = torch.std_mean(x, dim=(1, 2, 3), keepdim=True)
+        return (x - mean) / std.clamp(min=x[0].numel() ** -0.5)
+
+
+class Cosine(nn.Module):
+    """Cosines of features and of each class's weights: (N, inputs) -> (N, classes)."""
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.kaiming_uniform_(torch.empty(classes, inputs)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.normalize(x), F.normalize(self.weight))
 
 
 class ZeroPadShortcut(nn.Module):
@@ -95,12 +118,19 @@ class PreActBlock(nn.Module):
     activated input, or of the `raw` one; the others are the identity.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int, raw: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        raw: bool = False,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+    ) -> None:
         super().__init__()
         self.raw = raw
-        self.bn1, self.relu1 = nn.BatchNorm2d(inputs), nn.ReLU()
+        self.bn1, self.relu1 = nn.BatchNorm2d(inputs), activation()
         self.conv1 = conv3x3(inputs, outputs, stride)
-        self.bn2, self.relu2 = nn.BatchNorm2d(outputs), nn.ReLU()
+        self.bn2, self.relu2 = nn.BatchNorm2d(outputs), activation()
         self.conv2 = conv3x3(outputs, outputs)
         self.shortcut: nn.Sequential | None = None
         if stride != 1 or inputs != outputs:
@@ -117,16 +147,19 @@ class PreActBlock(nn.Module):
 class Bottleneck(nn.Module):
     """Convolutions 1x1, 3x3, 1x1 around a shortcut, norm and ReLU after them: He et al., CVPR 2016.
 
-    (N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride)), a quarter of the channels
-    in between. Option B for a shortcut that changes the shape.
+    (N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride)); `inner` channels in
+    between (a quarter of the outputs), whose 3x3 convolution is cut into `groups` (ResNeXt: Xie et
+    al., CVPR 2017). Option B for a shortcut that changes the shape.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, inner: int | None = None, groups: int = 1
+    ) -> None:
         super().__init__()
-        inner = outputs // 4
+        inner = inner or outputs // 4
         self.conv1, self.bn1 = nn.Conv2d(inputs, inner, 1, bias=False), nn.BatchNorm2d(inner)
         self.relu1 = nn.ReLU()
-        self.conv2, self.bn2 = conv3x3(inner, inner, stride), nn.BatchNorm2d(inner)
+        self.conv2, self.bn2 = conv3x3(inner, inner, stride, groups), nn.BatchNorm2d(inner)
         self.relu2 = nn.ReLU()
         self.conv3, self.bn3 = nn.Conv2d(inner, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
         same = stride == 1 and inputs == outputs

@@ -30,11 +30,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from zoo import SMALL, digest, logits, ours, seeded, theirs_of
 
 from robustbench_cli.models.fitting import fit
+from robustbench_cli.models.model import Architecture
 from robustbench_cli.runs.robustbench import CLASSES, Entry, entries
+from robustbench_cli.spec import build
 
 FIXTURE = Path(__file__).parents[1] / "models" / "zoo_entries.json"
 FOLDERS = {"linf": "Linf", "l2": "L2", "corruptions": "corruptions"}
 ASIDE = ("mean", "std", "mu", "sigma")
+CONSTANT = ("attn_mask", "relative_position_index")
+"""What files of Swin hold besides weights, and follows from the sizes."""
 NEEDLESS = ("gdown", "geotorch", "torchdiffeq")
 """Packages of networks that are not built here, and of downloads."""
 
@@ -146,27 +150,30 @@ def compared(entry: Entry, network: nn.Module) -> dict[str, Any] | str:
     named: dict[str, Tensor] = inner.state_dict()
     state = seeded({k: v.shape for k, v in named.items() if counts(k)})
     inner.load_state_dict(state, strict=False)
+    state |= {k: v for k, v in named.items() if k.endswith(CONSTANT)}  # in the file, too
     model, side = ours(entry.model, entry.data, entry.normalise)
     if not entry.normalise:  # the file carries it
         state |= {name: named[name] for name in ASIDE if name in named}
-    how = fit(model, state)
+    architecture = build(Architecture, entry.model)  # as for a file: timm's own renaming
+    read = architecture.renamed(state, model.network)
+    how = fit(model, read)
     their, our = logits(network, side), logits(model, side)
     apart = float((their - our).abs().max() / their.abs().max())
     if apart > 1e-4 or float(their.std()) == 0:
         return f"logits differ by {apart:.1e} of the largest"
-    shapes = {k: v.shape for k, v in state.items() if k.rpartition(".")[2] not in ASIDE}
+    shapes = {k: v.shape for k, v in state.items() if counts(k)}
     names = [f"{k} {'x'.join(map(str, shape))}" for k, shape in shapes.items()]
     kept = {
         "tensors": len(shapes),
         "digest": digest(shapes),
-        "names": [] if "by name" in how else names,
+        "names": [] if "by name" in how and read is state else names,
         "logits": [[round(v, 5) for v in row[:10]] for row in their.tolist()],
     }
     return {"said": f"{how}; logits differ by {apart:.0e} of the largest", "kept": kept}
 
 
 def counts(name: str) -> bool:
-    return name.rpartition(".")[2] not in (*ASIDE, "num_batches_tracked")
+    return name.rpartition(".")[2] not in (*ASIDE, *CONSTANT, "num_batches_tracked")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_cli.errors import UsageError
+from robustbench_cli.models.blocks import Cosine, Standardise
 from robustbench_cli.models.model import Architecture, Model, make
 from robustbench_cli.spec import build, describe, names
 
 GREY, COLOUR, SMALL = (1, 28, 28), (3, 32, 32), (3, 16, 16)
 SMALLER = {"wide-resnet": "wide-resnet:depth=10,width=1", "timm": "timm:test_resnet"}
+SMALLER["uneven-wide-resnet"] = "uneven-wide-resnet:blocks=1-2-1,widths=2-2-1"
+SMALLER["resnext"] = "resnext:depth=11,groups=2,width=8"
 SMALLER["dm-wide-resnet"] = "dm-wide-resnet:depth=10,width=1"
 KNOWN = [name for name in names("models") if name != "timm" or find_spec("timm")]  # an extra
 SPECS = [SMALLER.get(name, name) for name in KNOWN]  # the defaults are large
@@ -56,6 +59,14 @@ def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
         ("wide-resnet", COLOUR, 10, 36_479_194),
         ("wide-resnet:depth=34", COLOUR, 10, 46_160_474),
         ("wide-resnet:depth=40,width=2", COLOUR, 10, 2_243_546),
+        ("uneven-wide-resnet", COLOUR, 10, 68_116_698),
+        (
+            "uneven-wide-resnet:blocks=27-28-13,widths=10-14-6,activation=silu",
+            *(COLOUR, 10, 147_291_738),  # 147M in the paper
+        ),
+        ("resnet18:width=128", COLOUR, 10, 44_662_922),
+        ("resnext", COLOUR, 10, 6_807_882),
+        ("resnext:groups=8,width=64", COLOUR, 10, 34_426_698),  # 34.4M in the paper
         ("resnet50", COLOUR, 10, 23_520_842),
         ("dm-wide-resnet", COLOUR, 10, 36_479_194),
         ("dm-preact-resnet18", COLOUR, 10, 12_548_426),
@@ -177,10 +188,45 @@ def test_the_zero_padding_shortcut_drops_pixels_and_adds_empty_channels() -> Non
     assert not y[:, 24:].any()
 
 
+def test_a_network_that_standardises_does_not_see_brightness_or_contrast() -> None:
+    spec = "wide-resnet:depth=10,width=1"
+    own, plain = (model_of(f"{spec},standardise={on}", COLOUR) for on in ("true", "false"))
+    plain.network.load_state_dict(own.network.state_dict())
+    x = images(COLOUR)
+    flat = x.flatten(1)
+    by_hand = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True)
+    with torch.no_grad():
+        torch.testing.assert_close(own(x), plain(by_hand.view_as(x)))
+        torch.testing.assert_close(own(x), own(x / 4 + 0.3), rtol=1e-4, atol=1e-5)
+
+
+def test_cosines_do_not_see_how_long_features_or_weights_are() -> None:
+    head, x = Cosine(5, 3), torch.rand(4, 5)
+    expected = torch.cosine_similarity(x[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(head(x), expected)
+    head.weight.data *= torch.tensor([[2.0], [3.0], [4.0]])
+    torch.testing.assert_close(head(x * 7), expected)
+
+
+def test_a_flat_image_is_standardised_to_nothing_with_a_finite_gradient() -> None:
+    x = torch.full((2, *SMALL), 0.5, requires_grad=True)
+    standard = Standardise()(x)
+    assert not standard.any()
+    standard[:, 0, 0, 0].sum().backward()
+    pixels = x[0].numel()
+    assert x.grad is not None
+    torch.testing.assert_close(
+        x.grad[0, 0, 0, 0].item(), (1 - 1 / pixels) * pixels**0.5, rtol=1e-4, atol=0
+    )
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
         ("cifar-resnet:depth=21", "depth=21 is not 6n.2; did you mean 20 or 26"),
+        ("resnext:depth=30", "depth=30 is not 9n.2; did you mean 29 or 38"),
+        ("uneven-wide-resnet:blocks=5-5", "blocks=5-5 are not three numbers"),
+        ("uneven-wide-resnet:widths=5-0-5", "widths=5-0-5 are not three numbers"),
         ("wide-resnet:depth=30", "depth=30 is not 6n.4; did you mean 28 or 34"),
         ("cifar-resnet:shortcut=c", "one of a, b"),
         ("torchvision:resnet19", "no classifier named 'resnet19'; did you mean 'resnet1"),

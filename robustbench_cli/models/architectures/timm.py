@@ -8,7 +8,8 @@ told apart by their last feature map, and a map of one pixel is said. `pretraine
 training from weights of the Hugging Face hub, or of its cache; a head for other classes is new.
 `--epochs 0` keeps them as they are. Stages are the network's own, or every fourth of a row of
 equal blocks; attention is computed by its formula and not fused, because several methods
-differentiate twice.
+differentiate twice. XCiT takes patches of 4, too, as robust ones for CIFAR have (Debenedetti et
+al., SaTML 2023); ``stem=convolutions`` is that of Singh et al. (NeurIPS 2023) for ConvNeXt and ViT.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -31,6 +32,7 @@ from robustbench_cli.models.fitting import Match, compare
 from robustbench_cli.models.foreign import guess_joints, never_in_place, try_out
 from robustbench_cli.models.model import Architecture
 from robustbench_cli.models.normalisation import Statistics
+from robustbench_cli.models.stems import begin_with_convolutions, cut_finer, set_norm_epsilon
 from robustbench_cli.spec import param
 
 _log = logging.getLogger(__name__)
@@ -47,6 +49,10 @@ class Timm(Architecture):
     patch_size: int | None = param(
         None, "side of a transformer's patches, in pixels; none: its own", low=1
     )
+    depth: int | None = param(None, "blocks of a row of equal ones; none: its own", low=1)
+    window_size: int | None = param(None, "side of Swin's windows, in patches; none: 7", low=1)
+    norm_eps: float | None = param(None, "epsilon of layer norms; none: its own", low=0)
+    stem: Literal["own", "convolutions"] = param("own", "what makes patches of an image")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,8 +135,13 @@ class Timm(Architecture):
         tied = config is not None and config.fixed_input_size
         if tied:
             options["img_size"] = (height, width)
-        if self.patch_size:
-            options["patch_size"] = self.patch_size
+        cut = self.network.startswith("xcit_") and self.patch_size == 4  # timm has 8 and 16
+        sizes = {
+            "patch_size": None if cut else self.patch_size,
+            "depth": self.depth,
+            "window_size": self.window_size,
+        }
+        options |= {name: value for name, value in sizes.items() if value}
         try:
             made: nn.Module = _library().create_model(
                 self.network, pretrained=pretrained, **options
@@ -142,11 +153,18 @@ class Timm(Architecture):
                     f"{self}: no weights from the hub or its cache ({reason}); "
                     "go online once, or leave out pretrained=true"
                 ) from e
-            hint = ", or leave out patch-size" if self.patch_size else ""
+            asked = [name.replace("_", "-") for name, value in sizes.items() if value]
+            hint = f", or leave out {' and '.join(asked)}" if asked else ""
             raise UsageError(
                 f"{self} cannot be made for {channels}x{height}x{width} images: {reason}; "
                 f"try another --model{hint}"
             ) from e
+        if cut:
+            cut_finer(made, 4)
+        if self.stem == "convolutions":
+            begin_with_convolutions(made, str(self))
+        if self.norm_eps is not None:
+            set_norm_epsilon(made, self.norm_eps)
         _check_patches(made, str(self), height, width)
         return made
 
