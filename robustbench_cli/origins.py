@@ -54,7 +54,10 @@ def open_foreign(
         return Run.open(path.parent)
     whole = path.name if path.is_file() else str(name)
     if not data:
-        raise UsageError(f"{whole}: which data set was it trained on? type --data mnist")
+        raise UsageError(
+            f"{whole}: which data set was it trained on? type --data mnist, or for arrays of your "
+            "own --data npz:FILE.npz (robustmix --list datasets)"
+        )
     held = _held(str(name), path)
     seen = load_data(data, where, trains=False)
     named = None

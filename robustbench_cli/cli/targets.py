@@ -215,7 +215,7 @@ def open_targets(
     """
     from robustbench_cli.jobs.ensembles import gather, several
     from robustbench_cli.runs.given import is_foreign, is_known
-    from robustbench_cli.runs.run import refuse_hugging_face
+    from robustbench_cli.runs.run import load_runs, refuse_hugging_face
 
     if not names:
         raise UsageError("nothing to attack; name a run directory or a checkpoint file")
@@ -226,6 +226,8 @@ def open_targets(
         if getattr(foreign, option) and not told:
             for part in parts:
                 refuse_hugging_face(Path(part))
+                if not is_known(part):
+                    load_runs(part)  # a name of nothing at all says so
             raise UsageError(
                 f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
                 "run carries its own"
