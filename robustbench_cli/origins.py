@@ -92,7 +92,10 @@ def _open_foreign(name: str, where: Where, said: Said, attacks: Attacks) -> Run:
         return Run.open(path.parent)
     whole = path.name if path.is_file() else name
     if not data:
-        raise UsageError(f"{whole}: which data set was it trained on? type --data mnist")
+        raise UsageError(
+            f"{whole}: which data set was it trained on? type --data mnist, or for arrays of your "
+            "own --data npz:FILE.npz (robustmix --list datasets)"
+        )
     held = _held(name, path)
     seen = load_data(data, where, trains=False)
     named = None

@@ -215,7 +215,8 @@ def open_targets(
     """
     from robustbench_cli.data.dataset import Dataset
     from robustbench_cli.origins import Said, open_named, parts
-    from robustbench_cli.runs.run import refuse_hugging_face
+    from robustbench_cli.runs.given import is_known
+    from robustbench_cli.runs.run import load_runs, refuse_hugging_face
     from robustbench_cli.spec import build
 
     if not names:
@@ -224,6 +225,8 @@ def open_targets(
     if option := said.unneeded(names):
         for part in (each for name in names for each in parts(name)):
             refuse_hugging_face(Path(part))
+            if not is_known(part):
+                load_runs(part)  # a name of nothing at all says so
         raise UsageError(
             f"--{option.replace('_', '-')} is for checkpoint files, and {names[0]} is none; a "
             "run carries its own"

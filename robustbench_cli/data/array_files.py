@@ -104,7 +104,8 @@ def _check_header(file: IO[bytes], size: int, where: str) -> Header:
 def _reading(path: Path) -> Iterator[None]:
     """Whatever goes wrong with somebody's file becomes one line."""
     if not path.is_file():
-        raise RunError(f"no file {path}; {_WANTED}")
+        what = f"{path} is a directory" if path.is_dir() else f"no file {path}"
+        raise RunError(f"{what}; {_WANTED}")
     try:
         yield
     except RunError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from robustbench_cli.errors import RunError
@@ -22,6 +23,9 @@ class Mismatch(NamedTuple):
     """Why weights do not fit: the first disagreement, as a sentence."""
 
     reason: str
+    name: str = ""  # of the entry of the network, where shapes disagree
+    there: torch.Size | None = None  # its shape in the file
+    here: torch.Size | None = None  # and in the network
 
 
 class Match(NamedTuple):
@@ -42,8 +46,7 @@ def fit(model: Model, state: State) -> str:
     match = compare(state, model.network)
     if isinstance(match, Mismatch):
         raise RunError(
-            f"the weights do not fit this network: {match.reason}; "
-            "name the right one: --model NAME (robustmix --list models)"
+            f"the weights do not fit this network: {match.reason}; {_remedy(match, model)}"
         )
     expected = model.network.state_dict()
     chosen = {
@@ -87,7 +90,7 @@ def compare(state: State, network: nn.Module) -> Match | Mismatch:
         pairs = {name: named[short] for short, name in own.items()}
         for name, entry in pairs.items():
             if not _alike(given[entry], expected[name]):
-                return Mismatch(_differ(entry, given[entry], name, expected[name]))
+                return _differ(entry, given[entry], name, expected[name])
         return Match(pairs, f"matched {len(pairs)} tensors by name")
     return _in_order(given, expected)
 
@@ -95,7 +98,7 @@ def compare(state: State, network: nn.Module) -> Match | Mismatch:
 def _in_order(given: State, expected: State) -> Match | Mismatch:
     for (entry, there), (name, here) in zip(given.items(), expected.items(), strict=False):
         if _leaf(entry) != _leaf(name) or not _alike(there, here):
-            return Mismatch(_differ(entry, there, name, here))
+            return _differ(entry, there, name, here)
     if len(given) != len(expected):
         rest = [*given][len(expected) :] or [*expected][len(given) :]
         where = "network" if len(expected) > len(given) else "file"
@@ -124,8 +127,22 @@ def _alike(there: Tensor, here: Tensor) -> bool:
     return there.flatten(1).shape == here.flatten(1).shape
 
 
-def _differ(entry: str, there: Tensor, name: str, here: Tensor) -> str:
-    return f"{entry} {_shape(there)} in the file, {name} {_shape(here)} in the network"
+def _differ(entry: str, there: Tensor, name: str, here: Tensor) -> Mismatch:
+    reason = f"{entry} {_shape(there)} in the file, {name} {_shape(here)} in the network"
+    return Mismatch(reason, name, there.shape, here.shape)
+
+
+def _remedy(match: Mismatch, model: Model) -> str:
+    """The data set is to blame where only the number of channels or of classes disagrees."""
+    there, here = match.there or (), match.here or ()
+    apart = [i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b]
+    if len(there) == len(here):
+        channels = model.normalise.mean.numel()
+        if apart == [1] and len(here) == 4 and here[1] == channels:
+            return f"it takes images of {there[1]} channels, and these have {here[1]}: check --data"
+        if apart == [0] and match.name.startswith(f"{model.head_name}."):
+            return f"it knows {there[0]} classes, and the data set has {here[0]}: check --data"
+    return "name the right one: --model NAME (robustmix --list models)"
 
 
 def _shape(tensor: Tensor) -> str:

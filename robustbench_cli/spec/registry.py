@@ -59,6 +59,12 @@ def find(base: type[P], name: str, *, trusted: bool = True) -> type[P]:
         UsageError: no such plugin, with the nearest name.
     """
     noun = one_of(base.room)
+    path = Path(name.removesuffix(":"))
+    if base.room == "datasets" and path.exists() and name not in names(base.room):
+        raise UsageError(
+            f"{path} is a path; type {'folder' if path.is_dir() else 'npz'}:{path}, or another "
+            "data set's name before it (robustmix --list datasets)"
+        )
     if ":" in name:
         found = import_object(name, trusted=trusted)
         if isinstance(found, type) and issubclass(found, base):

@@ -204,6 +204,7 @@ def test_a_sweep_over_a_range_has_both_ends(cli: Cli, runs: Path) -> None:
     ("arguments", "message"),
     [
         (["runs/none"], "runs/none: no such file or directory; train one: robustmix train"),
+        (["net.pt", "--normalise", "own"], "net.pt: no such file or directory"),
         (["runs", "-a", "linf-pdg"], "no attack named 'linf-pdg'; did you mean 'linf-pgd'?"),
         (["runs", "-a", "linf-pgd:stepz=3"], "did you mean 'steps'?"),
         (["runs", "-e", "8"], "pixels are in [0, 1], so did you mean 8/255?"),

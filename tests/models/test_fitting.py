@@ -129,6 +129,14 @@ def test_another_network_is_refused_with_the_first_disagreement(spec: str, messa
     assert str(e.value).isprintable()
 
 
+def test_other_channels_or_classes_are_blamed_on_the_data() -> None:
+    state = model_of("resnet18").network.state_dict()
+    with pytest.raises(RunError, match="takes images of 3 channels, and these have 1: check --da"):
+        fit(model_of("resnet18", shape=(1, 32, 32)), state)
+    with pytest.raises(RunError, match="knows 10 classes, and the data set has 7: check --data"):
+        fit(make(build(Architecture, "resnet18"), COLOUR, 7), state)
+
+
 def test_missing_and_additional_tensors_are_counted() -> None:
     state = dict(model_of("small-cnn").network.state_dict())
     last = state.pop("7.bias")

@@ -32,7 +32,7 @@ from .tables import Groups, paragraph, section_table
 COLOURS = 7
 BANDS = 6  # lines, above which bands hide more than they show
 DASHES = 5
-_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = (460, 300), 44, 10, 10, 44
+_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = (460, 300), 44, 20, 10, 44
 
 
 def decay(selection: Selection, groups: Groups) -> list[Element]:

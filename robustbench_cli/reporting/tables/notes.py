@@ -103,15 +103,17 @@ def _repeated(runs: Sequence[Run], by: str) -> list[str]:
 
 def _few_runs(curves: Sequence[Curve]) -> list[str]:
     most: dict[str, int] = {}
+    seeded = set()
     for curve in curves:
         most[curve.label] = max(len(curve.runs), most.get(curve.label, 0))
+        if any(seed is not None for seed in curve.seeds):
+            seeded.add(curve.label)
     ones, twos = ([label for label, n in most.items() if n == count] for count in (1, 2))
     found = []
     if ones:
         have, band = ("has", "its band is") if len(ones) == 1 else ("have", "their bands are")
-        found.append(
-            f"{listing(ones)} {have} 1 run: {band} test-sampling error only; train more: --seeds 5"
-        )
+        more = "; train more: --seeds 5" if seeded & {*ones} else ""  # not somebody else's weights
+        found.append(f"{listing(ones)} {have} 1 run: {band} test-sampling error only{more}")
     if twos:
         have = "has" if len(twos) == 1 else "have"
         found.append(

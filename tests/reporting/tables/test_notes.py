@@ -37,6 +37,8 @@ def test_few_seeds(tmp_path: Path) -> None:
     assert notes(als, sat) == [
         "als and sat have 1 run: their bands are test-sampling error only; train more: --seeds 5"
     ]
+    given = attacked(make_run(tmp_path, "net", None, checkpoint="net.pt"))
+    assert notes(given) == ["net.pt has 1 run: its band is test-sampling error only"]
     assert notes(sat, more) == ["sat has 2 runs: too few for an interval; train more: --seeds 5"]
 
 
