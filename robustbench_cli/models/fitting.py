@@ -134,7 +134,7 @@ def _differ(entry: str, there: Tensor, name: str, here: Tensor) -> Mismatch:
 
 def _remedy(match: Mismatch, model: Model) -> str:
     """The data set is to blame where only the number of channels or of classes disagrees."""
-    there, here = match.there or (), match.here or ()
+    there, here = list(match.there or ()), list(match.here or ())
     apart = [i for i, (a, b) in enumerate(zip(there, here, strict=False)) if a != b]
     if len(there) == len(here):
         channels = model.normalise.mean.numel()
