@@ -41,7 +41,7 @@ def begin_with_convolutions(network: Any, name: str) -> None:
     Raises:
         UsageError: a network for which nobody has published one.
     """
-    embed = getattr(network, "patch_embed", None)
+    embed: Any = getattr(network, "patch_embed", None)
     if type(network).__name__ == "ConvNeXt":
         old = network.stem[0]
         width = old.out_channels
@@ -72,7 +72,7 @@ def _stem(channels: int, then: list[tuple[int, int]]) -> Any:
 def cut_finer(network: Any, side: int) -> None:
     """Patches of `side` pixels for an XCiT: its first convolutions lose their stride."""
     embed = network.patch_embed
-    halvings = [part[0] for part in embed.proj if isinstance(part, nn.Sequential)]
+    halvings: list[Any] = [part[0] for part in embed.proj if isinstance(part, nn.Sequential)]
     too_many = (embed.patch_size // side).bit_length() - 1
     for convolution in halvings[:too_many]:
         convolution.stride = (1, 1)

@@ -50,7 +50,7 @@ class Timm(Architecture):
         None, "side of a transformer's patches, in pixels; none: its own", low=1
     )
     depth: int | None = param(None, "blocks of a row of equal ones; none: its own", low=1)
-    window_size: int | None = param(None, "side of Swin's windows, in patches; none: 7", low=1)
+    window_size: int | None = param(None, "of Swin's windows, in patches; none: its own", low=1)
     norm_eps: float | None = param(None, "epsilon of layer norms; none: its own", low=0)
     stem: Literal["own", "convolutions"] = param("own", "what makes patches of an image")
 

@@ -98,7 +98,7 @@ def test_points_lie_where_their_values_are(root: Node, study: list[Run]) -> None
     for circle, point in zip(line.every("circle"), curve["points"], strict=True):
         height = (256 - float(circle.attributes["cy"])) / 246
         assert height == pytest.approx(point["accuracy"], abs=5e-4)
-        across = (float(circle.attributes["cx"]) - 44) / 406 * 5
+        across = (float(circle.attributes["cx"]) - 44) / 396 * 5
         assert across == pytest.approx(point["eps_value"], abs=1e-3)
         said = f"pgd-at, ε={point['eps']}: {100 * point['accuracy']:.1f} ± "
         assert circle.text.startswith(said)
