@@ -12,7 +12,8 @@ on from the best point so far, if the loss rose in less than 75 % of the steps s
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
 with its first adversarial; restarts see only what the earlier ones left.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
-end if its least lead went on falling at `patience` times the pace since the last checkpoint.
+end if its least lead went on falling at `patience` times the pace since the last checkpoint, or a
+sixth of the pace since the start.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
 forwards.
 """
@@ -151,14 +152,14 @@ def ascend(
         if not len(lanes.where) or i == steps:
             break
         if i <= 1:
-            lanes.checked_lead = lanes.lead  # the leap from a random start is no pace
+            lanes.begin()  # the leap from a random start is no pace
         if i == 0:
             lanes.rises.zero_()  # the first look is no rise
             lanes.checked_value = lanes.best_value
         elif i in marks:
             lanes.check(marks[i])
             if patience is not None and marks[i] >= _TELLING:
-                hopeful = lanes.hopeful(marks[i], steps - i, patience)
+                hopeful = lanes.hopeful(marks[i], i, steps - i, patience)
                 lanes.leave(images, ~hopeful, lanes.best)
                 if not len(lanes.where):
                     break

@@ -100,9 +100,9 @@ def _ascend(
         if not len(lanes.where) or i == steps:
             break
         if i <= 1:
-            lanes.checked_lead = lanes.lead  # the leap from the start is no pace
+            lanes.begin()  # the leap from the start is no pace
         elif final and patience is not None and i % glance == 0:
-            hopeful = lanes.hopeful(glance, steps - i, patience)
+            hopeful = lanes.hopeful(glance, i, steps - i, patience)
             lanes.leave(images, ~hopeful, lanes.best)
             if not len(lanes.where):
                 break

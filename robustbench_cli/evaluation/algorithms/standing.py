@@ -13,6 +13,9 @@ from robustbench_cli.evaluation.attack import Samples
 
 from .losses import Loss, margin
 
+_FADING = 1 / 6
+"""What the pace of the last steps comes to, in that of all: the first ones gain the most."""
+
 
 @dataclass
 class Standing:
@@ -29,6 +32,7 @@ class Standing:
     best_value: Tensor
     best_gradient: Tensor
     lead: Tensor  # the least by which the label led the next class
+    first_lead: Tensor  # that where the ascent began
     checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
@@ -48,6 +52,7 @@ class Standing:
             best_value=lowest,
             best_gradient=nothing,
             lead=-lowest,
+            first_lead=-lowest,
             checked_lead=-lowest,
             **own,
         )
@@ -86,9 +91,15 @@ class Standing:
         self.best_gradient = torch.where(wide, gradient, self.best_gradient)
         self.best_value = torch.where(better, value, self.best_value)
 
-    def hopeful(self, interval: int, left: int, patience: float) -> Tensor:
+    def begin(self) -> None:
+        """Go by the lead that is reached now as the first."""
+        self.first_lead = self.checked_lead = self.lead
+
+    def hopeful(self, interval: int, done: int, left: int, patience: float) -> Tensor:
         """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace
-        of the last `interval`."""
-        pace = (self.checked_lead - self.lead) / interval
+        of the last `interval`; or, where nothing moved in that, at a part of the pace of all that
+        were `done`: steps that are too large stand still until they are halved."""
+        last = (self.checked_lead - self.lead) / interval
+        whole = (self.first_lead - self.lead) / done
         self.checked_lead = self.lead
-        return self.lead <= patience * pace * left
+        return self.lead <= patience * left * torch.maximum(last, whole * _FADING)

@@ -128,14 +128,17 @@ def test_where_all_are_given_up_no_empty_batch_is_shown(planes, norm: str) -> No
 
 
 def test_the_pace_decides_who_is_given_up(planes) -> None:
-    samples = Samples(planes.images.x[:3], planes.images.labels[:3])
+    samples = Samples(planes.images.x[:4], planes.images.labels[:4])
     lanes = Lanes.start(samples, samples.labels, 0.1, "linf")
-    lanes.checked_lead, lanes.lead = torch.full((3,), 5.0), torch.tensor([4.0, 4.0, 5.0])
-    lanes.lead[1] = 2.0
+    lanes.lead = torch.full((4,), 5.0)
+    lanes.begin()
+    lanes.lead = torch.tensor([4.0, 2.0, 5.0, 0.9])
     # at 1, 3 and 0 per ten steps, twenty more and twice the pace take off 4, 12 and 0
-    assert lanes.hopeful(10, 20, 2.0).tolist() == [True, True, False]
-    lanes.lead = lanes.lead - torch.tensor([0.1, 0.1, 0.1])
-    assert lanes.hopeful(10, 20, 2.0).tolist() == [False, False, False]
+    assert lanes.hopeful(10, 10, 20, 2.0).tolist() == [True, True, False, True]
+    lanes.lead = lanes.lead - torch.tensor([0.1, 0.1, 0.1, 0.0])
+    # now 0.4 at most; but the last one, whose step is too large, has come 4.1 in all twenty:
+    # twenty more at twice that take off 8.2, a sixth of which is more than 0.9
+    assert lanes.hopeful(10, 20, 20, 2.0).tolist() == [False, False, False, True]
 
 
 def test_the_nearest_class_comes_first(planes) -> None:
