@@ -245,7 +245,11 @@ def test_nobody_listens_at_all(tmp_path: Path) -> None:
     ("sent", "code", "line"),
     [
         (signal.SIGINT, 130, "Error: interrupted; the same command goes on where it was\n"),
-        (signal.SIGTERM, 143, "Error: ended by SIGTERM; the same command goes on where it was\n"),
+        pytest.param(
+            *(signal.SIGTERM, 143),
+            "Error: ended by SIGTERM; the same command goes on where it was\n",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ctrl_c_and_sigterm_in_the_middle_of_a_training(

@@ -88,7 +88,9 @@ def test_a_network_has_the_published_number_of_parameters(
 
 
 @pytest.mark.parametrize("spec", SPECS)
-@pytest.mark.parametrize("shape", [GREY, COLOUR, (2, 33, 40)])
+@pytest.mark.parametrize(
+    "shape", [GREY, *(pytest.param(s, marks=pytest.mark.slow) for s in (COLOUR, (2, 33, 40)))]
+)
 def test_images_of_several_sizes_become_logits(spec: str, shape: tuple[int, int, int]) -> None:
     with torch.no_grad():
         logits = model_of(spec, shape, classes=7)(images(shape))

@@ -148,7 +148,7 @@ def test_missing_and_additional_tensors_are_counted() -> None:
 
 INFERRED = [
     ("lenet5", (1, 28, 28)),
-    ("cifar-resnet:depth=56", COLOUR),
+    ("cifar-resnet:depth=20", COLOUR),
     ("preact-resnet18:final-norm=false", COLOUR),
     ("wide-resnet:depth=16,width=4", COLOUR),
     ("torchvision:resnet18", COLOUR),

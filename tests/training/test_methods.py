@@ -69,6 +69,7 @@ def test_same_seed_same_losses(name: str) -> None:
     assert train(quick(name))[1] == train(quick(name))[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", list(itertools.permutations(PAIRED, 2)), ids="+".join)
 def test_pairs_train_or_are_refused_with_the_order_that_works(pair: tuple[str, str]) -> None:
     methods = quick("+".join(pair))

@@ -39,7 +39,11 @@ ALL = [name for name in names("methods") if name != "corpus-at"]  # has a test o
 COMPOSED = ["mixup+info-mixup:size=8+weight-averaging", "als+sat:smooth=attacker+advprop:steps=1"]
 
 
-@pytest.mark.parametrize("text", [*map(spec, ALL), *COMPOSED])
+QUICK = {"plain", "free-at", "info-mixup", "weight-averaging"}
+EACH = [spec(n) if n in QUICK else pytest.param(spec(n), marks=pytest.mark.slow) for n in ALL]
+
+
+@pytest.mark.parametrize("text", [*EACH, *COMPOSED])
 def test_resuming_equals_uninterrupted(tmp_path: Path, data: Data, text: str) -> None:
     model = "cifar-resnet:depth=8" if "advprop" in text else "lenet5"
     config = TrainConfig(
