@@ -10,15 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, prod
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from robustbench_cli import device as devices
-from robustbench_cli.data.dataset import Data, Images, batches
+from robustbench_cli.data.dataset import Data, batches
 from robustbench_cli.errors import RunError
 from robustbench_cli.files import replacing
 from robustbench_cli.models.checkpoint import check_archive
@@ -31,7 +30,6 @@ from robustbench_cli.spec import build_all
 
 from .batch import Batch
 from .config import TrainConfig
-from .hooks import eval_mode
 from .loop.compiling import compile_blocks, uncompiled
 from .loop.early_stopping import Best, Watch
 from .loop.files import COLUMNS, LAST, open_run, save_weights, write_history
@@ -39,12 +37,12 @@ from .loop.freezing import Frozen
 from .loop.optimise import make_optimizer, make_schedule
 from .loop.starting import Start
 from .loop.threads import sensible_threads
+from .loop.validating import validate
 from .loop.weighing import balanced_facts, class_weights
 from .method import Method, overrides
 from .objective import Objective
 
 _log = logging.getLogger(__name__)
-_AT_ONCE = 2**24  # values of the images that are looked at together
 
 
 @dataclass
@@ -125,13 +123,12 @@ class Trainer:
             facts = self.best.facts()
         save_weights(self.model, run.weights)
         write_history(self.path, self.history)
-        shipped = self._shipped()
-        validation, loss = accuracy_and_loss(shipped, self.data.validation)
+        held = validate(self._shipped(), self.data.validation)
         run = run.update(
             status="done",
-            validation_accuracy=validation if isfinite(validation) else None,
-            validation_loss=loss if isfinite(loss) else None,
-            **balanced_facts(self.path.name, shipped, self.data, validation),
+            validation_accuracy=held.accuracy if isfinite(held.accuracy) else None,
+            validation_loss=held.loss if isfinite(held.loss) else None,
+            **balanced_facts(self.path.name, held, self.data.train.labels),
             seconds=round(time.monotonic() - started, 2),
             device=devices.describe(self.device),
             **facts,
@@ -171,7 +168,8 @@ class Trainer:
         for method in self.methods:
             row |= method.end_epoch(self.model)
         shipped = self._shipped()
-        row["validation"], row["validation_loss"] = accuracy_and_loss(shipped, self.data.validation)
+        held = validate(shipped, self.data.validation)
+        row["validation"], row["validation_loss"] = held.accuracy, held.loss
         if self.best:
             row["robust"] = self.best.look(epoch + 1, self.model, shipped, self.data.validation)
         row["seconds"] = round(time.monotonic() - started, 3)
@@ -280,21 +278,3 @@ def new_model(config: TrainConfig, data: Data) -> Model:
     model = make(architecture, shape, len(classes), mean, std)
     architecture.begin(model.network, shape, len(classes))
     return model
-
-
-def accuracy_and_loss(model: Model, images: Images, batch_size: int = 1000) -> tuple[float, float]:
-    """Share of `images` classified right, and their mean cross-entropy in nats; in eval mode.
-
-    The loss is that of the plain labels, whatever training minimised, so that methods can be
-    compared. NaN for no images, and for a loss that is not finite. Fewer than `batch_size` at once,
-    where images are large.
-    """
-    batch_size = min(batch_size, max(1, _AT_ONCE // prod(images.shape)))
-    right, loss = torch.zeros(2, device=images.labels.device)
-    with eval_mode(model), torch.inference_mode():
-        for x, labels in batches(images, batch_size, shuffle=False):
-            logits = model(x)
-            right += (logits.argmax(1) == labels).sum()
-            loss += F.cross_entropy(logits.float(), labels, reduction="sum")
-    nan, n = float("nan"), len(images)
-    return (float(right) / n, float(loss) / n if loss.isfinite() else nan) if n else (nan, nan)

@@ -13,13 +13,11 @@ import torch
 from safetensors.torch import load_file
 from tiny import OPTIONS, contents, in_a_process, tiny, train_job
 
-from robustbench_cli.data.dataset import Data, Images, open_data
+from robustbench_cli.data.dataset import Data, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import RunError
-from robustbench_cli.models.model import make
-from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run
-from robustbench_cli.training.train import Trainer, accuracy_and_loss
+from robustbench_cli.training.train import Trainer
 
 SETTINGS = {
     "plain": {},
@@ -224,14 +222,3 @@ class _Touches:
 
     def __reduce__(self) -> tuple[object, ...]:
         return Path.touch, (self.path,)
-
-
-def test_accuracy_and_loss_are_of_eval_mode_and_restore_the_mode() -> None:
-    model = make(open_architecture("mlp:width=4"), (1, 1, 2), 2).train()
-    images = Images(torch.rand(50, 1, 1, 2), torch.zeros(50, dtype=torch.long))
-    probabilities = model(images.x).softmax(1)[:, 0].detach()
-    right = (probabilities > 0.5).float().mean().item()
-    found = accuracy_and_loss(model, images, batch_size=7)
-    assert found == pytest.approx((right, -probabilities.log().mean().item()), rel=1e-5)
-    assert model.training
-    assert np.isnan(accuracy_and_loss(model, images[:0])).all()

@@ -1,4 +1,4 @@
-"""Classes that are not equally frequent: what each counts in the loss, and accuracy by class."""
+"""Classes that are not equally frequent: what each counts in the loss, and balanced accuracy."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from math import isfinite
 import torch
 from torch import Tensor
 
-from robustbench_cli.data.dataset import Data, Images, batches
 from robustbench_cli.errors import UsageError
-from robustbench_cli.models.model import Model
-from robustbench_cli.training.hooks import eval_mode
+
+from .validating import Validation
 
 _log = logging.getLogger(__name__)
 UNEVEN = 2.0
@@ -54,31 +53,17 @@ def unevenness(labels: Tensor) -> float:
     return float(counts.max() / counts[counts > 0].min()) if len(labels) else 1.0
 
 
-def balanced_facts(name: str, model: Model, data: Data, validation: float) -> dict[str, float]:
+def balanced_facts(name: str, held: Validation, labels: Tensor) -> dict[str, float]:
     """For run.json, where the classes are uneven: balanced accuracy on held-out images; said, too.
 
-    `validation` is the ordinary accuracy there; NaN where none were held out.
+    `labels` (n,) are those of the training images.
     """
-    uneven = unevenness(data.train.labels)
-    if uneven < UNEVEN or not isfinite(validation):
+    uneven = unevenness(labels)
+    if uneven < UNEVEN or not isfinite(held.accuracy):
         return {}
-    balanced = balanced_accuracy(model, data.validation)
     _log.warning(
         "%s: balanced accuracy %.1f %% of held-out images, accuracy %.1f %%; the most frequent "
         "class has %.1f times the training images of the least frequent",
-        *(name, 100 * balanced, 100 * validation, uneven),
+        *(name, 100 * held.balanced, 100 * held.accuracy, uneven),
     )
-    return {"validation_balanced": balanced}
-
-
-def balanced_accuracy(model: Model, images: Images, batch_size: int = 1000) -> float:
-    """The mean over the classes of the share of their images classified right, in eval mode."""
-    right = torch.zeros(len(images), dtype=torch.bool, device=images.labels.device)
-    done = 0
-    with eval_mode(model), torch.inference_mode():
-        for x, labels in batches(images, batch_size, shuffle=False):
-            right[done : done + len(x)] = model(x).argmax(1) == labels
-            done += len(x)
-    known = sorted(set(images.labels.tolist()))
-    shares = [right[images.labels == label].float().mean() for label in known]
-    return float(torch.stack(shares).mean()) if shares else float("nan")
+    return {"validation_balanced": held.balanced}

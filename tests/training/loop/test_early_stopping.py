@@ -18,7 +18,8 @@ from robustbench_cli.runs.run import Run
 from robustbench_cli.training.config import TrainConfig
 from robustbench_cli.training.deploy import load_predictor
 from robustbench_cli.training.loop.early_stopping import evenly
-from robustbench_cli.training.train import Trainer, accuracy_and_loss
+from robustbench_cli.training.loop.validating import validate
+from robustbench_cli.training.train import Trainer
 
 STOP = "linf-pgd:steps=2"
 
@@ -54,7 +55,7 @@ def test_the_best_epoch_is_kept_and_the_last_lies_beside(tmp_path: Path) -> None
     assert run.record["best_epoch"] == 2
     assert run.record["robust_validation"] == {"best": 0.6, "last": 0.4}
     assert run.history()["robust"].tolist() == [0.2, 0.6, 0.6, 0.4]
-    kept, _ = accuracy_and_loss(load_predictor(run), data().validation)
+    kept = validate(load_predictor(run), data().validation).accuracy
     assert run.record["validation_accuracy"] == pytest.approx(kept)
     assert run.history()["validation"][1] == pytest.approx(kept)
 

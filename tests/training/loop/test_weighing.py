@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import balanced_accuracy_score
 from sklearn.utils.class_weight import compute_class_weight
 from small import CLASSES, make_batch, make_model, quick
 from tiny import TINY, tiny
 
 from robustbench_cli import train
-from robustbench_cli.data.dataset import Data, Images, open_data
+from robustbench_cli.data.dataset import Data, open_data
 from robustbench_cli.data.datasets.spirals import Spirals
 from robustbench_cli.errors import UsageError
-from robustbench_cli.training.loop.weighing import balanced_accuracy, class_weights, unevenness
+from robustbench_cli.training.loop.weighing import class_weights, unevenness
 from robustbench_cli.training.objective import Objective, weighted_cross_entropy
 from robustbench_cli.training.train import Trainer
 
@@ -127,15 +126,6 @@ def test_balanced_weights_help_the_rare_class_and_balanced_accuracy_says_so(
     balanced = {k: v["validation_balanced"] for k, v in found.items()}
     assert balanced["balanced"] > balanced[None] + 0.05
     assert "balanced accuracy" in caplog.text and "12." in caplog.text
-
-
-def test_balanced_accuracy_is_that_of_scikit_learn() -> None:
-    images = Images((torch.rand(60, 3, 8, 8) * 255).to(torch.uint8), torch.arange(60) ** 2 % 7 % 4)
-    model = make_model().eval()
-    with torch.no_grad():
-        answers = model(images.x).argmax(1)
-    expected = balanced_accuracy_score(images.labels, answers)
-    assert balanced_accuracy(model, images, batch_size=7) == pytest.approx(expected)
 
 
 def test_a_notebook_may_give_numbers(tmp_path: Path) -> None:
