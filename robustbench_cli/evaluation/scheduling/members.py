@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from time import perf_counter
 from typing import Any
 
@@ -70,23 +72,24 @@ def _tell_alone(
 
     The cascade itself has been gone through as ever, so that verdicts do not depend on this.
     """
-    eps, breakers = chunk.plan.epsilons[row].text, dict[int, list[str]]()
-    for place, member in enumerate(members):
-        if place == len(told):  # nothing was left for it
-            told.append({"eps": eps, "member": member.name, **dict.fromkeys(_COUNTS, 0)})
-        entry, own = told[place], firsts[place].tolist() if place < len(firsts) else []
-        before = torch.cat([*firsts[:place], chunk.clean[:0]]).to(torch.int64).sort().values
+    eps, nothing = chunk.plan.epsilons[row].text, firsts[0][:0]
+    rest = members[len(told) :]  # nothing was left for them
+    told += [{"eps": eps, "member": each.name, **dict.fromkeys(_COUNTS, 0)} for each in rest]
+    before, broken = nothing, list[list[int]]()  # by earlier ones, and by each
+    for member, own, entry in zip(members, [*firsts, *[nothing] * len(rest)], told, strict=True):
+        also = nothing
         if len(before):
             chunk.tell(_share(chunk, row, 1), f"{member.name} on what others broke at eps {eps}")
             done = _step(chunk, member, before, row, found, again=False)
             for key in COSTS:
                 entry[key] += done[key]
-            own += before[torch.tensor(done["adversarial"], device=before.device)].tolist()
-        for position in own:
-            breakers.setdefault(position, []).append(member.name)
-    for entry in told:
-        mine = [by for by in breakers.values() if entry["member"] in by]
-        entry |= {"in_all": len(mine), "alone": sum(len(by) == 1 for by in mine)}
+            also = before[torch.tensor(done["adversarial"], device=before.device)]
+        broken.append(torch.cat([own, also]).tolist())
+        before = torch.cat([before, own]).sort().values
+    times = Counter(chain.from_iterable(broken))
+    for entry, positions in zip(told, broken, strict=True):
+        alone = sum(times[position] == 1 for position in positions)
+        entry |= {"in_all": len(positions), "alone": alone}
 
 
 _COUNTS = "tried", "broken", *COSTS
