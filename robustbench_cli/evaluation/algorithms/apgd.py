@@ -12,8 +12,8 @@ on from the best point so far, if the loss rose in less than 75 % of the steps s
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
 with its first adversarial; restarts see only what the earlier ones left.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
-end if its least lead went on falling at `patience` times the pace since the last checkpoint, or a
-sixth of the pace since the start.
+end if its least lead went on falling at `patience` times its pace: that since the last checkpoint,
+or a sixth of that since the first step, whichever is faster.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
 forwards.
 """
@@ -36,10 +36,7 @@ from robustbench_cli.spec import param
 from .geometry import on_the_sphere, project, steepest
 from .losses import Loss
 from .restarts import Try, until_broken
-from .standing import Standing
-
-_TELLING = 6
-"""The pace of fewer steps than these says nothing."""
+from .standing import TELLING, Standing
 
 
 @dataclass(kw_only=True)
@@ -158,7 +155,7 @@ def ascend(
             lanes.checked_value = lanes.best_value
         elif i in marks:
             lanes.check(marks[i])
-            if patience is not None and marks[i] >= _TELLING:
+            if patience is not None and marks[i] >= TELLING:
                 hopeful = lanes.hopeful(marks[i], i, steps - i, patience)
                 lanes.leave(images, ~hopeful, lanes.best)
                 if not len(lanes.where):

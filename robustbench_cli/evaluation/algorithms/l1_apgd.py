@@ -9,7 +9,8 @@ k is a fifth of all values at first. Every 4 % of the steps it becomes two third
 the best point has changed; where these are fewer than 95 % of those before, the step is eps again
 and the walk goes on from the best point, else the step is divided by 1.5, down to eps / 10. The
 first 30 % of the steps are taken in a ball three times as large, the next 30 % in one twice as
-large, from where each walk starts anew. `patience` is for the last part.
+large, from where each walk starts anew. `patience` is for the last part, and looks
+back after each fifth of that, or six steps.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from robustbench_cli.evaluation.attack import Samples
 from .apgd import AutoPGD
 from .l1_box import onto_l1_box
 from .losses import Loss
-from .standing import Standing
+from .standing import TELLING, Standing
 
 _STAGES = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))
 """Radii in epsilons, and their share of the steps."""
@@ -92,7 +93,7 @@ def _ascend(
     final: bool,
 ) -> Tensor:
     """Images (n, C, H, W); in the `final` ball the first adversarial of each, else the best."""
-    images, every, glance = lanes.x.clone(), max(int(0.04 * steps), 1), max(steps // 5, 6)
+    images, every, glance = lanes.x.clone(), max(int(0.04 * steps), 1), max(steps // 5, TELLING)
     for i in range(steps + 1):
         broken = lanes.look(model, loss, slope=i < steps)
         if final:

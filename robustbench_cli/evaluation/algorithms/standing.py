@@ -13,8 +13,11 @@ from robustbench_cli.evaluation.attack import Samples
 
 from .losses import Loss, margin
 
+TELLING = 6
+"""The pace of fewer steps than these says nothing."""
+
 _FADING = 1 / 6
-"""What the pace of the last steps comes to, in that of all: the first ones gain the most."""
+"""Of the pace of all steps, what may be expected of those to come: the first ones gain the most."""
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Standing:
     best_value: Tensor
     best_gradient: Tensor
     lead: Tensor  # the least by which the label led the next class
-    first_lead: Tensor  # that where the ascent began
+    first_lead: Tensor  # that of `begin`, from which on there is a pace
     checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
@@ -96,9 +99,11 @@ class Standing:
         self.first_lead = self.checked_lead = self.lead
 
     def hopeful(self, interval: int, done: int, left: int, patience: float) -> Tensor:
-        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace
-        of the last `interval`; or, where nothing moved in that, at a part of the pace of all that
-        were `done`: steps that are too large stand still until they are halved."""
+        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace.
+
+        That is the faster of two: of the last `interval`, and a part of that of all that were
+        `done`, since steps that are too large stand still until they are halved.
+        """
         last = (self.checked_lead - self.lead) / interval
         whole = (self.first_lead - self.lead) / done
         self.checked_lead = self.lead

@@ -11,9 +11,9 @@ withstands every member. Each sees what the earlier ones left:
 apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
 four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD and Square give those up early, each sample by its own pace alone.
-Square, where the pace since the start counts in full, at half of it. `norm` chooses the set; norms
-are never mixed.
+close; with `patience`, Auto-PGD gives those up early, and so does Square, with half as much of it
+because there the pace since the start counts in full; each sample by its own pace alone. `norm`
+chooses the set; norms are never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
 forwards and backwards, and `queries` forwards; with the default patience well under half of the
 steps and a fourth of the queries. In L0, where `steps` alone counts, 2 · `steps` forwards and
