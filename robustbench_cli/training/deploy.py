@@ -117,8 +117,8 @@ def _network(
         each.install(model)
     try:
         with safe_open(run.weights, framework="pt") as file:
-            names = [name for name in sorted(file.keys()) if name.startswith(prefix)]
-            model.load_state_dict({n.removeprefix(prefix): file.get_tensor(n) for n in names})
+            own = [name for name in sorted(file.keys()) if name.startswith(prefix)]
+            model.load_state_dict({n.removeprefix(prefix): file.get_tensor(n) for n in own})
     except (OSError, SafetensorError, RuntimeError) as e:
         reason = textwrap.shorten(str(e).partition("Model:")[2] or str(e), 160)
         raise RunError(

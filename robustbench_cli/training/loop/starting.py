@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from robustbench_cli import files
 from robustbench_cli.errors import RobustmixError, RunError
-from robustbench_cli.files import digest
 from robustbench_cli.models.beginning import begin
 from robustbench_cli.models.checkpoint import load_state
 from robustbench_cli.models.fitting import Match, compare
@@ -39,15 +40,16 @@ class Start:
     normalise: str = ""
     trained_on: str = ""
 
+    @cached_property
     def digest(self) -> str:
-        """Of the weights as they are now.
+        """Of the weights as they are when it is first asked for.
 
         Raises:
             RunError: they are not there.
         """
         try:
             if self.place.is_file():
-                return digest(self.place)
+                return files.digest(self.place)
             return Run.open(self.place).weights_digest
         except (OSError, RunError) as e:
             raise RunError(f"--init {self.name}: {e}") from e
@@ -57,7 +59,7 @@ class Start:
         Raises:
             RunError: the run at `path`, which this is the record of, began with other weights.
         """
-        if record.get("began", {}).get("digest") != self.digest():
+        if record.get("began", {}).get("digest") != self.digest:
             raise RunError(
                 f"{path} began with other weights than {self.name} holds now; "
                 "choose another --runs-dir, or type --force to train it again"
@@ -71,7 +73,7 @@ class Start:
         Raises:
             RobustmixError: they cannot be read, or do not fit; one line.
         """
-        mark, own = self.digest(), model.normalise
+        mark, own = self.digest, model.normalise
         try:
             begun = begin(model, self._state(model))
         except RobustmixError as e:
