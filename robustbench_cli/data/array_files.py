@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 
 from robustbench_cli.errors import RunError
 
+from .archives import open_member
 from .arrays import Array
 from .memory import fits_memory
 
@@ -65,16 +66,16 @@ def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
                 "np.savez"
             )
         for name in names:
-            with archive.open(entries[name]) as file:
+            with open_member(archive, entries[name]) as file:
                 _check_header(file, entries[name].file_size, f"{path}: {name}")
-            with archive.open(entries[name]) as file:
+            with open_member(archive, entries[name]) as file:
                 found[name] = npy.read_array(file, allow_pickle=False)
     return found
 
 
 def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
     """An uncompressed array of an .npz file, where it lies."""
-    with archive.open(entry) as file:
+    with open_member(archive, entry) as file:
         shape, fortran, dtype = _check_header(file, entry.file_size, f"{path}: {entry.filename}")
         start = file.tell()
     with path.open("rb") as raw:  # the lengths here may be others than in the directory

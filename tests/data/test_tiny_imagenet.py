@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +148,23 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data.replace(size, (4).to_bytes(4, "little")))
     with pytest.raises(RunError, match=r"home/a: Bad CRC-32"):
         Zipped(path, "home").read("a", 100)
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_more_of_a_member_is_unfolded_than_it_says(way: int, tmp_path: Path) -> None:
+    path, size = tmp_path / "bomb.zip", 2**24
+    with zipfile.ZipFile(path, "w", way) as archive:
+        archive.writestr("home/a", bytes(size))
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), bytes([4, 0, 0, 0])))
+    tree = Zipped(path, "home")
+    assert tree.has("a")  # what the directory of the archive takes is not counted
+    tracemalloc.start()
+    try:
+        with pytest.raises(RunError, match=r"Bad CRC-32|another way than deflate"):
+            tree.read("a", 100)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
 
 
 def test_annotations_lead_nowhere_else(home: Path) -> None:
