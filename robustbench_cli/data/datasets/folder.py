@@ -182,7 +182,7 @@ class Folder(Dataset):
         picture = read_picture(file, file, grey=self.grey)
         if not self.crop and self.fit == "stretch" and not self._alike(picture):
             _say_once(self.path, self.size, file, f"{picture.height}x{picture.width}")
-        return to_tensor(self._fitted(picture))
+        return to_tensor(self._fitted(picture, file))
 
     def _alike(self, picture: Image.Image) -> bool:
         """Whether it has the wanted proportions, but for rounding to whole pixels."""
@@ -190,12 +190,13 @@ class Folder(Dataset):
         wanted = picture.height * width / height
         return abs(picture.width - wanted) <= max(1, 0.01 * wanted)
 
-    def _fitted(self, picture: Image.Image) -> Image.Image:
+    def _fitted(self, picture: Image.Image, file: str) -> Image.Image:
         height, width = self.shape
         resample = Image.Resampling[self.interpolation.upper()]
         if self.crop:
-            resized = shrunk(picture, self.resize, resample) if self.resize else picture
-            return centred(resized, height, width)
+            if self.resize:
+                picture = shrunk(picture, self.resize, resample, file)
+            return centred(picture, height, width)
         match self.fit:
             case "crop":
                 return ImageOps.fit(picture, (width, height), resample)
