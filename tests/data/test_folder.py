@@ -99,7 +99,8 @@ def test_a_folder_without_train_and_test_is_split_80_to_20(
 
 
 def test_one_line_says_what_is_wrong_with_a_folder(pictures: Pictures, tmp_path: Path) -> None:
-    assert failure(f"folder:{tmp_path}/absent", Path()).startswith(f"no folder {tmp_path}/absent; ")
+    with pytest.raises(UsageError, match=f"no folder {tmp_path}/absent; expected PATH/train"):
+        load(f"folder:{tmp_path}/absent", Path())
     assert f"any class folder in {tmp_path}; expected" in failure(f"folder:{tmp_path}", Path())
 
     (tmp_path / "one" / "cat").mkdir(parents=True)

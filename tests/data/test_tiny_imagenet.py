@@ -78,7 +78,6 @@ def test_a_part_of_the_classes_is_a_data_set_of_its_own_and_said_once(
         _, test, classes = load(home.parent)
     (said,) = caplog.messages
     assert said.startswith(f"{home} has 2 of Tiny-ImageNet's 200 classes")
-    assert said.endswith(": crane, goldfish")
     shutil.rmtree(home / "train" / "n02")
     assert failure(home.parent).startswith(f"{home} has pictures of 1 of the 3 classes")
     assert len(test) == 6 and len(classes) == 2

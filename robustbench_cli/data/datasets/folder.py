@@ -139,7 +139,7 @@ class Folder(Dataset):
         """`root` is not used: the pictures are where `path` says."""
         path = Path(self.path)
         if not path.is_dir():
-            raise RunError(f"no folder {path}; {_EXPECTED}")
+            raise UsageError(f"no folder {path}; {_EXPECTED}")
         if self.list:
             pictures, names = Listed(path, Path(self.list), self.classes).read()
             return self._decode([]), self._decode(pictures), tuple(names)
