@@ -11,8 +11,9 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.lib import format as npy
 
-from robustbench_cli.errors import RunError
+from robustbench_cli.errors import RobustmixError, RunError, UsageError
 
+from .archives import open_member
 from .arrays import Array
 from .memory import fits_memory
 
@@ -27,7 +28,8 @@ def read_array(path: Path) -> Array:
     """The array of an .npy file, mapped rather than read.
 
     Raises:
-        RunError: absent, damaged, or no such file.
+        UsageError: absent.
+        RunError: damaged, or no such file.
     """
     with _reading(path):
         found = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -47,7 +49,8 @@ def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
     """Some arrays of an .npz file, read whole; mapped where they do not fit and lie uncompressed.
 
     Raises:
-        RunError: absent, damaged, or one that would need more memory than it is worth.
+        UsageError: absent.
+        RunError: damaged, or one that would need more memory than it is worth.
     """
     found: dict[str, Array] = {}
     with _reading(path), zipfile.ZipFile(path) as archive:
@@ -65,16 +68,16 @@ def read_arrays(path: Path, names: Collection[str]) -> Mapping[str, Array]:
                 "np.savez"
             )
         for name in names:
-            with archive.open(entries[name]) as file:
+            with open_member(archive, entries[name]) as file:
                 _check_header(file, entries[name].file_size, f"{path}: {name}")
-            with archive.open(entries[name]) as file:
+            with open_member(archive, entries[name]) as file:
                 found[name] = npy.read_array(file, allow_pickle=False)
     return found
 
 
 def _mapped(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Array:
     """An uncompressed array of an .npz file, where it lies."""
-    with archive.open(entry) as file:
+    with open_member(archive, entry) as file:
         shape, fortran, dtype = _check_header(file, entry.file_size, f"{path}: {entry.filename}")
         start = file.tell()
     with path.open("rb") as raw:  # the lengths here may be others than in the directory
@@ -105,10 +108,10 @@ def _reading(path: Path) -> Iterator[None]:
     """Whatever goes wrong with somebody's file becomes one line."""
     if not path.is_file():
         what = f"{path} is a directory" if path.is_dir() else f"no file {path}"
-        raise RunError(f"{what}; {_WANTED}")
+        raise UsageError(f"{what}; {_WANTED}")
     try:
         yield
-    except RunError:
+    except RobustmixError:
         raise
     except Exception as e:  # whatever bytes are in a file, the answer is one line
         if any(word in str(e) for word in ("allow_pickle", "Object arrays", "Python objects")):

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from .images import Images, Streamed
 from .memory import VARIABLE, fits_memory
+from .once import warn_once
 from .sources import Source
 
 _log = logging.getLogger(__name__)
-_said: set[str] = set()
 
 
 def images_of(
@@ -33,10 +33,9 @@ def images_of(
     if fits_memory(size):
         pixels = source.read(torch.arange(len(source)))
         return Images(pixels, labels, tuple(classes), tuple(folders))
-    if name not in _said:
-        _said.add(name)
-        _log.warning(
-            "%s: %d images of %.1f GiB are read in parts, as they are used; %s=%dG would hold them",
-            *(name, len(source), size / 2**30, VARIABLE, -(-size // 2**30)),
-        )
+    warn_once(
+        *(_log, name),
+        "%s: %d images of %.1f GiB are read in parts, as they are used; %s=%dG would hold them",
+        *(name, len(source), size / 2**30, VARIABLE, -(-size // 2**30)),
+    )
     return Streamed(source, labels, classes, folders)

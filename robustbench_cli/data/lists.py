@@ -39,8 +39,8 @@ class Listed:
         """(File, class) of each line, in the order of the list, and the names of the classes.
 
         Raises:
-            RunError: no list, or it names what is not there.
-            UsageError: a class that nobody can tell.
+            UsageError: no such list, or a class that nobody can tell.
+            RunError: an unreadable one, or it names what is not there.
         """
         lines = self._lines()
         places = [self._find(line) for line in lines]
@@ -95,6 +95,8 @@ class Listed:
         return found
 
     def _lines(self) -> Sequence[Line]:
+        if not self.file.is_file():
+            raise UsageError(f"no list {self.file}; {_EXPECTED}")
         try:
             if self.file.stat().st_size > _BYTES:
                 raise RunError(f"{self.file} is larger than a gigabyte; {_EXPECTED}")

@@ -13,6 +13,10 @@ from torch import Tensor
 from robustbench_cli.errors import RunError
 
 _DAMAGE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "WEBP", "GIF")
+"""Whatever the name says. Pillow knows more, of which PostScript is a program that it would run."""
+_PIXELS = 2**26
+"""Of a picture that is resized by its shorter side, at most: 4096 by 16,384."""
 
 
 def read_picture(
@@ -31,7 +35,8 @@ def read_picture(
         RunError: damaged, no picture, of another size, or of more than 8 bits per channel.
     """
     try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as opened:
+        source = io.BytesIO(file) if isinstance(file, bytes) else file
+        with Image.open(source, formats=_FORMATS) as opened:
             if size and opened.size != size[::-1]:
                 found = f"{opened.height}x{opened.width}"
                 raise RunError(f"{name} is {found}; expected {size[0]}x{size[1]}")
@@ -48,15 +53,23 @@ def to_tensor(picture: Image.Image) -> Tensor:
     return torch.from_numpy(values).view(*values.shape[:2], -1).permute(2, 0, 1)
 
 
-def shrunk(picture: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
+def shrunk(picture: Image.Image, side: int, resample: Image.Resampling, name: str) -> Image.Image:
     """With a shorter side of so many pixels, and the same proportions.
 
     As torchvision's Resize and timm, the longer side is rounded down.
+
+    Raises:
+        RunError: a strip, which would become a picture of more than :data:`_PIXELS`.
     """
     shorter, longer = sorted(picture.size)
     if shorter == side:
         return picture
     other = int(side * longer / shorter)
+    if side * other > _PIXELS:
+        raise RunError(
+            f"{name} is {picture.height}x{picture.width}, too long to be resized to {side} pixels "
+            "of its shorter side; leave it out"
+        )
     wide = picture.width > picture.height
     return picture.resize((other, side) if wide else (side, other), resample)
 
@@ -64,14 +77,11 @@ def shrunk(picture: Image.Image, side: int, resample: Image.Resampling) -> Image
 def centred(picture: Image.Image, height: int, width: int) -> Image.Image:
     """The middle, as torchvision's CenterCrop has it: half a pixel goes to the even side.
 
-    Around a picture that is too small there is black.
+    Around a picture that is too small there is black. Its padding is rounded down, and its crop to
+    even; both are one cut here, so that a strip never becomes larger.
     """
-    for wanted, axis in ((width, 0), (height, 1)):
-        lacking = max(0, wanted - picture.size[axis])
-        if lacking:  # its padding is rounded down, and its crop to even: they are two steps there
-            low = lacking // 2
-            box = [0, 0, *picture.size]
-            box[axis], box[axis + 2] = -low, picture.size[axis] + lacking - low
-            picture = picture.crop((box[0], box[1], box[2], box[3]))
-    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    left, top = (
+        round((has - wanted) / 2) if has >= wanted else -((wanted - has) // 2)
+        for has, wanted in zip(picture.size, (width, height), strict=True)
+    )
     return picture.crop((left, top, left + width, top + height))

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from robustbench_cli.errors import RunError
 
+from .archives import open_member
 from .sources import files_mark
 
 
@@ -115,7 +116,8 @@ class Zipped:
         if member.file_size > most:
             raise RunError(_too_large(where, member.file_size, most))
         try:
-            return self._archive.read(member)  # stops at the declared size, and compares the CRC
+            with open_member(self._archive, member) as file:
+                return file.read(member.file_size + 1)  # one more, so that the CRC is compared
         except (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as e:
             reason = " ".join(str(e).split())[:120] or type(e).__name__
             raise RunError(f"cannot read {where}: {reason}; copy or download it again") from e

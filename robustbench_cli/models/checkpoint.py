@@ -26,6 +26,9 @@ LARGEST = 4 * 2**30
 """Bytes of a file, at most: the largest network of torchvision weighs 2.6 GB."""
 SETS = 16
 """Sets of weights in a file, at most: averages and an optimiser's states, of several epochs."""
+_ALWAYS = 2**28
+_LEAST = 8
+"""A network may need 256 MiB, or so many times the bytes of its file, whatever is more."""
 
 State = dict[str, Tensor]
 T = TypeVar("T")
@@ -81,7 +84,8 @@ def check_size(path: Path, worth: int | None = None) -> None:
     """Before any of it is read. `worth`: bytes of the network's weights, where it is known.
 
     Raises:
-        RunError: the file is larger than :data:`LARGEST`, or than :data:`SETS` sets of weights.
+        RunError: the file is larger than :data:`LARGEST`, or than :data:`SETS` sets of weights; or
+            so small that memory for a large network would be made for nothing.
     """
     try:
         size = path.stat().st_size
@@ -92,7 +96,7 @@ def check_size(path: Path, worth: int | None = None) -> None:
             f"{path} has {size / 2**30:.1f} GiB, expected at most {LARGEST / 2**30:.0f}; "
             f"save the weights alone: {_SAVE}"
         )
-    if worth and size > SETS * worth + 2**20:
+    if worth and (size > SETS * worth + 2**20 or worth > max(_ALWAYS, _LEAST * size)):
         raise RunError(
             f"{path} has {size / 2**20:.1f} MiB, the weights of this network {worth / 2**20:.1f}; "
             f"check --model, or save the weights alone: {_SAVE}"

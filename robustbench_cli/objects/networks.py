@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Dataset
-from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.errors import UsageError
 from robustbench_cli.files import replacing, slug
 from robustbench_cli.jobs import Where, load_data
 from robustbench_cli.jobs.attack_config import test_part
@@ -128,8 +128,8 @@ def open_network(
     `attacks`: how networks of a data set will be attacked, which decides what may be guessed.
 
     Raises:
-        UsageError: no network, or what is given beside it has no meaning for it.
-        RunError: no run lies there; or weights that fit nothing.
+        UsageError: no network, nothing of that name, or what is given beside it has no meaning.
+        RunError: a folder without a run; or weights that fit nothing.
     """
     if isinstance(given, nn.Module):
         foreign.refuse(who, "an object, which is a network already", ["model", "weights_key"])
@@ -144,7 +144,7 @@ def open_network(
     if parts(name) == (name,) and not is_foreign(name):
         if not Path(name).exists():
             expected = "expected a run's directory or a checkpoint file"
-            raise RunError(f"{name}: no such file or directory; {expected}")
+            raise UsageError(f"{name}: no such file or directory; {expected}")
         return Run.open(name)
     said = foreign.said(where.runs, who)
     if said.unneeded([name]):

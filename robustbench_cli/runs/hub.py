@@ -144,7 +144,7 @@ def read_config(path: Path) -> Told:
             _shape(facts.get("input_size")),
             facts.get("fixed_input_size") is True,
         )
-    except (TypeError, ValueError, AttributeError) as e:
+    except (TypeError, ValueError, AttributeError, OverflowError) as e:
         raise RunError(f"{path} is no config.json of timm: {e}") from e
 
 

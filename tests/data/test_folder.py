@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 from torchvision import transforms
 
 from robustbench_cli.data.dataset import Dataset, Images
@@ -99,7 +99,8 @@ def test_a_folder_without_train_and_test_is_split_80_to_20(
 
 
 def test_one_line_says_what_is_wrong_with_a_folder(pictures: Pictures, tmp_path: Path) -> None:
-    assert failure(f"folder:{tmp_path}/absent", Path()).startswith(f"no folder {tmp_path}/absent; ")
+    with pytest.raises(UsageError, match=f"no folder {tmp_path}/absent; expected PATH/train"):
+        load(f"folder:{tmp_path}/absent", Path())
     assert f"any class folder in {tmp_path}; expected" in failure(f"folder:{tmp_path}", Path())
 
     (tmp_path / "one" / "cat").mkdir(parents=True)
@@ -168,6 +169,26 @@ def test_resize_and_crop_are_those_of_torchvision_to_the_pixel(
     options = f"crop={cut},interpolation={interpolation}" + (f",resize={resize}" if resize else "")
     _, test, _ = load(f"folder:{tmp_path},part=test,{options}", Path())
     assert torch.equal(test.pixels[0], wanted)
+
+
+def test_a_strip_makes_no_more_memory_than_it_is_worth(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("L", (1, 20_000)).save(tmp_path / name / "0.png")
+    message = failure(f"folder:{tmp_path},part=test,resize=64,crop=56", Path())
+    assert re.search(r"/0\.png is 20000x1, too long to be resized to 64 pixels", message)
+    _, test, _ = load(f"folder:{tmp_path},part=test,crop=8", Path())  # cut first, and then padded
+    assert test.shape == (3, 8, 8)
+
+
+def test_no_name_makes_a_program_a_picture(
+    pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostScript is run by Ghostscript, which Pillow would start."""
+    spec = pictures(tmp_path)
+    Image.new("RGB", (4, 4)).save(tmp_path / "test" / "cat" / "9.png", "EPS")
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was run"))
+    assert failure(spec, Path()).endswith("cat/9.png; it is damaged or no picture")
 
 
 def test_resize_needs_a_crop_and_neither_goes_with_size(tmp_path: Path) -> None:

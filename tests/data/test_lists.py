@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from robustbench_cli.data.dataset import Dataset, Images
-from robustbench_cli.errors import RobustmixError
+from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.spec import build
 
 IDS = ("n01440764", "n01443537", "n01484850")
@@ -97,7 +97,7 @@ def test_one_line_says_what_is_wrong_with_a_list(flat: Path) -> None:
     for name in ("../secret.png 1", "/etc/hostname 1"):
         assert "is outside" in failure(flat, name)
     (flat / "wanted.txt").unlink()
-    with pytest.raises(RobustmixError, match="cannot read the list"):
+    with pytest.raises(UsageError, match=r"no list .*wanted.txt; expected lines of NAME"):
         build(Dataset, f"folder:{flat}/val,list={flat}/wanted.txt").load(flat)
     (flat / "wanted.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RobustmixError, match="it is no text"):

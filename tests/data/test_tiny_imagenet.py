@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,6 @@ def test_a_part_of_the_classes_is_a_data_set_of_its_own_and_said_once(
         _, test, classes = load(home.parent)
     (said,) = caplog.messages
     assert said.startswith(f"{home} has 2 of Tiny-ImageNet's 200 classes")
-    assert said.endswith(": crane, goldfish")
     shutil.rmtree(home / "train" / "n02")
     assert failure(home.parent).startswith(f"{home} has pictures of 1 of the 3 classes")
     assert len(test) == 6 and len(classes) == 2
@@ -147,6 +147,23 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
     path.write_bytes(data.replace(size, (4).to_bytes(4, "little")))
     with pytest.raises(RunError, match=r"home/a: Bad CRC-32"):
         Zipped(path, "home").read("a", 100)
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_no_more_of_a_member_is_unfolded_than_it_says(way: int, tmp_path: Path) -> None:
+    path, size = tmp_path / "bomb.zip", 2**24
+    with zipfile.ZipFile(path, "w", way) as archive:
+        archive.writestr("home/a", bytes(size))
+    path.write_bytes(path.read_bytes().replace(size.to_bytes(4, "little"), bytes([4, 0, 0, 0])))
+    tree = Zipped(path, "home")
+    assert tree.has("a")  # what the directory of the archive takes is not counted
+    tracemalloc.start()
+    try:
+        with pytest.raises(RunError, match=r"Bad CRC-32|another way than deflate"):
+            tree.read("a", 100)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
 
 
 def test_annotations_lead_nowhere_else(home: Path) -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from robustbench_cli.errors import RunError
-from robustbench_cli.models.checkpoint import LARGEST, load_state
+from robustbench_cli.models.checkpoint import LARGEST, check_size, load_state
 
 
 def network() -> nn.Module:
@@ -185,6 +185,14 @@ def test_an_absent_file_a_folder_and_an_impossible_name_are_told_apart(tmp_path:
     assert "cannot read" in refusal(tmp_path / "a\0b.pt")
     with pytest.raises(RunError, match=r"cannot read a+\.\.\.: File name too long$"):
         load_state("a" * 300 + ".pt")
+
+
+def test_no_large_network_is_made_for_a_small_file(tmp_path: Path) -> None:
+    path = tmp_path / "small.pt"
+    path.write_bytes(bytes(2**20))
+    check_size(path, 2**28)  # one that any machine holds: who compares the weights finds the words
+    with pytest.raises(RunError, match=r"has 1.0 MiB, the weights of this network 1024.0; check"):
+        check_size(path, 2**30)
 
 
 def test_what_a_zip_file_would_unfold_to_is_looked_at_first(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_weights_of_the_hub_are_those_that_timm_would_give(
         ("timm:test_resnet,patch-size=3", COLOUR, "or leave out patch-size"),
         ("timm:test_resnet,depth=3", COLOUR, "or leave out depth"),
         ("timm:test_resnet,stem=convolutions", COLOUR, "expected a convnext or a vit with patches"),
+        ("timm:test_vit,patch-size=100000", COLOUR, "of 100000x100000 leave a border of 32x32"),
         ("timm:test_vit", (1, 28, 28), "border of 28x28 images unseen.*test_vit,patch-size=4"),
         ("timm:test_vit", (1, 28, 20), "border of 28x20 images unseen.*test_vit,patch-size=2"),
     ],

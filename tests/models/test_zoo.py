@@ -11,19 +11,32 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from zoo import digest, logits, ours, seeded
 
 from robustbench_cli.models.fitting import fit
-from robustbench_cli.models.model import Architecture, make
+from robustbench_cli.models.model import Architecture, Model, make
 from robustbench_cli.runs.robustbench import CLASSES, entries
 from robustbench_cli.spec import build
 
 ZOO = json.loads(Path(__file__).with_name("zoo.json").read_text())
 ENTRIES = json.loads(Path(__file__).with_name("zoo_entries.json").read_text())
 ASIDE = ("mean", "std", "mu", "sigma", "num_batches_tracked")
+
+
+def shapes_of(theirs: dict[str, Any], model: Model) -> dict[str, torch.Size]:
+    """What the zoo's file holds; under our names where they are the same."""
+    if theirs["names"]:
+        pairs = (line.split() for line in theirs["names"])
+        shapes = {name: torch.Size(map(int, shape.split("x"))) for name, shape in pairs}
+    else:
+        own = model.network.state_dict().items()
+        shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
+    assert (len(shapes), digest(shapes)) == (theirs["tensors"], theirs["digest"])
+    return shapes
 
 
 @pytest.mark.parametrize("spec", ZOO)
@@ -34,13 +47,7 @@ def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
         model = make(build(Architecture, spec), (3, 32, 32), 10)
     model = model.to_empty(device="cpu").eval()
     model.normalise = type(model.normalise)(mean or [0.0] * 3, std or [1.0] * 3)
-    if theirs["names"]:
-        pairs = (line.split() for line in theirs["names"])
-        shapes = {name: torch.Size(map(int, shape.split("x"))) for name, shape in pairs}
-    else:
-        own = model.network.state_dict().items()
-        shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
-    assert (len(shapes), digest(shapes)) == (theirs["tensors"], theirs["digest"])
+    shapes = shapes_of(theirs, model)
     how = fit(model, seeded(shapes))
     assert ("by name" in how) == (not theirs["names"])
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -57,13 +64,7 @@ def test_an_entry_gives_the_logits_of_the_zoos_own(named: str) -> None:
     if spec.startswith("timm:"):
         pytest.importorskip("timm")
     model, side = ours(spec, data, normalise)
-    if theirs["names"]:
-        pairs = (line.split() for line in theirs["names"])
-        shapes = {name: torch.Size(map(int, shape.split("x"))) for name, shape in pairs}
-    else:
-        own = model.network.state_dict().items()
-        shapes = {k: v.shape for k, v in own if k.rpartition(".")[2] not in ASIDE}
-    assert (len(shapes), digest(shapes)) == (theirs["tensors"], theirs["digest"])
+    shapes = shapes_of(theirs, model)
     fit(model, build(Architecture, spec).renamed(seeded(shapes), model.network))
     with torch.no_grad():
         found = logits(model, side)[:, :10]

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Subset, TensorDataset
 
 import robustbench_cli as rm
 from robustbench_cli import analyse, evaluate, figure, load_predictor, table, train, transfer
-from robustbench_cli.errors import RobustmixError, RunError
+from robustbench_cli.errors import RobustmixError, UsageError
 from robustbench_cli.models import session
 
 X = np.random.default_rng(0).random((40, 1, 4, 6)).astype(np.float32)
@@ -204,5 +204,5 @@ def test_one_line_names_what_came_and_what_is_taken(call: Any, said: str) -> Non
 
 
 def test_a_file_that_is_none_says_so() -> None:
-    with pytest.raises(RunError, match="expected a run's directory or a checkpoint file"):
+    with pytest.raises(UsageError, match="expected a run's directory or a checkpoint file"):
         evaluate("net.pth", data=(X, Y))

@@ -186,6 +186,8 @@ def test_what_a_config_says_of_the_network(
         json.dumps({**CONFIG, "model_args": [1]}),
         json.dumps({**CONFIG, "pretrained_cfg": {"mean": "abc", "std": [1]}}),
         json.dumps({**CONFIG, "pretrained_cfg": {"input_size": [3]}}),
+        json.dumps({**CONFIG, "pretrained_cfg": {"input_size": [3, float("inf"), 1]}}),
+        json.dumps({**CONFIG, "pretrained_cfg": {"mean": [10**400], "std": [1]}}),
     ],
 )
 def test_a_config_that_makes_no_sense_is_refused(text: str, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from robustbench_cli.data.arrays import MOST_CLASSES
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.data.holding import images_of
 from robustbench_cli.data.lists import Listed
+from robustbench_cli.data.once import warn_once
 from robustbench_cli.data.pictures import centred, read_picture, shrunk, to_tensor
 from robustbench_cli.data.sources import Pictures, files_mark
 from robustbench_cli.data.split import shuffled_order, split_order
@@ -139,7 +140,7 @@ class Folder(Dataset):
         """`root` is not used: the pictures are where `path` says."""
         path = Path(self.path)
         if not path.is_dir():
-            raise RunError(f"no folder {path}; {_EXPECTED}")
+            raise UsageError(f"no folder {path}; {_EXPECTED}")
         if self.list:
             pictures, names = Listed(path, Path(self.list), self.classes).read()
             return self._decode([]), self._decode(pictures), tuple(names)
@@ -181,8 +182,13 @@ class Folder(Dataset):
         """(C, height, width), uint8."""
         picture = read_picture(file, file, grey=self.grey)
         if not self.crop and self.fit == "stretch" and not self._alike(picture):
-            _say_once(self.path, self.size, file, f"{picture.height}x{picture.width}")
-        return to_tensor(self._fitted(picture))
+            warn_once(
+                *(_log, (self.path, self.size)),
+                "%s: pictures are stretched to %dx%d, as %s of %dx%d; to keep their proportions: "
+                "fit=crop or fit=pad",
+                *(self.path, *self.shape, Path(file).name, picture.height, picture.width),
+            )
+        return to_tensor(self._fitted(picture, file))
 
     def _alike(self, picture: Image.Image) -> bool:
         """Whether it has the wanted proportions, but for rounding to whole pixels."""
@@ -190,12 +196,13 @@ class Folder(Dataset):
         wanted = picture.height * width / height
         return abs(picture.width - wanted) <= max(1, 0.01 * wanted)
 
-    def _fitted(self, picture: Image.Image) -> Image.Image:
+    def _fitted(self, picture: Image.Image, file: str) -> Image.Image:
         height, width = self.shape
         resample = Image.Resampling[self.interpolation.upper()]
         if self.crop:
-            resized = shrunk(picture, self.resize, resample) if self.resize else picture
-            return centred(resized, height, width)
+            if self.resize:
+                picture = shrunk(picture, self.resize, resample, file)
+            return centred(picture, height, width)
         match self.fit:
             case "crop":
                 return ImageOps.fit(picture, (width, height), resample)
@@ -203,19 +210,6 @@ class Folder(Dataset):
                 return ImageOps.pad(picture, (width, height), resample)
             case _:
                 return picture.resize((width, height), resample)
-
-
-_said: set[tuple[str, str]] = set()
-
-
-def _say_once(folder: str, size: str, file: str, found: str) -> None:
-    if (folder, size) not in _said:
-        _said.add((folder, size))
-        _log.warning(
-            "%s: pictures are stretched to %s, as %s of %s; to keep their proportions: fit=crop or "
-            "fit=pad",
-            *(folder, size if "x" in size else f"{size}x{size}", Path(file).name, found),
-        )
 
 
 def _shuffled(pictures: Listing) -> Listing:

@@ -25,6 +25,7 @@ from torch import Tensor
 from robustbench_cli.data import usual
 from robustbench_cli.data.dataset import Dataset, Images
 from robustbench_cli.data.holding import images_of
+from robustbench_cli.data.once import warn_once
 from robustbench_cli.data.pictures import read_picture, to_tensor
 from robustbench_cli.data.sources import Pictures
 from robustbench_cli.data.split import shuffled_order
@@ -69,7 +70,12 @@ class TinyImagenet(Dataset):
         ]
         names = _names(place, ids)
         test = [*_annotated(place, ids)]
-        _say_once(place, names)
+        if len(ids) < _CLASSES:
+            warn_once(
+                *(_log, str(place)),
+                "%s has %d of Tiny-ImageNet's %d classes; numbers compare with no published ones",
+                *(place, len(ids), _CLASSES),
+            )
         mixed = [train[i] for i in shuffled_order(len(train))]
         return _decode(place, mixed, ids), _decode(place, test, ids), names
 
@@ -162,16 +168,3 @@ def _decode(place: Tree, pictures: Sequence[tuple[str, int]], ids: Sequence[str]
 def _picture(place: Tree, name: str) -> Tensor:
     data = place.read(name, _PICTURE)
     return to_tensor(read_picture(data, f"{place}/{name}", size=(_SIDE, _SIDE)))
-
-
-_said: set[str] = set()
-
-
-def _say_once(place: Tree, names: tuple[str, ...]) -> None:
-    if len(names) < _CLASSES and str(place) not in _said:
-        _said.add(str(place))
-        _log.warning(
-            "%s has %d of Tiny-ImageNet's %d classes, so that numbers compare with no published "
-            "ones: %s",
-            *(place, len(names), _CLASSES, ", ".join(names)),
-        )

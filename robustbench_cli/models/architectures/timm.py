@@ -130,6 +130,8 @@ class Timm(Architecture):
         self, shape: tuple[int, int, int], classes: int, pretrained: bool = False
     ) -> nn.Module:
         channels, height, width = shape
+        if self.patch_size and self.patch_size > min(height, width):  # before memory is made for it
+            _check_patches(self.patch_size, str(self), height, width)
         options: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
         config = self._config()
         tied = config is not None and config.fixed_input_size
@@ -165,7 +167,7 @@ class Timm(Architecture):
             begin_with_convolutions(made, str(self))
         if self.norm_eps is not None:
             set_norm_epsilon(made, self.norm_eps)
-        _check_patches(made, str(self), height, width)
+        _check_patches(_patch_side(made), str(self), height, width)
         return made
 
     def _say(self, network: nn.Module, shape: tuple[int, int, int]) -> None:
@@ -207,9 +209,8 @@ def _patch_side(network: nn.Module) -> int:
     return int(sides[0] if isinstance(sides, (tuple, list)) else sides)
 
 
-def _check_patches(network: nn.Module, name: str, height: int, width: int) -> None:
+def _check_patches(side: int, name: str, height: int, width: int) -> None:
     """Refuse patches that leave a border of the image unseen."""
-    side = _patch_side(network)
     if side and (height % side or width % side):
         fitting = [d for d in range(2, min(height, width)) if not (height % d or width % d)]
         near = min(fitting, key=lambda d: abs(d - min(height, width) / 7), default=1)
