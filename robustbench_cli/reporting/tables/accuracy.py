@@ -11,6 +11,7 @@ from itertools import groupby
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.reporting.formats.document import accuracy_document, accuracy_frame
 from robustbench_cli.reporting.formats.table import WIDTH, Section, Table
+from robustbench_cli.reporting.numbers.paths import short_paths
 from robustbench_cli.reporting.numbers.summary import Curve
 from robustbench_cli.reporting.selection import Selection
 
@@ -129,7 +130,8 @@ def _caption(curves: list[Curve]) -> tuple[str, ...]:
 def common(curves: Sequence[Curve]) -> list[str]:
     """What all curves share: data, model, runs, images, view."""
     first = curves[0]
-    found = [str(getattr(first, key)) for key in ("data", "model") if not _differ(curves, key)]
+    same = [str(getattr(first, key)) for key in ("data", "model") if not _differ(curves, key)]
+    found = list(map(short_paths(same), same))
     if len({len(curve.runs) for curve in curves}) == 1:
         count = f"{len(first.runs)} run{'s' * (len(first.runs) > 1)}"
         found.append(count + " each" * _differ(curves, "group"))
