@@ -2,13 +2,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fake_runs import make_evaluation, make_run
+from fake_runs import make_analysis, make_evaluation, make_run
 
 from robustbench_cli import judge
+from robustbench_cli.reporting.analyses import analysis_table
 from robustbench_cli.reporting.numbers.labels import label_groups
 from robustbench_cli.reporting.numbers.paths import short_paths
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.accuracy import accuracy_table
+from robustbench_cli.runs.analysed import Number
 from robustbench_cli.runs.run import Run
 
 MINE, OTHERS = "npz:/home/me/set/x.npz", "npz:/home/other/x.npz,part=test"
@@ -63,6 +65,18 @@ def test_headings_and_notes_show_none_either(tmp_path: Path) -> None:
     longer.save(make_evaluation([0.1] * 9))
     told = "\n".join([*Selection.of([*alone.runs, longer]).notes, str(accuracy_table(alone))])
     assert "npz:x.npz: some accuracies are of 5 images" in told and "/home" not in told
+
+
+def test_analyses_and_verdicts_show_none_either(tmp_path: Path) -> None:
+    runs = [attacked(tmp_path, data) for data in (MINE, OTHERS)]
+    make_analysis(runs[0], "margin", Number("mean", 0.1, "pixels"))
+    (heading, *_) = analysis_table(Selection.of(runs[:1]).answers).caption
+    assert heading == "Analyses: npz:x.npz, lenet5."
+    first, second = label_groups(runs).values()
+    claim = {"better": first, "than": second, "measure": "clean"}
+    told = str(judge(runs, {"claim": [claim]}))
+    assert f"differ in data: {MINE[:4]}set/x.npz, npz:other/x.npz" in " ".join(told.split())
+    assert "/home" not in told
 
 
 def test_statements_name_groups_by_short_or_by_whole_paths(tmp_path: Path) -> None:
