@@ -43,6 +43,7 @@ class Known:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
+        self.short = short_paths_of(runs)
         self.frame = cache(self._frame)
         self.curves = cache(self._curves)
         self.findings = cache(self._findings)
@@ -146,9 +147,9 @@ class Known:
 
     def _label(self, asked: Statement, name: str, more: dict[str, str] | None = None) -> str:
         """See `named`; paths are as labels have them, or whole. `more`: further labels."""
-        short = short_paths_of(self.runs)
         specs = self._specs(asked.by) | (more or {})
-        return named(short(name), {k: short(v) for k, v in specs.items()}, _room(asked.by))
+        specs = {label: self.short(spec) for label, spec in specs.items()}
+        return named(self.short(name), specs, _room(asked.by))
 
     def _specs(self, by: str) -> dict[str, str]:
         """Label -> what `by` names; the method, where that is no spec."""

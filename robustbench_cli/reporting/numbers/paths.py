@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
@@ -18,8 +19,9 @@ def short_paths(texts: Iterable[str]) -> Callable[[str], str]:
     ``npz:/home/me/a.npz`` becomes ``npz:a.npz``; beside ``npz:/home/you/a.npz``, ``npz:me/a.npz``.
     Other paths stay as they are.
     """
-    known = {path: PurePath(path).parts for text in texts for path in _ABSOLUTE.findall(text)}
-    ends = {path: _end(parts, known.values()) for path, parts in known.items()}
+    known = {path for text in texts for path in _ABSOLUTE.findall(text)}
+    shared = Counter(end for path in known for end in _ends(path))
+    ends = {path: next((end for end in _ends(path) if shared[end] == 1), path) for path in known}
     return lambda text: _ABSOLUTE.sub(lambda found: ends.get(found[0], found[0]), text)
 
 
@@ -28,9 +30,7 @@ def short_paths_of(runs: Iterable[Run]) -> Callable[[str], str]:
     return short_paths(str(each) for run in runs for each in (run.path, *run.config.values()))
 
 
-def _end(parts: tuple[str, ...], others: Iterable[tuple[str, ...]]) -> str:
-    listed = list(others)
-    for count in range(1, len(parts)):
-        if sum(each[-count:] == parts[-count:] for each in listed) == 1:
-            return str(PurePath(*parts[-count:]))
-    return str(PurePath(*parts))
+def _ends(path: str) -> list[str]:
+    """Its last part, its last two, and so on, up to the whole."""
+    parts = PurePath(path).parts
+    return [str(PurePath(*parts[-count:])) for count in range(1, len(parts) + 1)]
