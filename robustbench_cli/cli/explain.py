@@ -92,9 +92,9 @@ def explanation(spec: str) -> str:
     """
     if spec == "card":
         return _card()
-    parts = []
     if spec.startswith(f"{ZOO}:"):
         return _entry(spec)
+    parts = []
     for part in split(spec):
         name, _, given = part.partition(":")
         name = name.strip()
@@ -163,7 +163,8 @@ def _own(module: str, given: str) -> str:
 
 
 def _explain(room: str, name: str, spec: str) -> str:
-    return _described(room, load(room, name)[0], name, load(room, name)[1], spec.partition(":")[2])
+    cls, text = load(room, name)
+    return _described(room, cls, name, text, spec.partition(":")[2])
 
 
 def _described(room: str, cls: type[Plugin], name: str, text: str, given: str) -> str:

@@ -18,6 +18,7 @@ from robustbench_cli.statistics.intervals import wilson
 
 from .formats.table import WIDTH, Section, Table
 from .numbers.labels import group_of, label_groups
+from .numbers.paths import short_paths
 from .numbers.summary import Estimate
 from .tables.cells import INTERVALS, NONE, listing, percent, view_text
 
@@ -191,7 +192,7 @@ def analysis_table(answers: Sequence[Answer], by: str = "method") -> Table:
         sections.append(_section(list(alike), by, everything))
     kinds = {e.interval for line in everything for e in line.estimates.values()}
     first = everything[0].first.run.config
-    about = f"{first['data']}, {first['model']}"
+    about = f"{short_paths([first['data']])(first['data'])}, {first['model']}"
     if all(len(line.runs) != 2 for line in everything):
         kinds -= {"none"}
     told = [text for kind, text in INTERVALS.items() if kind in kinds]

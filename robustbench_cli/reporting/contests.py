@@ -19,6 +19,7 @@ from robustbench_cli.spec import family, shorten
 
 from .numbers.frame import collect
 from .numbers.labels import group_of, label_groups
+from .numbers.paths import short_paths
 from .numbers.quantity import Quantity, taken
 from .numbers.summary import Curve, Estimate, summarise
 
@@ -280,7 +281,8 @@ def _names(keys: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     words = ("", "", *(f"{name.replace('_', '-')}=" for name in CONDITIONS))
     words = tuple(word if word != "data=" else "" for word in words)
     differ = [i for i in range(1, len(words)) if len({key[i] for key in keys}) > 1]
-    return {key: ", ".join([key[0], *(words[i] + key[i] for i in differ)]) for key in keys}
+    short = short_paths(text for key in keys for text in key)
+    return {key: ", ".join([key[0], *(words[i] + short(key[i]) for i in differ)]) for key in keys}
 
 
 def _rounded(estimate: Estimate | None) -> float:

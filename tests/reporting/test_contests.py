@@ -111,6 +111,17 @@ def test_a_network_is_a_family_by_its_name_and_data_a_condition() -> None:
     assert key_of(base) != key_of({**base, "validation": 0.2})
 
 
+def test_contests_on_several_data_sets_are_named_without_folders(tmp_path: Path) -> None:
+    runs = [
+        *attacked(tmp_path, "vib", [WEAK], data="npz:/home/me/x.npz"),
+        *attacked(tmp_path, "vib", [WEAK], data="npz:/home/other/x.npz"),
+    ]
+    assert [contest.family for contest in select(runs)] == [
+        "vib, npz:me/x.npz",
+        "vib, npz:other/x.npz",
+    ]
+
+
 def test_what_lacks_a_seed_is_out_and_comes_last(runs: list[Run]) -> None:
     lost = next((runs[0].path / "validation").glob("*.json"))
     lost.unlink()

@@ -154,7 +154,7 @@ def _points(selection: Selection, curve: Curve) -> list[dict[str, Any]]:
             **_spread("accuracy", estimate),
         }
         point["low"], point["high"] = point.pop("accuracy_low"), point.pop("accuracy_high")
-        point["n"] = curve.n
+        point["n"], _ = curve.images[i]
         if len(estimate.values) > 1:
             point["values"] = [rounded(value) for value in estimate.values]
         if curve.at_target:

@@ -27,6 +27,7 @@ from robustbench_cli.trust.examine import Subject, level_of
 
 from .compare import Difference, Pair
 from .named import Known, LackingError
+from .paths import short_paths
 from .summary import Curve
 
 Verdict = Literal[
@@ -99,6 +100,7 @@ def _accuracy(known: Known, claim: Claim, confidence: float) -> Judged:
     for key in ("data", "view"):
         one, other = getattr(first, key), getattr(second, key)
         if one != other:
+            one, other = map(short_paths([one, other]), (one, other))
             raise LackingError(f"{first.label} and {second.label} differ in {key}: {one}, {other}")
     found = _failures(known, claim, both)
     if found:

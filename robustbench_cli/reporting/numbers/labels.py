@@ -1,7 +1,8 @@
 """Which runs belong together (the same but for the seed), and a short, unique name for each group.
 
 A group is called what `by` names, its method as a rule. Data set and model join where they differ
-among the groups shown; any other setting joins only where two groups would share a name.
+among the groups shown; any other setting joins only where two groups would share a name. Of the way
+to a file of data, a name has no more than tells it from others.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 from robustbench_cli.errors import UsageError
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import shorten
+
+from .paths import short_paths_of
 
 _IDENTITY = ("data", "model", "method")
 _SILENT = ("seed", "method_resolved")  # follows from the other settings, or never tells groups
@@ -48,7 +51,8 @@ def label_groups(runs: Iterable[Run], by: str = "method") -> dict[str, str]:
             labels = _joined(labels, groups, other)
     if len(set(labels.values())) < len(labels):
         labels = {g: f"{label}, {groups[g].path}" for g, label in labels.items()}
-    return labels
+    short = short_paths_of(groups.values())
+    return {group: short(label) for group, label in labels.items()}
 
 
 def differences(runs: Iterable[Run], by: str = "method") -> list[str]:

@@ -20,6 +20,7 @@ from robustbench_cli.trust.examine import Found, examine_runs
 from .compare import Pair, pair
 from .frame import collect
 from .labels import group_of, label_groups
+from .paths import short_paths_of
 from .summary import Curve, Estimate, summarise
 from .timing import training_seconds
 
@@ -42,6 +43,7 @@ class Known:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
+        self.short = short_paths_of(runs)
         self.frame = cache(self._frame)
         self.curves = cache(self._curves)
         self.findings = cache(self._findings)
@@ -77,8 +79,7 @@ class Known:
             LackingError: no such group, or it was not attacked so, or the name fits several.
         """
         curves = self.curves(asked.by, attack)
-        specs = self._specs(asked.by) | {c.label: _spec_of(c, asked.by) for c in curves}
-        label = named(name, specs, _room(asked.by))
+        label = self._label(asked, name, {c.label: _spec_of(c, asked.by) for c in curves})
         found = [c for c in curves if c.label == label and asked.view in (None, c.view)]
         if not found:
             seen = f" in the {asked.view} view" if asked.view else ""
@@ -97,9 +98,7 @@ class Known:
         Raises:
             LackingError: no such group, or none of it was trained here.
         """
-        labels = label_groups(self.runs, asked.by)
-        label = named(name, self._specs(asked.by), _room(asked.by))
-        chosen = [run for run in self.runs if labels[group_of(run, asked.by)] == label]
+        label, chosen = self._group(asked, name)
         found = training_seconds(chosen)
         if not found:
             raise LackingError(f"{label}: no seconds of training are recorded")
@@ -113,7 +112,7 @@ class Known:
         """
         answers = self.answers(asked.by, asked.analysis)
         specs = {a.label: str(a.run.config.get(_key(asked.by))) for a in answers}
-        label = named(name, self._specs(asked.by) | specs, _room(asked.by))
+        label = self._label(asked, name, specs)
         fitting = [a for a in answers if a.label == label and asked.view in (None, a.view)]
         found = lines(fitting)
         if not found:
@@ -134,14 +133,23 @@ class Known:
         Raises:
             LackingError: no such group, or none of it has one.
         """
-        labels = label_groups(self.runs, asked.by)
-        label = named(name, self._specs(asked.by), _room(asked.by))
-        chosen = [run for run in self.runs if labels[group_of(run, asked.by)] == label]
+        label, chosen = self._group(asked, name)
         losses = {run.name: run.record.get("validation_loss") for run in chosen}
         known = {name: float(loss) for name, loss in losses.items() if loss is not None}
         if not known:
             raise LackingError(f"{label}: no validation loss is recorded; train with --validation")
         return Looked(label, tuple(known), Estimate.over([*known.values()], most=inf), "nats")
+
+    def _group(self, asked: Statement, name: str) -> tuple[str, list[Run]]:
+        """Its label and its runs."""
+        labels, label = label_groups(self.runs, asked.by), self._label(asked, name)
+        return label, [run for run in self.runs if labels[group_of(run, asked.by)] == label]
+
+    def _label(self, asked: Statement, name: str, more: dict[str, str] | None = None) -> str:
+        """See `named`; paths are as labels have them, or whole. `more`: further labels."""
+        specs = self._specs(asked.by) | (more or {})
+        specs = {label: self.short(spec) for label, spec in specs.items()}
+        return named(self.short(name), specs, _room(asked.by))
 
     def _specs(self, by: str) -> dict[str, str]:
         """Label -> what `by` names; the method, where that is no spec."""

@@ -85,4 +85,5 @@ def _beside(known: Known, published: Published) -> Beside:
     level = level_of(
         known.findings(published.by, published.attack), curve.runs, curve.defence, curve.view
     )
-    return Beside(published, curve.label, found, attack=curve.attack, n=curve.n, checks=level)
+    n = curve.images[0][0] if published.measure == "clean" else curve.n
+    return Beside(published, curve.label, found, attack=curve.attack, n=n, checks=level)

@@ -64,8 +64,9 @@ class Curve:
     """How the accuracy of one group falls with epsilon under one attack.
 
     `accuracy` goes with `epsilons`, the ones that all runs of the group have; the first is 0, the
-    clean images. `n` is the number of images, the smallest where runs differ. `at_target`, of
-    targeted attacks: the share of the `aimed` images of other classes taken for the class aimed at.
+    clean images. `images` goes with them, too: of how many they are, the fewest and the most of the
+    runs; several evaluations of one run may differ in it. `at_target`, of targeted attacks: the
+    share of the `aimed` images of other classes taken for the class aimed at.
     """
 
     label: str
@@ -78,11 +79,11 @@ class Curve:
     view: str
     runs: tuple[str, ...]
     seeds: tuple[int | None, ...]
-    n: int
     classes: int | None
     defence: str  # put before the finished network; or empty
     epsilons: tuple[Eps, ...]
     accuracy: tuple[Estimate, ...]
+    images: tuple[tuple[int, int], ...]
     at_target: tuple[Estimate, ...] = ()
     aimed: int = 0
     split: str = "test"
@@ -90,6 +91,11 @@ class Curve:
     @property
     def clean(self) -> Estimate:
         return self.accuracy[0]
+
+    @property
+    def n(self) -> int:
+        """The fewest images that any accuracy is of."""
+        return min(fewest for fewest, _ in self.images)
 
     @property
     def interval(self) -> Interval:
@@ -188,11 +194,11 @@ def _curve(rows: pd.DataFrame) -> Curve:
         **{k: str(first[k]) for k in ("attack", "norm", "view", "split")},
         runs=names,
         seeds=tuple(None if pd.isna(seed) else int(seed) for seed in seeds),
-        n=int(rows["n"].min()),
         defence=str(first["defence"]),
         classes=None if pd.isna(first["classes"]) else int(first["classes"]),
         epsilons=tuple(eps for eps, _ in shared),
         accuracy=tuple(_estimate(part, "accuracy", "low", "high") for _, part in shared),
+        images=tuple((int(part["n"].min()), int(part["n"].max())) for _, part in shared),
         at_target=tuple(
             _estimate(part, "at_target", "at_target_low", "at_target_high") for _, part in shared
         )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from robustbench_cli.reporting.formats.table import Section
+from robustbench_cli.reporting.numbers.paths import short_paths_of
 from robustbench_cli.reporting.tables.cells import NONE
 from robustbench_cli.runs.run import Run
 
@@ -18,7 +19,8 @@ _OPTIONS = (("seed", "--attack-seed"), ("defence", "--defence"), ("split", "--sp
 def settings(runs: Sequence[Run]) -> list[Section]:
     """What all runs share, and a row for each run with what differs."""
     keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    texts = {key: [_text(run.config.get(key)) for run in runs] for key in keys}
+    short = short_paths_of(runs)
+    texts = {key: [short(_text(run.config.get(key))) for run in runs] for key in keys}
     same = [key for key in keys if len(set(texts[key])) == 1]
     differ = [key for key in keys if key not in same and key not in _SILENT]
     shared = tuple((_option(key), texts[key][0]) for key in same)
@@ -49,12 +51,15 @@ def versions(runs: Sequence[Run]) -> Section:
 def commands(runs: Sequence[Run]) -> list[str]:
     """To train and attack again; networks of somebody else are only attacked.
 
-    Runs that differ in the seed are one command, and so are attacks with the same settings.
+    Runs that differ in the seed are one command, and so are attacks with the same settings. Files
+    of data are named as if they were at hand.
     """
+    short = short_paths_of(runs)
     alike: dict[tuple[str, ...], list[Any]] = {}
     for run in runs:
         if _ADOPTED not in run.config and "epochs" in run.config:
-            alike.setdefault(_train(run.config), []).append(run.config.get("seed"))
+            config = {key: short(v) if isinstance(v, str) else v for key, v in run.config.items()}
+            alike.setdefault(_train(config), []).append(run.config.get("seed"))
     made = []
     for trained, seeds in alike.items():
         chosen = [w for seed in seeds if seed is not None for w in ("--seed", str(seed))]

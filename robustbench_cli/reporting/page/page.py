@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, tostring
 
 from robustbench_cli.reporting.formats.table import Table
+from robustbench_cli.reporting.numbers.paths import short_paths
 from robustbench_cli.reporting.selection import Selection
 from robustbench_cli.reporting.tables.cells import listing
 
@@ -76,9 +77,10 @@ def page(
 
 
 def _title(selection: Selection) -> str:
-    data = list(dict.fromkeys(str(run.config.get("data", "?")) for run in selection.runs))
+    data = dict.fromkeys(str(run.config.get("data", "?")) for run in selection.runs)
+    listed = ", ".join(map(short_paths(data), data))
     count = len(selection.runs)
-    return f"Robustness of {count} network{'s' * (count > 1)} on {', '.join(data)}"
+    return f"Robustness of {count} network{'s' * (count > 1)} on {listed}"
 
 
 def _overview(

@@ -11,6 +11,7 @@ from itertools import groupby
 from robustbench_cli.epsilon import Eps
 from robustbench_cli.reporting.formats.document import accuracy_document, accuracy_frame
 from robustbench_cli.reporting.formats.table import WIDTH, Section, Table
+from robustbench_cli.reporting.numbers.paths import short_paths
 from robustbench_cli.reporting.numbers.summary import Curve
 from robustbench_cli.reporting.selection import Selection
 
@@ -109,8 +110,8 @@ def _section(
         columns[drawn] = [sparkline(curve, float(reach)) for curve in curves]
     if len({len(curve.runs) for curve in everything}) > 1:
         columns["runs"] = [str(len(curve.runs)) for curve in curves]
-    if _differ(everything, "n"):
-        columns["images"] = [str(curve.n) for curve in curves]
+    if len({images_text([curve]) for curve in everything}) > 1:
+        columns["images"] = [images_text([curve]) for curve in curves]
     return Section(
         title=f"{first.attack}, {NORMS.get(first.norm, first.norm)}{view}",
         header=tuple(columns),
@@ -129,15 +130,22 @@ def _caption(curves: list[Curve]) -> tuple[str, ...]:
 def common(curves: Sequence[Curve]) -> list[str]:
     """What all curves share: data, model, runs, images, view."""
     first = curves[0]
-    found = [str(getattr(first, key)) for key in ("data", "model") if not _differ(curves, key)]
+    same = [str(getattr(first, key)) for key in ("data", "model") if not _differ(curves, key)]
+    found = list(map(short_paths(same), same))
     if len({len(curve.runs) for curve in curves}) == 1:
         count = f"{len(first.runs)} run{'s' * (len(first.runs) > 1)}"
         found.append(count + " each" * _differ(curves, "group"))
-    if not _differ(curves, "n"):
-        found.append(f"{first.n} {first.split} images")
+    if len({images_text([curve]) for curve in curves}) == 1:
+        found.append(f"{images_text(curves)} {first.split} images")
     if not _differ(curves, "view"):
         found.append(view_text(first.view))
     return found
+
+
+def images_text(curves: Sequence[Curve]) -> str:
+    """``200``, or ``200 to 500`` where not all of the accuracies are of as many."""
+    counts = sorted({count for curve in curves for both in curve.images for count in both})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def _footer(selection: Selection) -> tuple[str, ...]:

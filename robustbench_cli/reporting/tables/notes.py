@@ -9,6 +9,7 @@ import pandas as pd
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.reporting.numbers.labels import differences, group_of
+from robustbench_cli.reporting.numbers.paths import short_paths
 from robustbench_cli.reporting.numbers.summary import Curve
 from robustbench_cli.runs.robustbench import find_entry
 from robustbench_cli.runs.run import Run
@@ -123,12 +124,12 @@ def _few_runs(curves: Sequence[Curve]) -> list[str]:
 
 
 def _samples(frame: pd.DataFrame) -> list[str]:
-    found = []
+    found, short = [], short_paths(frame["data"])
     for data, part in frame.groupby("data", sort=False):
         low, high = part["n"].min(), part["n"].max()
         if low != high:
             found.append(
-                f"{data}: some accuracies are of {low} images, others of up to {high}; "
+                f"{short(str(data))}: some accuracies are of {low} images, others of up to {high}; "
                 "attack all with the same --samples"
             )
     return found

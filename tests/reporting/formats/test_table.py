@@ -314,3 +314,17 @@ def test_epsilons_that_people_quote(listed: str, most: int, chosen: str) -> None
 def test_one_image_in_n_can_be_seen() -> None:
     assert [digits_for(n) for n in (360, 1000, 10_000)] == [1, 1, 2]
     assert not math.isclose(float(Eps.parse("8/255")), 0.03)
+
+
+def test_the_heading_does_not_hide_that_some_columns_are_of_fewer_images(tmp_path: Path) -> None:
+    run, other = make_run(tmp_path), make_run(tmp_path, "mixup")
+    run.save(make_evaluation(TWENTY, epsilons="0.1,0.2"))
+    run.save(make_evaluation(TWENTY * 2, epsilons="0.3", identity={"samples": 40}))
+    assert ", 1 run, 20 to 40 test images, " in table([run]).caption[0]
+    rows = table([run]).frame.set_index("eps")["n"]
+    assert dict(rows) == {"0": 40, "0.1": 20, "0.2": 20, "0.3": 40}
+    other.save(make_evaluation(TWENTY, epsilons="0.1,0.2"))
+    both = table([run, other])
+    assert "images" not in both.caption[0]
+    (section,) = both.sections
+    assert [row[section.header.index("images")] for row in section.rows] == ["20 to 40", "20"]

@@ -86,3 +86,12 @@ def test_attacks_and_views_stay_apart(tmp_path: Path) -> None:
 
 def test_an_estimate_without_an_interval() -> None:
     assert Estimate.over([0.5]).interval == "none"
+
+
+def test_every_accuracy_knows_how_many_images_it_is_of(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.save(make_evaluation(LINE, epsilons="0:0.4:0.1"))
+    run.save(make_evaluation(LINE * 2, epsilons="0.2", identity={"samples": 10}))
+    (curve,) = summarise(collect([run]))
+    assert curve.images == ((10, 10), (5, 5), (10, 10), (5, 5), (5, 5))
+    assert curve.n == 5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fake_runs import make_evaluation, make_run
 
-from robustbench_cli.reporting.page.origin import commands, versions
+from robustbench_cli.reporting.page.origin import commands, settings, versions
 
 
 def test_seeds_join_and_other_settings_do_not(tmp_path: Path) -> None:
@@ -40,6 +40,14 @@ def test_attacks_join_over_runs(tmp_path: Path) -> None:
 def test_weights_of_somebody_else_are_not_trained(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     assert commands([run.update(config={**run.config, "checkpoint": "theirs.pt"})]) == []
+
+
+def test_of_files_of_data_no_folder_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path, data="npz:/home/me/x.npz,part=test", seed=None)
+    (line,) = commands([run])
+    assert line.startswith("robustmix train --data npz:x.npz,part=test --model lenet5 ")
+    told = [cell for section in settings([run]) for row in section.rows for cell in row]
+    assert "npz:x.npz,part=test" in told and "/home" not in "".join(told)
 
 
 def test_versions_of_training_and_attacks(tmp_path: Path) -> None:

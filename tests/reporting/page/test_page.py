@@ -153,6 +153,16 @@ def test_names_are_text_wherever_they_come_from(tmp_path: Path, evil: str) -> No
     assert all(evil != name for node in found.every() for name in node.attributes)
 
 
+def test_it_can_be_sent_without_telling_folders(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, data=f"npz:/home/{who}/x.npz") for who in ("me", "other")]
+    for run in runs:
+        run.save(make_evaluation([0.1, 0.2], epsilons="0:0.3:0.1"))
+    made = bare(runs)
+    assert "/home" not in made and "plain, npz:me/x.npz" in made
+    title = read(made).every("title")[0].text
+    assert title == "Robustness of 2 networks on npz:me/x.npz, npz:other/x.npz"
+
+
 def test_a_page_of_thirty_runs_stays_small(tmp_path: Path) -> None:
     methods = ["plain", "mixup", "pgd-at", "sat", *(f"trades:beta={i}" for i in range(6))]
     runs = make_study(tmp_path, methods, 3, ["linf-fgsm", "l2-boundary"], n=20)
