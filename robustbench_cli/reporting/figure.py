@@ -7,8 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-
 from robustbench_cli.errors import UsageError
 from robustbench_cli.files import replacing
 from robustbench_cli.spec import Plugin
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 200
-VISIBLE = 16  # of 255: by how much a pixel may be off without being seen to be
-FEW = 0.02  # the share of pixels that may be off by more
 
 
 @dataclass(kw_only=True)
@@ -73,14 +69,13 @@ def save_figure(drawing: Drawing, path: Path) -> None:
 
 
 def _save_png(drawing: Drawing, path: Path) -> None:
-    """In 256 colours, which takes a third of the bytes, where they show what all of them show."""
+    """In 256 colours where they show what all of them show."""
     from PIL import Image
+
+    from .few_colours import in_few_colours
 
     drawn = BytesIO()
     drawing.savefig(drawn, format="png", dpi=DPI)
     picture = Image.open(drawn).convert("RGB")
-    few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    off = np.abs(np.asarray(few.convert("RGB"), np.int16) - np.asarray(picture, np.int16))
-    seen = (off.max(2) > VISIBLE).mean()
-    chosen = few if seen < FEW else picture  # photographs have too many
+    chosen = in_few_colours(picture) or picture
     chosen.save(path, format="png", optimize=True, dpi=(DPI, DPI))

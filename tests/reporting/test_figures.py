@@ -13,7 +13,8 @@ from PIL import Image
 
 from robustbench_cli import spec
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.reporting.figure import DPI, VISIBLE
+from robustbench_cli.reporting.few_colours import VISIBLE
+from robustbench_cli.reporting.figure import DPI
 from robustbench_cli.reporting.report import figure, save_figure
 from robustbench_cli.reporting.writing import write_report
 from robustbench_cli.runs.run import Run

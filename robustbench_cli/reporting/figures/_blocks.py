@@ -34,14 +34,14 @@ def titled(answer: Answer) -> str:
 
 
 def stacked(
-    rows: Sequence[int], columns: int, side: float, below: float = 0.3
+    rows: Sequence[int], columns: int, side: float, below: float = 0.3, words: float = 0.2
 ) -> tuple[Canvas, list[Any]]:
     """Blocks above each other, each of some rows of square panels that are `side` inches wide.
 
     Side by side as well where the picture would be taller than `TALL` times its width.
-    `below`: inches under the panels, for a legend.
+    `below`: inches under the panels, for a legend; `words`: of each row, for titles and names.
     """
-    high = [count * (side + 0.2) + TITLE + below for count in rows]
+    high = [count * (side + words) + TITLE + below for count in rows]
     width = max(columns * side + 0.3, 3.6)
     for across in range(1, len(rows) + 1):
         heights = [max(high[i : i + across]) for i in range(0, len(high), across)]

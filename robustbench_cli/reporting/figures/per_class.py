@@ -43,15 +43,19 @@ class PerClass(Figure):
         contents = [_panels(pd.concat([a.analysed.table for a in b])) for b in blocks.values()]
         columns = min(self.columns, max(map(len, contents)))
         rows = [-(-len(content) // columns) for content in contents]
+        titles = [title for content in contents for title, *_ in content]
+        wrapped = {title: _canvas.wrapped(title, int(self.side * 12)) for title in titles}
+        lines = max(text.count("\n") for text in wrapped.values())
         with _canvas.style():
-            canvas, parts = _blocks.stacked(rows, columns, self.side, below=0.1)
+            words = 0.25 + 0.15 * lines  # names below a panel make it as much narrower as lower
+            canvas, parts = _blocks.stacked(rows, columns, self.side, below=0.1, words=words)
             for alike, part, content in zip(blocks.values(), parts, contents, strict=True):
                 runs = f", {len(alike)} runs" if len(alike) > 1 else ""
                 part.suptitle(f"{alike[0].label}{runs}: percent of each label", fontsize=9)
                 panels = _blocks.grid(part, len(content), columns)
                 for panel, (title, across, rows_) in zip(panels, content, strict=True):
                     _matrix(panel, rows_, across, alike[0].classes, self.side)
-                    panel.set_title(_canvas.wrapped(title, int(self.side * 12)), fontsize=8)
+                    panel.set_title(wrapped[title], fontsize=8)
         return canvas
 
 

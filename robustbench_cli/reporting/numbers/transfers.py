@@ -106,7 +106,7 @@ def collect_transfers(
 
 
 def average(frame: pd.DataFrame, epsilons: Iterable[Eps] = ()) -> list[Cell]:
-    """Over the seeds of source and target, in the order of the rows.
+    """Over the seeds of source and target, for every attack in the order of the first rows.
 
     `epsilons`: none means one for each attack, the middle of those that most pairs share.
 
@@ -123,11 +123,13 @@ def average(frame: pd.DataFrame, epsilons: Iterable[Eps] = ()) -> list[Cell]:
             listing = ", ".join(map(str, sorted(known)))
             raise UsageError(f"nothing was transferred at eps {eps}; there are: {listing}")
     cells: list[Cell] = []
+    places = [[*frame[column].unique()].index for column in ("source_label", "target_label")]
     for _, part in frame.groupby("attack", sort=False):
         for eps in chosen or [_middle(part)]:
             here = part[part["eps_value"] == float(eps)]
             by_pair = here.groupby(["source_label", "target_label", "white_box"], sort=False)
-            cells += [_cell(pairs, eps) for _, pairs in by_pair]
+            found = [_cell(pairs, eps) for _, pairs in by_pair]
+            cells += sorted(found, key=lambda c: (places[0](c.source), places[1](c.target)))
     return cells
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_runs import make_run
 from tiny import TINY, train_job
@@ -152,6 +154,22 @@ def test_margins_are_counted_over_all_pairs(stored: dict[str, Analysed], tmp_pat
     nothing = table.assign(case="unsure end", margin=float("nan"))
     drawn = figure("margin", kept(tmp_path / "none", replace(whole, table=nothing)))
     assert len(drawn.axes[0].get_lines()) == 1
+
+
+def test_titles_and_names_of_confusion_matrices_have_room(
+    stored: dict[str, Analysed], tmp_path: Path
+) -> None:
+    whole = stored["per-class"]
+    attacks = [f"linf-pgd:target=random,steps={n},step-size=2/255,restarts=10" for n in range(6)]
+    table = pd.concat([whole.table.assign(attack=a, eps="8/255") for a in attacks])
+    run = kept(tmp_path, replace(whole, table=table))
+    names = ["T-shirt/top", "Ankle boot"]
+    run = run.update(data=run.record["data"] | {"classes": names})
+    drawn = figure("per-class", run)
+    drawn.draw_without_rendering()
+    boxes = [panel.get_tightbbox() for panel in drawn.axes]
+    assert len(boxes) == 6 and min(box.y0 for box in boxes) >= 0
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
 
 
 @pytest.mark.parametrize(("count", "across"), [(1, 1), (2, 1), (5, 2), (30, 4)])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_seeds_are_averaged_and_the_white_box_kept_apart(tmp_path: Path) -> None
     assert cells["plain", "mixup", False].pairs == 4
     assert cells["plain", "mixup", False].n == 40
     assert cells["plain", "plain", True].accuracy < cells["plain", "plain", False].accuracy
+
+
+def test_every_attack_has_the_pairs_in_one_order(tmp_path: Path) -> None:
+    plain, mixup, vib = (make_run(tmp_path, method) for method in ("plain", "mixup", "vib"))
+    for attack, targets in (("linf-bim", (mixup, vib)), ("linf-fgsm", (vib, plain, mixup))):
+        for target in targets:
+            found = make_transfer(TEN, plain, target)
+            record = found.record | {"identity": found.record["identity"] | {"attack": attack}}
+            save_transfer(plain, replace(found, attack=attack, record=record))
+    cells = average(collect_transfers([plain]))
+    order = {c.attack: [d.target for d in cells if d.attack == c.attack] for c in cells}
+    fgsm = order["linf-fgsm"]
+    assert order["linf-bim"] == [name for name in fgsm if name != "plain"]
 
 
 def test_only_a_single_pair_has_an_interval(tmp_path: Path) -> None:
