@@ -92,12 +92,13 @@ class TestHere:
 
     def test_an_interrupted_command_ends_its_jobs_and_goes_on_later(self, tmp_path: Path) -> None:
         options = [*OPTIONS[:-1], "100000", "--submitit", "cluster=local"]
-        command = in_a_process("-m", "robustbench_cli", "train", *options, cwd=tmp_path)
         begun = tmp_path / "runs"
-        while not list(begun.glob("*/.*")) and command.poll() is None:
-            time.sleep(0.2)
-        command.send_signal(signal.SIGINT)
-        out, err = command.communicate(timeout=60)
+        typed = ["-m", "robustbench_cli", "train", *options]
+        with in_a_process(*typed, cwd=tmp_path) as command:
+            while not list(begun.glob("*/.*")) and command.poll() is None:
+                time.sleep(0.2)
+            command.send_signal(signal.SIGINT)
+            out, err = command.communicate(timeout=60)
         assert command.returncode == 130 and out == ""
         assert "the same command goes on" in err and "Traceback" not in err
         logs = begun / ".submitit"

@@ -84,10 +84,8 @@ def test_many_that_meet_are_never_two_at_once(tmp_path: Path) -> None:
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    process = in_a_process("-c", HOLD, cwd=tmp_path)
-    assert process.stdout and process.stdout.readline() == "held\n"
-    process.kill()
-    process.communicate(timeout=20)
+    with in_a_process("-c", HOLD, cwd=tmp_path) as process:
+        assert process.stdout and process.stdout.readline() == "held\n"
     assert (tmp_path / ".work.lock").exists()
     with held(tmp_path / "work", "mine") as waited:
         assert not waited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -35,8 +34,7 @@ def living(group: int) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGTERM], ids=lambda s: s.name)
 def test_no_worker_outlives_its_parent(tmp_path: Path, sent: signal.Signals) -> None:
-    process = in_a_process(*COMMAND, cwd=tmp_path, start_new_session=True)
-    try:
+    with in_a_process(*COMMAND, cwd=tmp_path, start_new_session=True) as process:
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("runs/*/history.csv"))) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -47,15 +45,11 @@ def test_no_worker_outlives_its_parent(tmp_path: Path, sent: signal.Signals) -> 
         while living(process.pid) and time.monotonic() - ended < 2:
             time.sleep(0.05)
         assert living(process.pid) == []
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    if sent == signal.SIGTERM:
         out, err = process.communicate(timeout=20)
+    if sent == signal.SIGTERM:
         last = "Error: ended by SIGTERM; the same command goes on where it was\n"
         assert out == "" and err.endswith(last) and "Traceback" not in err
     else:
-        process.communicate(timeout=20)
         job, calm = (train_job(tmp_path / name, epochs=150) for name in ("runs", "calm"))
         assert job.run().joinpath("model.safetensors").read_bytes() == (
             calm.run().joinpath("model.safetensors").read_bytes()

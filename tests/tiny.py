@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +45,12 @@ def contents(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
     }
 
 
+@contextmanager
 def in_a_process(
     *command: str, cwd: Path, start_new_session: bool = False, **environment: str
-) -> subprocess.Popen[str]:
-    """A Python of its own, with one thread and pipes for its streams."""
-    return subprocess.Popen(
+) -> Iterator[subprocess.Popen[str]]:
+    """A Python of its own, with one thread and pipes for its streams; a test that fails ends it."""
+    with subprocess.Popen(
         [sys.executable, *command],
         cwd=cwd,
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
@@ -54,4 +58,12 @@ def in_a_process(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=start_new_session,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                if start_new_session:
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()

@@ -206,8 +206,9 @@ def test_no_argument_is_too_odd(
 
 
 def test_streams_are_apart_and_a_run_is_usable_in_a_shell(tmp_path: Path) -> None:
-    process = in_a_process("-m", "robustbench_cli", "train", *OPTIONS, "-v", cwd=tmp_path)
-    out, err = process.communicate(timeout=100)
+    command = ["-m", "robustbench_cli", "train", *OPTIONS, "-v"]
+    with in_a_process(*command, cwd=tmp_path) as process:
+        out, err = process.communicate(timeout=100)
     assert process.returncode == 0
     assert (tmp_path / out.strip() / "model.safetensors").is_file() and out.count("\n") == 1
     assert "done: train spirals" in err
@@ -255,14 +256,13 @@ def test_nobody_listens_at_all(tmp_path: Path) -> None:
 def test_ctrl_c_and_sigterm_in_the_middle_of_a_training(
     tmp_path: Path, sent: signal.Signals, code: int, line: str
 ) -> None:
-    process = in_a_process(
-        *("-m", "robustbench_cli", "train", *OPTIONS, "--epochs", "5000"), cwd=tmp_path
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("runs/*/history.csv")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    command = ["-m", "robustbench_cli", "train", *OPTIONS, "--epochs", "5000"]
+    with in_a_process(*command, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 100
+        while not list(tmp_path.glob("runs/*/history.csv")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=100)
     assert process.returncode == code and out == ""
     assert err == line
     assert not list(tmp_path.rglob(".*")), "nothing half written stays, and no lock"

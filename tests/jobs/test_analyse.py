@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -65,14 +64,12 @@ def test_one_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
         f"analyse('runs/{PLAIN}', 'church-window:images=6,points=5')\n"
     )
     whole = job(runs / PLAIN, "church-window:images=6,points=5", seed=0)
-    process = in_a_process("-c", code, cwd=Path.cwd())
     folder = runs / PLAIN / "analyses" / f".{whole.path.stem}"
-    for _ in range(600):
-        if len(list(folder.glob("chunk-*"))) >= 2:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with in_a_process("-c", code, cwd=Path.cwd()):  # killed at the end
+        for _ in range(600):
+            if len(list(folder.glob("chunk-*"))) >= 2:
+                break
+            time.sleep(0.05)
     kept = len(list(folder.glob("chunk-*")))
     assert 2 <= kept < 6 and not whole.path.exists()
     whole.run()

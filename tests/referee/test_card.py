@@ -238,7 +238,7 @@ def test_slips(runs: Path) -> None:
         examined(runs, samples=0)
     with pytest.raises(UsageError, match=r"--minutes nan: expected more than 0"):
         examined(runs, minutes=float("nan"))
-    with pytest.raises(RunError, match=r"nowhere: no such file or directory"):
+    with pytest.raises(UsageError, match=r"nowhere: no such file or directory"):
         card("nowhere")
     for path in ("x.csv", "-"):
         with pytest.raises(UsageError, match=r"a card is FOLDER/, or FILE\.html with FILE\.json"):

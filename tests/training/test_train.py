@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from pathlib import Path
 
@@ -79,13 +78,11 @@ def test_a_resumed_training_does_not_repeat_finished_epochs(tmp_path: Path) -> N
 def test_sigkill_and_the_same_command_again(tmp_path: Path) -> None:
     """Through the command line, on the real signal."""
     command = ["-m", "robustbench_cli", "train", *OPTIONS, "--epochs", "200"]
-    process = in_a_process(*command, cwd=tmp_path)
     history = tmp_path / "runs" / tiny(epochs=200).name / "history.csv"
     deadline = time.monotonic() + 60
-    while not history.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    with in_a_process(*command, cwd=tmp_path):  # killed at the end
+        while not history.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
     assert not Run.open(history.parent).finished, "it was faster than the signal"
     assert 0 < len(Run.open(history.parent).history()) < 200
     resumed = train_job(tmp_path / "runs", epochs=200).run()
