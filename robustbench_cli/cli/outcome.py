@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from robustbench_cli.experiment.plan import Experiment, ReportConfig
     from robustbench_cli.reporting.contests import Contest
     from robustbench_cli.reporting.formats.table import Table
+    from robustbench_cli.runs.run import Run
 
 
 def report(
     experiment: Experiment,
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     output: Output,
     tried: Sequence[Contest] | None,
     command: str,
 ) -> None:
     from robustbench_cli.reporting.report import table
     from robustbench_cli.reporting.writing import write_report
-    from robustbench_cli.runs.run import load_runs
 
     plan, statements = experiment.report, experiment.statements
-    runs, attack, epsilons = load_runs(paths), plan.attack or None, plan.epsilons or None
+    attack, epsilons = plan.attack or None, plan.epsilons or None
     written: Sequence[Path] = ()
     if plan.folder is None:
         made = table(
@@ -57,7 +57,7 @@ def report(
 
 def page(
     experiment: Experiment,
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     page: Path,
     tried: Sequence[Contest] | None,
     command: str,
@@ -67,7 +67,7 @@ def page(
 
     plan = experiment.report
     write_page(
-        paths,
+        runs,
         page,
         by=plan.by,
         attack=plan.attack or None,
@@ -84,17 +84,16 @@ def page(
 
 def summarise(
     experiment: Experiment,
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     output: Output,
     tried: Sequence[Contest] | None,
 ) -> None:
     """The numbers of the analyses, of an experiment without attacks."""
     from robustbench_cli.reporting.report import summary
     from robustbench_cli.reporting.writing import write_summary
-    from robustbench_cli.runs.run import load_runs
 
     plan, statements = experiment.report, experiment.statements
-    runs, written = load_runs(paths), list[Path]()
+    written = list[Path]()
     if plan.folder is None:
         made = summary(runs, by=plan.by, statements=statements)
     else:
@@ -104,7 +103,7 @@ def summarise(
 
 def transfers(
     experiment: Experiment,
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     output: Output,
     tried: Sequence[Contest] | None,
 ) -> None:
@@ -114,7 +113,7 @@ def transfers(
 
     plan = experiment.report
     made = transfer_table(
-        paths, by=plan.by, attack=plan.attack or None, epsilons=plan.epsilons or None
+        runs, by=plan.by, attack=plan.attack or None, epsilons=plan.epsilons or None
     )
     files = [plan.folder / f"transfers{suffix}" for suffix in SUFFIXES] if plan.folder else []
     for path in files:
@@ -124,16 +123,15 @@ def transfers(
 
 def judge(
     experiment: Experiment,
-    paths: Sequence[Path],
+    runs: Sequence[Run],
     output: Output,
     tried: Sequence[Contest] | None,
 ) -> None:
     """What others say, of an experiment that only trains: what training costs."""
     from robustbench_cli.reporting import report as reporting
-    from robustbench_cli.runs.run import load_runs
 
     plan = experiment.report
-    made = reporting.judge(load_runs(paths), experiment.statements, by=plan.by)
+    made = reporting.judge(runs, experiment.statements, by=plan.by)
     tell(plan, tried, output, made)
 
 

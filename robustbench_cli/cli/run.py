@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from robustbench_cli.experiment.plan import Experiment
     from robustbench_cli.grid import Workers
     from robustbench_cli.jobs import Job
+    from robustbench_cli.runs.run import Run
 
 
 def run(
@@ -42,7 +43,8 @@ def run(
     seeds, and the other sections are about these champions; what was tried is in the report.
 
     The jobs are those of the other subcommands. What is finished is not done again, so a killed
-    experiment goes on where it was, and a longer file does only what is new.
+    experiment goes on where it was, and a longer file does only what is new. The report has what
+    the file asks for; for all that its runs hold: robustmix report runs/
 
     \b
       robustmix run examples/quickstart.toml --dry-run        list the jobs
@@ -67,13 +69,13 @@ def run(
         show.emit("\n".join(_listed(experiment, work)))
         return
     workers = work.workers if work.jobs else replace(work.workers, count=side_by_side())
-    failed, untrained = _do(experiment, work, workers, voice, trackers)
-    tried = None
+    done = _do(experiment, work, workers, voice, trackers)
+    tried, failed = None, done.failed
     if (selecting := experiment.select) and not work.part:  # which knows no other part's results
         experiment = selecting.after()
-        more, untrained = _do(experiment, work, workers, voice, trackers)
-        failed, tried = failed + more, selecting.contests()
-    usable = [path for path in experiment.run_paths if path not in untrained]
+        done = _do(experiment, work, workers, voice, trackers)
+        tried, failed = selecting.contests(), failed + done.failed
+    usable = done.runs(experiment)
     typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
     if page and usable and not work.part:
         outcome.page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
@@ -91,9 +93,25 @@ def run(
     elif tried:
         outcome.tell(experiment.report, tried, output)
     elif usable:
-        show.emit("\n".join(map(str, usable)), output.output)
+        show.emit("\n".join(str(run.path) for run in usable), output.output)
     if failed:
         raise Exit(3)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """How many jobs failed, which runs could not be trained, and what tells of the results."""
+
+    failed: int
+    untrained: set[Path]
+    records: list[Path]
+
+    def runs(self, experiment: Experiment) -> list[Run]:
+        """With what the experiment found: other commands may have left more in them."""
+        from robustbench_cli.runs.run import Run
+
+        paths = [path for path in experiment.run_paths if path not in self.untrained]
+        return [Run.open(path).with_only(self.records) for path in paths]
 
 
 def _phases(
@@ -114,11 +132,10 @@ def _do(
     workers: Workers,
     voice: Voice,
     trackers: tuple[str, ...],
-) -> tuple[int, set[Path]]:
-    """How many jobs failed, and the runs that could not be trained."""
+) -> _Done:
     from robustbench_cli.tracking.publish import publish_all
 
-    failed, untrained = 0, set[Path]()
+    failed, untrained, records = 0, set[Path](), list[Path]()
     for noun, jobs in _phases(experiment, work, trackers).items():
         possible = [job for job in jobs if untrained.isdisjoint(job.needs)]
         if work.part and noun != "runs":  # others may not have trained theirs
@@ -127,9 +144,11 @@ def _do(
             failed += finished.error is not None
             if finished.error and noun == "runs":
                 untrained.add(finished.job.path)
+            elif not finished.error:
+                records += finished.job.records
     trained = [path for path in experiment.run_paths if (path / "model.safetensors").is_file()]
     publish_all(trained, trackers)
-    return failed, untrained
+    return _Done(failed, untrained, records)
 
 
 def _listed(experiment: Experiment, work: Work) -> Iterator[str]:

@@ -77,6 +77,10 @@ class AnalyseJob:
         """The record of the analysis."""
         return self._record(self._identity())
 
+    @property
+    def records(self) -> list[Path]:
+        return [self.path]
+
     def _record(self, identity: dict[str, Any]) -> Path:
         return self.target / "analyses" / f"{file_name(identity)}.json"
 

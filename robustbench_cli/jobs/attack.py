@@ -72,6 +72,10 @@ class AttackJob:
         """The record of the evaluation."""
         return self._record(self._identity())
 
+    @property
+    def records(self) -> list[Path]:
+        return [self.path]
+
     def _record(self, identity: dict[str, Any]) -> Path:
         return self._folder / f"{file_name(identity)}.json"
 

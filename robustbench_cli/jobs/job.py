@@ -35,6 +35,11 @@ class Job(Protocol):
         ...
 
     @property
+    def records(self) -> list[Path]:
+        """What tells of the results, once the job is done."""
+        ...
+
+    @property
     def label(self) -> str: ...
 
     @property

@@ -44,6 +44,10 @@ class TrainJob:
         return self.where.runs / self.config.name
 
     @property
+    def records(self) -> list[Path]:
+        return [self.path / "run.json"]
+
+    @property
     def home(self) -> Path:
         return self.path
 

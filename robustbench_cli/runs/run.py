@@ -48,11 +48,13 @@ class Run:
     """One directory. `record` is what run.json held when it was opened.
 
     `split`: whose evaluations are its; see :meth:`on`.
+    `only`: which of its results are looked at; see :meth:`with_only`.
     """
 
     path: Path
     record: dict[str, Any]
     split: Split = "test"
+    only: frozenset[Path] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
@@ -83,6 +85,11 @@ class Run:
     def on(self, split: Split) -> Run:
         """The same run, of which tables and figures show what was measured on these images."""
         return replace(self, split=split)
+
+    def with_only(self, records: Iterable[Path] | None) -> Run:
+        """The same run, as if these records were all that is stored; None: everything."""
+        only = None if records is None else frozenset(path.resolve() for path in records)
+        return replace(self, only=only)
 
     @cached_property
     def name(self) -> str:
@@ -125,20 +132,24 @@ class Run:
 
         On test images; on images held out of the training only for a run seen by them.
         """
-        return [_load(p) for p in sorted((self.path / FOLDERS[self.split]).glob("[!.]*.json"))]
+        return [_load(path) for path in self._records(FOLDERS[self.split])]
 
     def transfers(self) -> list[Evaluation]:
         """What this network's attacks did to other networks; `record["target"]` names them."""
         if self.split != "test":
             return []
-        found = {p: _load(p) for p in sorted((self.path / "transfer").glob("[!.]*.json"))}
+        found = {path: _load(path) for path in self._records("transfer")}
         for path, evaluation in found.items():
             check_document(evaluation.record, TRANSFER, path, "delete it and run again")
         return list(found.values())
 
     def analyses(self) -> list[Analysed]:
         """What looked at this network without being an attack, in the order of the file names."""
-        return [Analysed.load(p) for p in sorted((self.path / "analyses").glob("[!.]*.json"))]
+        return [Analysed.load(path) for path in self._records("analyses")]
+
+    def _records(self, folder: str) -> list[Path]:
+        stored = sorted((self.path / folder).glob("[!.]*.json"))
+        return stored if self.only is None else [p for p in stored if p.resolve() in self.only]
 
     def save(self, evaluation: Evaluation) -> Path:
         split = evaluation.record.get("identity", {}).get("split", "test")
@@ -148,7 +159,7 @@ class Run:
         """Rewrite run.json with some keys changed."""
         record = {**self.record, **changes}
         write_json(self.path / "run.json", record)
-        return Run(self.path, record)
+        return replace(self, record=record)
 
 
 def _load(path: Path) -> Evaluation:

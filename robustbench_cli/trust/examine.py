@@ -53,7 +53,7 @@ def examine_runs(runs: Iterable[Run], frame: pd.DataFrame | None = None) -> Foun
     `frame`: the rows of the table at hand (see `frame.collect`); its subjects are examined, and
     what it was collected from was asked for. None: every run without a defence, and everything.
     """
-    runs = list(runs)
+    runs = [run.with_only(None) for run in runs]
     crafted: dict[object, list[Evaluation]] = {}
     for run in runs:
         for transfer in run.transfers():
