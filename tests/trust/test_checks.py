@@ -323,6 +323,20 @@ def test_clean_accuracy_at_chance_fails() -> None:
     assert levels("near-chance", pgd(np.where(rng.random(400) < 0.1, 0.2, 0.0))) == ["failure"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "accuracy", "level"),
+    [(2, 0.55, "failure"), (2, 0.65, "pass"), (3, 0.5, "pass"), (100, 0.01, "failure")],
+)
+def test_near_chance_goes_by_the_number_of_classes(
+    classes: int, accuracy: float, level: str
+) -> None:
+    right = np.arange(400) < 400 * accuracy
+    facts = {"classes": [str(c) for c in range(classes)]}
+    evidence = Evidence({"method": "plain"}, facts, [pgd(np.where(right, 0.2, 0.0))])
+    (found,) = build(Check, "near-chance").look(evidence)
+    assert found.level == level
+
+
 def test_a_step_longer_than_the_smallest_ball_is_named() -> None:
     (finding,) = build(Check, "cannot-cross-ball").look(
         Evidence({}, FACTS, [pgd(steps=100, **{"step-size": 0.2})])
