@@ -66,7 +66,7 @@ def test_one_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
     whole = job(runs / PLAIN, "church-window:images=6,points=5", seed=0)
     folder = runs / PLAIN / "analyses" / f".{whole.path.stem}"
     with in_a_process("-c", code, cwd=Path.cwd()):  # killed at the end
-        for _ in range(600):
+        for _ in range(2000):
             if len(list(folder.glob("chunk-*"))) >= 2:
                 break
             time.sleep(0.05)
