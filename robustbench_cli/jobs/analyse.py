@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from robustbench_cli.training.deploy import View, build_defences
 
 from .inputs import is_recorded, open_predictor, test_images, training_images, unfinished
 from .job import Where
+from .kind import Kind, kind_of, network
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class AnalyseJob:
 
     def _record(self, identity: dict[str, Any]) -> Path:
         return self.target / "analyses" / f"{file_name(identity)}.json"
+
+    @property
+    def kind(self) -> Kind | None:
+        return kind_of(self.where, replace(self.question, seed=0), network(self.target))
 
     def done(self) -> bool:
         if self.force or unfinished(self.needs) or not Run.open(self.target).finished:

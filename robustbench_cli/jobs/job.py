@@ -13,6 +13,8 @@ from robustbench_cli.data.dataset import Data, Dataset, Images, open_data
 from robustbench_cli.progress import Progress
 from robustbench_cli.spec import build
 
+from .kind import Kind
+
 
 @dataclass(frozen=True)
 class Where:
@@ -40,6 +42,11 @@ class Job(Protocol):
     @property
     def needs(self) -> tuple[Path, ...]:
         """The runs that must be finished before."""
+        ...
+
+    @property
+    def kind(self) -> Kind | None:
+        """With whom it has in common how much memory of a GPU it takes; None: it takes none."""
         ...
 
     def done(self) -> bool: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from robustbench_cli.runs.run import Run
 from .attack_config import AttackConfig
 from .inputs import is_recorded, open_images, open_predictor, same_data, unfinished
 from .job import Where
+from .kind import Kind, kind_of, network
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class TransferJob:
     @property
     def needs(self) -> tuple[Path, ...]:
         return (self.source, *self.targets)
+
+    @property
+    def kind(self) -> Kind | None:
+        networks = [network(run) for run in (self.source, *self.targets)]
+        return kind_of(self.where, replace(self.config, seed=0), networks)
 
     @property
     def path(self) -> Path:
