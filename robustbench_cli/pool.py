@@ -89,13 +89,15 @@ class _Worker:
         given = visible, orders, meter, self.board
         self.executor = ProcessPoolExecutor(1, context, _begin, given)
         self.job: int | None = None
+        self.label = ""
         self.tenant: Tenant | None = None
         self.future: Future[Any] | None = self._ask(_rest)
 
     def work(self, i: int, job: Job, kind: Kind | None, *, measured: bool) -> None:
         self.board[_WHOLE] = 0
         self.tenant = Tenant(kind, measured, self.board[_HELD]) if kind else None
-        self.job, self.future = i, self._ask(_work, job, kind and kind.whole)
+        self.job, self.label = i, job.label
+        self.future = self._ask(_work, job, kind and kind.whole)
 
     def leave(self, *, rest: bool) -> None:
         self.job = self.tenant = None
@@ -167,7 +169,7 @@ class _Door:
         board, tenant = worker.board, worker.tenant
         whole = bool(board[_WHOLE]) or done  # written last, so it is read first
         if tenant and self._ledger.saw(tenant, board[_HELD], board[_MOST], whole=whole):
-            _log.info("GPU %s: one such job takes %s", worker.gpu or "0", gib(board[_MOST]))
+            _log.info("%s: takes %s of GPU %s", worker.label, gib(board[_MOST]), worker.gpu or "0")
 
     def let_out(self, worker: _Worker, crew: Sequence[_Worker], outcome: object) -> None:
         """What a worker was at has ended, or the worker itself, where there is no `outcome`."""
