@@ -126,7 +126,7 @@ class AnalyseJob:
     def _identity(self) -> dict[str, Any]:
         """All that the table depends on."""
         run, analysis = Run.open(self.target), build(Analysis, self.question.analysis)
-        images = test_images(run, self.where)
+        images = test_images(run, self.where.host)
         others = [Run.open(analysis.other)] if analysis.other else []
         more: dict[str, Any] = {"view": self.question.view}
         more["weights"] = [each.weights_digest for each in (run, *others)]
@@ -134,7 +134,7 @@ class AnalyseJob:
         if self.question.defence:
             more["defence"] = self.question.defence
         if analysis.trains:
-            more["data"].append(training_images(run, self.where).digest())
+            more["data"].append(training_images(run, self.where.host).digest())
         if folder := analysis.folder(self.where.data.expanduser()):
             more["files"] = fingerprint(folder)
         if read := self._read(run, analysis):

@@ -140,7 +140,7 @@ class AttackJob:
 
     def _identity(self) -> dict[str, Any]:
         run = Run.open(self.target)
-        images = open_images(self.config, run, self.where)
+        images = open_images(self.config, run, self.where.host)
         attack, more = build(Attack, self.config.attack), {"weights": run.weights_digest}
         if isinstance(attack, Borrowing):
             more["source_weights"] = named_network(attack.source, self.where.runs).weights_digest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,14 @@ class Where:
     runs: Path = Path("runs")
     data: Path = Path("~/.cache/robustmix")
     device: str = "auto"
+
+    @property
+    def host(self) -> Where:
+        """The same without a device, for who asks what images there are and computes nothing.
+
+        A process that only hands out jobs so takes no memory of a GPU.
+        """
+        return replace(self, device="cpu")
 
 
 class Job(Protocol):
@@ -72,8 +80,11 @@ def held_out(spec: str, where: Where, validation: float) -> Images:
     return _held_out(spec, where.data, where.device, validation, stamp)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _held_out(spec: str, root: Path, device: str, validation: float, _stamp: Hashable) -> Images:
+    if device != "cpu":
+        here = _held_out(spec, root, "cpu", validation, _stamp)
+        return here.to(devices.choose(device))
     data = load_data(spec, Where(data=root, device=device), validation=validation)
     return data.validation.named(data.classes)
 

@@ -73,7 +73,7 @@ class TransferJob:
     def records(self) -> list[Path]:
         """The record of each target's evaluation, once the job is done."""
         source = Run.open(self.source)
-        common = self.config.identity(open_images(self.config, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where.host))
         return [self._record(Run.open(path), source, common)[0] for path in self.targets]
 
     def done(self) -> bool:
@@ -91,7 +91,7 @@ class TransferJob:
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
         for target in opened.values():
-            same_data(target, self.where)
+            same_data(target, self.where.host)
         common = self.config.identity(images)
         parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {
@@ -123,14 +123,14 @@ class TransferJob:
         if unfinished([self.source]):
             return self.targets
         source = Run.open(self.source)
-        common = self.config.identity(open_images(self.config, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where.host))
         missing = []
         for path in self.targets:
             if unfinished([path]):
                 missing.append(path)
                 continue
             target = Run.open(path)
-            same_data(target, self.where)
+            same_data(target, self.where.host)
             if not is_recorded(*self._record(target, source, common)):
                 missing.append(path)
         return tuple(missing)
