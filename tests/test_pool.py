@@ -16,10 +16,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import contents, train_job
 
 from robustbench_cli import grid, pool
 from robustbench_cli.attempt import Finished
-from robustbench_cli.errors import DeviceMemoryError
+from robustbench_cli.errors import DeviceMemoryError, RunError
 from robustbench_cli.grid import Workers, run_jobs
 from robustbench_cli.jobs.kind import Kind
 from robustbench_cli.pool import _Door, _Report
@@ -40,6 +41,8 @@ class Load:
     ramp: int = 2
     ticks: int = 6
     name: str = "load"
+    breaks: int = 0
+    """At this tick it fails, for a reason of its own."""
 
     @property
     def kind(self) -> Kind | None:
@@ -137,7 +140,10 @@ def simulate(loads: list[Load], gpus: list[Gpu], hands: int = 4, *, every: int =
                 door.let_out(hand, crew, Finished(load, error=error))  # type: ignore[arg-type]
                 continue
             hand.board[:] = [hand.held, hand.held, int(hand.age > load.ramp)]
-            if hand.age == load.ticks:
+            if hand.age == load.breaks:
+                failed = Finished(load, error=RunError("no such file"))  # type: ignore[arg-type]
+                door.let_out(hand, crew, failed)  # type: ignore[arg-type]
+            elif hand.age == load.ticks:
                 finished = Finished(load, Path(load.label))  # type: ignore[arg-type]
                 door.let_out(hand, crew, finished)  # type: ignore[arg-type]
         day.free.append(min(place.free for place in gpus))
@@ -193,6 +199,12 @@ def test_who_ran_out_beside_others_is_not_let_in_beside_them_again() -> None:
     day = simulate(loads, [Gpu(memory=9 * GIB)])
     assert day.ran_out == ["large 0"]
     assert ["large 1"] in day.at_work and day.at_work.count(["small", "large 1"]) == 0
+
+
+def test_what_failed_before_it_was_measured_says_nothing_of_its_kind() -> None:
+    loads = [Load("other", need=GIB, ticks=20, name="other"), Load("broken", breaks=1)]
+    day = simulate([*loads, *several(4)], [Gpu()])
+    assert not day.ran_out and ["other", "load 0", "load 1"] in day.at_work
 
 
 def test_jobs_that_use_no_gpu_never_wait_and_nobody_looks() -> None:
@@ -279,6 +291,30 @@ def test_what_comes_before_the_work_itself_shows_little() -> None:
     assert board[2] == 1
     report(None, 1, 20, str)  # type: ignore[arg-type]
     assert board[2] == 0
+
+
+def test_a_training_tells_its_board_and_trains_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board, meter = [7, 7, 0], Held()
+    meter.now, meter.most = 5, 6
+    told, alone = (train_job(tmp_path / name, epochs=3) for name in ("told", "alone"))
+    monkeypatch.setattr(pool, "_reports", [_Report(meter, board)])
+    finished = pool._work(told, told.kind and told.kind.whole)
+    assert finished.path == told.path and board == [5, 6, 1]
+    assert pool._rest() and board[1] == 5, "the next job begins at what is held"
+    alone.run()
+    weights = [contents(job.path, "*.safetensors") for job in (told, alone)]
+    assert weights[0] == weights[1]
+
+
+def test_a_gpu_without_room_for_cuda_itself_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(Held):
+        def free(self) -> int:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(pool, "_reports", [_Report(Full(), [0, 0, 0])])
+    assert pool._free() == 0
 
 
 # --- real processes, and a GPU that is a folder ---
