@@ -63,6 +63,7 @@ class Tenant:
 
     kind: Hashable
     measured: bool = False  # nobody knows yet what its kind takes
+    whole: bool = False  # it has done everything once, and so holds what it needs
     held: int = 0  # bytes, as far as is known
 
 
@@ -80,9 +81,9 @@ class Ledger:
     def saw(self, tenant: Tenant, held: int, most: int, *, whole: bool) -> bool:
         """`tenant` holds so many bytes, and at most held so many until now.
 
-        `whole`: it has done everything once. Returns whether its kind is known by that.
+        Returns whether its kind is known by that.
         """
-        tenant.held = held
+        tenant.held, tenant.whole = held, whole
         self._most[tenant.kind] = max(most, self._most.get(tenant.kind, 0))
         if not (known := whole and tenant.measured):
             return False
@@ -102,8 +103,9 @@ class Ledger:
     def fits(self, kind: Hashable, room: int, beside: Sequence[Tenant]) -> bool:
         """Whether a job may join those on a GPU, of which it could have `room` bytes just now.
 
-        Where there is nobody it always may. A kind that is not known waits until no other is being
-        measured and there is room for the largest need that is known.
+        Where there is nobody it always may. A kind that is not known waits until all others hold
+        what they need, of which it could take some, and there is room for the largest need that is
+        known.
         """
         if not beside:
             return True
@@ -111,6 +113,8 @@ class Ledger:
             return False
         need = self.need(kind)
         if need is None:
+            if not all(each.whole for each in beside):
+                return False
             need = max(self._most.values(), default=0)
         return room - self.promised(beside) >= need + MARGIN
 

@@ -64,6 +64,14 @@ def test_an_unknown_kind_wants_the_room_of_the_largest_that_is_known() -> None:
     assert ledger.fits("small", 2 * GIB, [small, large]), "a smaller one may pass it"
 
 
+def test_an_unknown_kind_waits_until_others_hold_what_they_need() -> None:
+    ledger = Ledger()
+    first, grows = known(ledger, "a", 1), Tenant("a")
+    assert not ledger.fits("new", 100 * GIB, [first, grows])
+    ledger.saw(grows, GIB, GIB, whole=True)
+    assert ledger.fits("new", 100 * GIB, [first, grows])
+
+
 def test_who_ran_out_of_memory_beside_others_is_measured_alone() -> None:
     ledger = Ledger()
     other, crowded = known(ledger, "a", 1), Tenant("b", measured=True)

@@ -104,7 +104,7 @@ class Day:
     measured: int = 0
     ran_out: list[str] = field(default_factory=list)
     surprised: list[str] = field(default_factory=list)
-    """Who ran out of memory though everybody's need was known."""
+    """Who ran out of memory though what it needs was known."""
 
     @property
     def most(self) -> int:
@@ -134,7 +134,7 @@ def simulate(loads: list[Load], gpus: list[Gpu], hands: int = 4, *, every: int =
             hand.age += 1
             if hand.place.free < 0:
                 day.ran_out.append(load.label)
-                if not any(h.tenant and h.tenant.measured for h in hand.place.crew):
+                if not hand.tenant.measured:
                     day.surprised.append(load.label)
                 error = DeviceMemoryError("too little")
                 door.let_out(hand, crew, Finished(load, error=error))  # type: ignore[arg-type]
