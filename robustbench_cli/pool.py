@@ -43,8 +43,10 @@ def stream(
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
     waiting, lost = dict(jobs), False
     door = _Door({i: job.kind for i, job in jobs.items()} if meter else {})
+    crew: list[_Worker] = []
     try:
-        crew = [_Worker(context, each, orders, meter) for each in gpus]
+        for each in gpus:
+            crew.append(_Worker(context, each, orders, meter))
         while (waiting and not lost) or any(worker.job is not None for worker in crew):
             if not lost:
                 door.let_in(waiting, crew)
@@ -61,6 +63,8 @@ def stream(
             door.look(crew)
     except BaseException:
         # an interrupt must not wait for work that takes hours
+        for worker in crew:
+            worker.executor.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.kill()  # they leave all other signals to this process
         raise

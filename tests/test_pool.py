@@ -367,7 +367,10 @@ class Greedy:
         return self.path.exists()
 
     def run(self, progress: Progress | None = None) -> Path:
-        mine = self.gpu.path / f"{os.getpid()}.held"
+        mine, deadline = self.gpu.path / f"{os.getpid()}.held", time.monotonic() + 60
+        while len(list(self.gpu.path.glob("*.held"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)  # all workers are there when the first begins, slow as they may be
+        began = time.monotonic()
         for done in range(1, 7):
             mine.write_text(str(min(done, 3) * GIB))
             assert progress and self.gpu.free() >= 0
@@ -376,7 +379,7 @@ class Greedy:
         if self.dies and not (tried := self.path.with_suffix(".tried")).exists():
             tried.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        self.path.write_text(f"{time.monotonic() - 0.6} {time.monotonic()}")
+        self.path.write_text(f"{began} {time.monotonic()}")
         return self.path
 
 
@@ -409,9 +412,8 @@ def test_processes_share_a_gpu(
     finished = run_jobs(jobs, Workers(3, meter=gpu))
     assert [str(each.error) for each in finished if each.error] == []
     assert together([job.path for job in jobs]) == 2
-    assert caplog.messages == [
-        "c: waiting for memory on GPU 0 (2 jobs there, 2.0 GiB left, it needs 3.0 GiB)"
-    ]
+    (said,) = caplog.messages
+    assert "waiting for memory on GPU 0 (2 jobs there, " in said and "needs 3.0 GiB" in said
 
 
 @unix
@@ -419,7 +421,9 @@ def test_processes_share_a_gpu(
 def test_one_that_is_killed_while_others_wait_for_it_holds_nobody_up(
     gpu: Folder, tmp_path: Path
 ) -> None:
+    """There is room for one beside what another program holds."""
+    (tmp_path / "another program.held").write_text(str(3 * GIB))
     jobs = [Greedy(tmp_path / "a", gpu, dies=True), *(Greedy(tmp_path / n, gpu) for n in "bcd")]
     finished = run_jobs(jobs, Workers(3, meter=gpu))
     assert [str(each.error) for each in finished if each.error] == []
-    assert together([job.path for job in jobs[1:]]) <= 2
+    assert together([job.path for job in jobs]) == 1
