@@ -29,7 +29,9 @@ T = TypeVar("T")
 POLL = 0.5
 """Seconds between two looks at a GPU whose jobs leave no room for the next."""
 
-_HELD, _MOST, _WHOLE = range(3)  # places on a board: bytes, bytes, 0 or 1
+_HELD, _MOST, _STAGE = range(3)  # places on a board: bytes, bytes, and one of the stages
+_BEGUN, _AT_WORK, _WHOLE = range(3)
+"""Stages of a job: it may find that another process does its work; it has done everything once."""
 
 
 def stream(
@@ -98,7 +100,7 @@ class _Worker:
         self.future: Future[Any] | None = self._ask(_rest)
 
     def work(self, i: int, job: Job, kind: Kind | None, *, measured: bool) -> None:
-        self.board[_WHOLE] = 0
+        self.board[_STAGE] = _BEGUN
         self.tenant = Tenant(kind, measured, self.board[_HELD]) if kind else None
         self.job, self.label = i, job.label
         self.future = self._ask(_work, job, kind and kind.whole)
@@ -171,7 +173,8 @@ class _Door:
 
     def _read(self, worker: _Worker, *, done: bool = False) -> None:
         board, tenant = worker.board, worker.tenant
-        whole = bool(board[_WHOLE]) or done  # written last, so it is read first
+        stage = board[_STAGE]  # written last, so it is read first
+        whole = stage == _WHOLE or (done and stage == _AT_WORK)
         if tenant and self._ledger.saw(tenant, board[_HELD], board[_MOST], whole=whole):
             _log.info("%s: takes %s of GPU %s", worker.label, gib(board[_MOST]), worker.gpu or "0")
 
@@ -208,11 +211,11 @@ class _Report:
     def __call__(self, job: Job, done: int, total: int, text: Callable[[], str]) -> None:
         share = done / max(total, 1)
         self._first = min(self._first, share)  # not 0 where an earlier process did a part
-        whole = share - self._first > self._whole
-        if whole != bool(self._board[_WHOLE]) or time.monotonic() >= self._next:
+        stage = _WHOLE if share - self._first > self._whole else _AT_WORK
+        if stage != self._board[_STAGE] or time.monotonic() >= self._next:
             self._next = time.monotonic() + POLL
             self.write()
-            self._board[_WHOLE] = whole
+            self._board[_STAGE] = stage
 
     def write(self) -> None:
         self._board[_HELD], self._board[_MOST] = self.meter.taken()

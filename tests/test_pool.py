@@ -43,13 +43,15 @@ class Load:
     name: str = "load"
     breaks: int = 0
     """At this tick it fails, for a reason of its own."""
+    idle: bool = False
+    """Finds its work done by another process."""
 
     @property
     def kind(self) -> Kind | None:
         return Kind((self.name,)) if self.name else None
 
     def held(self, age: int) -> int:
-        return self.need * min(age, self.ramp) // self.ramp
+        return 0 if self.idle else self.need * min(age, self.ramp) // self.ramp
 
 
 @dataclass
@@ -139,7 +141,9 @@ def simulate(loads: list[Load], gpus: list[Gpu], hands: int = 4, *, every: int =
                 error = DeviceMemoryError("too little")
                 door.let_out(hand, crew, Finished(load, error=error))  # type: ignore[arg-type]
                 continue
-            hand.board[:] = [hand.held, hand.held, int(hand.age > load.ramp)]
+            hand.board[:] = [hand.held, hand.held, 1 + (hand.age > load.ramp)]
+            if load.idle:  # another process did its work meanwhile
+                hand.board[:] = [0, 0, 0]
             if hand.age == load.breaks:
                 failed = Finished(load, error=RunError("no such file"))  # type: ignore[arg-type]
                 door.let_out(hand, crew, failed)  # type: ignore[arg-type]
@@ -203,6 +207,12 @@ def test_who_ran_out_beside_others_is_not_let_in_beside_them_again() -> None:
 
 def test_what_failed_before_it_was_measured_says_nothing_of_its_kind() -> None:
     loads = [Load("other", need=GIB, ticks=20, name="other"), Load("broken", breaks=1)]
+    day = simulate([*loads, *several(4)], [Gpu()])
+    assert not day.ran_out and ["other", "load 0", "load 1"] in day.at_work
+
+
+def test_what_another_process_did_says_nothing_of_its_kind() -> None:
+    loads = [Load("other", need=GIB, ticks=20, name="other"), Load("done", idle=True)]
     day = simulate([*loads, *several(4)], [Gpu()])
     assert not day.ran_out and ["other", "load 0", "load 1"] in day.at_work
 
@@ -277,7 +287,7 @@ def test_a_training_has_shown_its_need_after_the_first_epoch_it_does_here() -> N
         for step in range(start + 1, 41):
             meter.most = step
             report(None, step, 40, str)  # type: ignore[arg-type]
-            whole.append(step) if board[2] else None
+            whole.append(step) if board[2] == 2 else None
         assert whole == list(range(start + 12, 41))
         assert board[1] >= start + 12, "what it took until then is there before that is said"
 
@@ -288,9 +298,9 @@ def test_what_comes_before_the_work_itself_shows_little() -> None:
     report.begin(1 / 2)
     for done in (1, 90, 100):  # pictures for a training are made
         report(None, done, 100, str)  # type: ignore[arg-type]
-    assert board[2] == 1
+    assert board[2] == 2
     report(None, 1, 20, str)  # type: ignore[arg-type]
-    assert board[2] == 0
+    assert board[2] == 1
 
 
 def test_a_training_tells_its_board_and_trains_the_same(
@@ -301,7 +311,7 @@ def test_a_training_tells_its_board_and_trains_the_same(
     told, alone = (train_job(tmp_path / name, epochs=3) for name in ("told", "alone"))
     monkeypatch.setattr(pool, "_reports", [_Report(meter, board)])
     finished = pool._work(told, told.kind and told.kind.whole)
-    assert finished.path == told.path and board == [5, 6, 1]
+    assert finished.path == told.path and board == [5, 6, 2]
     assert pool._rest() and board[1] == 5, "the next job begins at what is held"
     alone.run()
     weights = [contents(job.path, "*.safetensors") for job in (told, alone)]
