@@ -72,11 +72,12 @@ class Ledger:
 
     def __init__(self) -> None:
         self._most: dict[Hashable, int] = {}
-        self._alone: set[Hashable] = set()
+        self._known: set[Hashable] = set()  # of these, that is what they need
+        self._alone: set[Hashable] = set()  # of these it was more than others left
 
     def need(self, kind: Hashable) -> int | None:
         """Bytes that a job of this kind takes at most; None where that must be measured first."""
-        return None if kind in self._alone else self._most.get(kind)
+        return self._most[kind] if kind in self._known else None
 
     def saw(self, tenant: Tenant, held: int, most: int, *, whole: bool) -> bool:
         """`tenant` holds so many bytes, and at most held so many until now.
@@ -85,20 +86,17 @@ class Ledger:
         """
         tenant.held, tenant.whole = held, whole
         self._most[tenant.kind] = max(most, self._most.get(tenant.kind, 0))
-        if not (known := whole and tenant.measured):
+        if not (whole and tenant.measured):
             return False
-        self._alone.discard(tenant.kind)
         tenant.measured = False
-        return known
+        self._known.add(tenant.kind)
+        self._alone.discard(tenant.kind)
+        return True
 
     def ran_out(self, tenant: Tenant) -> None:
         """The memory that others left was too little: the next of its kind is measured alone."""
+        self._known.discard(tenant.kind)
         self._alone.add(tenant.kind)
-
-    def gone(self, tenant: Tenant) -> None:
-        """`tenant` ended; what it held before it had done everything once says little."""
-        if tenant.measured and tenant.kind not in self._alone:
-            self._most.pop(tenant.kind, None)
 
     def fits(self, kind: Hashable, room: int, beside: Sequence[Tenant]) -> bool:
         """Whether a job may join those on a GPU, of which it could have `room` bytes just now.
@@ -115,7 +113,7 @@ class Ledger:
         if need is None:
             if not all(each.whole for each in beside):
                 return False
-            need = max(self._most.values(), default=0)
+            need = max((self._most[each] for each in self._known), default=0)
         return room - self.promised(beside) >= need + MARGIN
 
     def promised(self, tenants: Sequence[Tenant]) -> int:

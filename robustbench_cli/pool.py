@@ -185,7 +185,6 @@ class _Door:
             self._read(worker, done=isinstance(outcome, Finished) and error is None)
             if isinstance(error, DeviceMemoryError) and len(_tenants(crew, worker.gpu)) > 1:
                 self._ledger.ran_out(tenant)
-            self._ledger.gone(tenant)
         worker.leave(rest=tenant is not None and outcome is not None)
 
 

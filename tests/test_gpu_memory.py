@@ -77,7 +77,6 @@ def test_who_ran_out_of_memory_beside_others_is_measured_alone() -> None:
     other, crowded = known(ledger, "a", 1), Tenant("b", measured=True)
     ledger.saw(crowded, GIB, GIB, whole=False)
     ledger.ran_out(crowded)
-    ledger.gone(crowded)
     assert ledger.need("b") is None and not ledger.fits("b", 100 * GIB, [other])
     again = Tenant("b", measured=True)
     assert ledger.fits("b", 0, []) and ledger.saw(again, 5 * GIB, 5 * GIB, whole=True)
@@ -88,7 +87,6 @@ def test_one_that_still_runs_does_not_vouch_for_its_kind_again() -> None:
     ledger = Ledger()
     first, crowded = known(ledger, "a", 1), Tenant("a")
     ledger.ran_out(crowded)
-    ledger.gone(crowded)
     ledger.saw(first, GIB, GIB, whole=True)
     assert ledger.need("a") is None
 
@@ -97,7 +95,6 @@ def test_what_ends_before_it_was_measured_leaves_no_need() -> None:
     ledger = Ledger()
     failed = Tenant("a", measured=True)
     ledger.saw(failed, GIB, GIB, whole=False)
-    ledger.gone(failed)
     assert ledger.need("a") is None and ledger.fits("a", 0, [])
 
 

@@ -197,6 +197,12 @@ def test_what_a_gpu_learned_the_other_knows() -> None:
     assert day.at_work[0] == ["load 0", "load 1"], "on each, one begins at once"
 
 
+def test_what_is_half_measured_on_one_gpu_is_not_known_on_the_other() -> None:
+    loads = [Load("x 0", ramp=8, ticks=12), Load("other", need=GIB, ticks=30, name="other")]
+    day = simulate([*loads, *several(3, ramp=4)], [Gpu(), Gpu()])
+    assert not day.ran_out and day.most == 4
+
+
 def test_who_ran_out_beside_others_is_not_let_in_beside_them_again() -> None:
     loads = [Load("small", need=GIB, ticks=30, name="small")]
     loads += [Load(f"large {i}", need=9 * GIB, ramp=4, name="large") for i in range(2)]
@@ -225,23 +231,29 @@ def test_jobs_that_use_no_gpu_never_wait_and_nobody_looks() -> None:
 
 @given(
     needs=st.lists(st.integers(1, 60), min_size=1, max_size=3),
-    order=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 5), st.integers(0, 9)), max_size=12),
+    order=st.lists(st.tuples(*(st.integers(0, most) for most in (2, 4, 9, 9))), max_size=12),
     others=st.integers(0, 40),
     hands=st.integers(1, 5),
     every=st.integers(1, 3),
+    gpus=st.integers(1, 2),
 )
 def test_whatever_comes_all_end_and_only_an_unknown_kind_can_run_out(
-    needs: list[int], order: list[tuple[int, int, int]], others: int, hands: int, every: int
+    needs: list[int],
+    order: list[tuple[int, int, int, int]],
+    others: int,
+    hands: int,
+    every: int,
+    gpus: int,
 ) -> None:
     tenth = GIB // 10
     loads = [
-        Load(f"{kind} {i}", needs[kind % len(needs)] * tenth, ramp, ramp + 1 + longer, str(kind))
-        for i, (kind, ramp, longer) in enumerate(order)
+        Load(str(i), needs[kind % len(needs)] * tenth, ramp + 1, ramp + 2 + rest, str(kind), breaks)
+        for i, (kind, ramp, rest, breaks) in enumerate(order)
     ]
-    gpu = Gpu(memory=80 * tenth, others=others * tenth)
-    day = simulate(loads, [gpu], hands, every=every)
+    places = [Gpu(memory=80 * tenth, others=others * tenth) for _ in range(gpus)]
+    day = simulate(loads, places, hands, every=every)
     assert day.measured <= 1
-    if max(needs) * tenth <= gpu.memory - gpu.others:
+    if max(needs) <= 80 - others:
         assert not day.surprised
         assert len({load.name for load in loads}) != 1 or not day.ran_out
 
