@@ -8,41 +8,30 @@ from __future__ import annotations
 
 import importlib
 import logging
-import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.queues import Queue
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from .device import is_out_of_memory
+from .attempt import Finished, attempt
 from .errors import DeviceMemoryError, RobustmixError, RunError, UsageError
+from .gpu_memory import Cuda, Meter
 from .job_array import JobArray
 from .jobs import Job
-from .worker import Orders, begin, follow_once
+from .pool import stream
+from .worker import Orders, follow_once
+
+__all__ = ["Finished", "Watcher", "Workers", "attempt", "run_jobs", "side_by_side"]
 
 _log = logging.getLogger(__name__)
 
 KILLED = "its process was killed (out of memory?); try fewer --jobs, then the same command"
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What became of a job: a path, or an error."""
-
-    job: Job
-    path: Path | None = None
-    error: RobustmixError | None = None
 
 
 class Watcher(Protocol):
@@ -62,6 +51,7 @@ class Workers:
     ray: str | None = None  # address of a cluster, or "auto"
     array: JobArray | None = None
     setup: Callable[[], None] | None = None  # called once in each process
+    meter: Meter = field(default_factory=Cuda)  # of the GPUs, where there are some
 
     @property
     def here(self) -> int:
@@ -124,39 +114,17 @@ def _looked_at(job: Job) -> Finished | None:
 
 
 def side_by_side(most: int = 8) -> int:
-    """How many jobs fit this machine: one per GPU, else one per core with a thread each.
+    """How many jobs at most suit this machine: one per core, and at least one per GPU.
 
-    On small networks a second thread slows the first one down; a second process does not.
+    On small networks a second thread slows the first one down; a second process does not. How many
+    a GPU takes its memory says, once they run.
     """
-    return min(most, torch.cuda.device_count() or os.cpu_count() or 1)
-
-
-def attempt(job: Job, watcher: Watcher | None = None) -> Finished:
-    """Run one job; an error becomes part of the result, with its traceback in the debug log."""
-    progress = None if watcher is None else lambda *moment: watcher.step(job, *moment)
-    try:
-        return Finished(job, job.run(progress))
-    except RobustmixError as e:
-        _log.debug("%s", traceback.format_exc())
-        return Finished(job, error=e)
-    except OSError as e:  # the machine's answer, and no bug
-        _log.debug("%s", traceback.format_exc())
-        kind = "" if type(e) is OSError else f"{type(e).__name__}: "
-        text = f"{e.filename}: {e.strerror}" if e.filename and e.strerror else str(e)
-        return Finished(job, error=RunError(kind + text))
-    except Exception as e:
-        if is_out_of_memory(e):
-            text = "the device is out of memory; try --batch-size 32"
-            return Finished(job, error=DeviceMemoryError(text))
-        _log.debug("%s", traceback.format_exc())
-        first = str(e).strip().partition("\n")[0]
-        text = f"{type(e).__name__}: {first}; type --debug to see where"
-        return Finished(job, error=RunError(text))
+    return min(most, max(torch.cuda.device_count(), os.cpu_count() or 1))
 
 
 def _one_by_one(jobs: dict[int, Job], watcher: Watcher | None) -> Iterator[tuple[int, Finished]]:
     for i, job in jobs.items():
-        yield i, attempt(job, watcher)
+        yield i, attempt(job, watcher.step if watcher else None)
 
 
 def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
@@ -190,30 +158,10 @@ def _in_pool(
     jobs: dict[int, Job], count: int, workers: Workers
 ) -> Iterator[tuple[int, Finished | None]]:
     """The jobs as they end; None for each that was not done when one of the processes died."""
-    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
-    slots: Queue[str] = context.Queue()
-    for worker in range(count):
-        slots.put(_gpus_of(worker, workers.gpus_per_job))
     threads = max(1, (os.cpu_count() or 1) // count)
-    pool = ProcessPoolExecutor(count, context, begin, (slots, Orders(threads, workers.setup)))
-    try:
-        futures = {pool.submit(attempt, job): i for i, job in jobs.items()}
-        for future in as_completed(futures):
-            yield futures[future], _outcome(future)
-    except BaseException:
-        # an interrupt must not wait for work that takes hours
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.kill()  # they leave all other signals to this process
-        raise
-    pool.shutdown()
-
-
-def _outcome(future: Future[Finished]) -> Finished | None:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return None
+    gpus = [_gpus_of(worker, workers.gpus_per_job) for worker in range(count)]
+    meter = workers.meter if torch.cuda.device_count() else None
+    return stream(jobs, gpus, Orders(threads, workers.setup), meter)
 
 
 def _gpus_of(worker: int, per_job: float) -> str:

@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing.queues import Queue
 from pathlib import Path
 
 from .spec import allow_code, allowed_code
@@ -45,12 +44,12 @@ class Orders:
             self.setup()
 
 
-def begin(slots: Queue[str], orders: Orders) -> None:
-    """The first thing a worker of a pool does; `slots` holds its CUDA_VISIBLE_DEVICES."""
+def begin(visible: str, orders: Orders) -> None:
+    """The first thing a worker of a pool does; `visible` is its CUDA_VISIBLE_DEVICES, if any."""
     end_with_parent()
     for each in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the parent decides
         signal.signal(each, signal.SIG_IGN)
-    if visible := slots.get():
+    if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
     orders.follow()
 

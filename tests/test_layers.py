@@ -20,15 +20,15 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = [  # the upper one may import the lower ones, never the other way round
     {"cli"},
     {"experiment", "api", "objects", "origins", "adopt", "referee"},
-    {"grid"},
+    {"grid", "pool", "attempt"},
     {"jobs"},
     {"analysis", "tracking"},
     {"training", "evaluation", "reporting"},
     {"trust", "models"},
     {"runs", "data"},
     {
-        *("device", "epsilon", "files", "job_array", "locks", "progress", "schema", "statistics"),
-        "worker",
+        *("device", "epsilon", "files", "gpu_memory", "job_array", "locks", "progress", "schema"),
+        *("statistics", "worker"),
     },
     {"spec"},
     {"errors"},

@@ -73,10 +73,6 @@ def test_a_worker_knows_its_gpus_before_it_loads_torch(monkeypatch: pytest.Monke
     """CUDA reads which GPUs there are when it starts, once."""
     seen: list[str | None] = []
 
-    class Slots:
-        def get(self) -> str:
-            return "3,4"
-
     def follow(orders: Orders) -> None:
         seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
 
@@ -84,5 +80,5 @@ def test_a_worker_knows_its_gpus_before_it_loads_torch(monkeypatch: pytest.Monke
     monkeypatch.setattr(Orders, "follow", follow)
     monkeypatch.setattr(worker, "end_with_parent", lambda: None)
     monkeypatch.setattr(signal, "signal", lambda *given: None)
-    worker.begin(Slots(), Orders(1))  # type: ignore[arg-type]
+    worker.begin("3,4", Orders(1))
     assert seen == ["3,4"]

@@ -51,10 +51,13 @@ class Work:
             "--jobs",
             "-j",
             min=1,
-            help="Jobs side by side, each in its own process. [1; run: one per core or GPU]",
+            help="Jobs side by side at most, each in its own process; on a GPU as many of them as "
+            "its memory holds. [1; run: one per core, up to 8]",
         ),
     ] = None
-    gpus_per_job: Annotated[float, Option(min=0, help="A share below 1 puts several on one.")] = 1.0
+    gpus_per_job: Annotated[
+        float, Option(min=0, help="GPUs that a job sees; a share below 1 puts several on one.")
+    ] = 1.0
     ray: Annotated[
         str | None, Option(metavar="ADDRESS", help="Run the jobs on a Ray cluster (auto, local).")
     ] = None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.device import is_out_of_memory
-from robustbench_cli.errors import RunError
+from robustbench_cli.errors import DeviceMemoryError
 
 from .memory import fits_device
 from .sources import InMemory, Source
@@ -86,7 +86,7 @@ class Images:
         """On the device; where that has no room for them, read from here as they are used.
 
         Raises:
-            RunError: too large for the device's memory.
+            DeviceMemoryError: too large for what the device has.
         """
         if not fits_device(self.pixels, device):
             streamed = Streamed(InMemory(self.pixels), self.labels, self.classes, self.folders)
@@ -97,7 +97,7 @@ class Images:
             if not is_out_of_memory(e):
                 raise
         size = self.pixels.numel() * self.pixels.element_size() / 2**30
-        raise RunError(
+        raise DeviceMemoryError(
             f"{len(self)} images of {size:.1f} GiB do not fit into the memory of {device}; take "
             "fewer (train: --train-fraction 0.5, attack: --samples 1000), or --device cpu"
         )

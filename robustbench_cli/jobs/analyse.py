@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from robustbench_cli.training.deploy import View, build_defences
 
 from .inputs import is_recorded, open_predictor, test_images, training_images, unfinished
 from .job import Where
+from .kind import Kind, kind_of, network
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class AnalyseJob:
     def _record(self, identity: dict[str, Any]) -> Path:
         return self.target / "analyses" / f"{file_name(identity)}.json"
 
+    @property
+    def kind(self) -> Kind | None:
+        return kind_of(self.where, replace(self.question, seed=0), network(self.target))
+
     def done(self) -> bool:
         if self.force or unfinished(self.needs) or not Run.open(self.target).finished:
             return False
@@ -125,7 +130,7 @@ class AnalyseJob:
     def _identity(self) -> dict[str, Any]:
         """All that the table depends on."""
         run, analysis = Run.open(self.target), build(Analysis, self.question.analysis)
-        images = test_images(run, self.where)
+        images = test_images(run, self.where.host)
         others = [Run.open(analysis.other)] if analysis.other else []
         more: dict[str, Any] = {"view": self.question.view}
         more["weights"] = [each.weights_digest for each in (run, *others)]
@@ -133,7 +138,7 @@ class AnalyseJob:
         if self.question.defence:
             more["defence"] = self.question.defence
         if analysis.trains:
-            more["data"].append(training_images(run, self.where).digest())
+            more["data"].append(training_images(run, self.where.host).digest())
         if folder := analysis.folder(self.where.data.expanduser()):
             more["files"] = fingerprint(folder)
         if read := self._read(run, analysis):

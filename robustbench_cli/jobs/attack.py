@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from .inputs import (
     unfinished,
 )
 from .job import Where
+from .kind import Kind, kind_of, network
 
 _OUTSIDE = ("view", "defence", "data", "weights", "source_weights", "eight_bit", "split")
 """Of an identity, what the evaluation itself cannot know."""
@@ -82,6 +83,10 @@ class AttackJob:
     @property
     def _folder(self) -> Path:
         return self.target / FOLDERS[self.config.split]
+
+    @property
+    def kind(self) -> Kind | None:
+        return kind_of(self.where, replace(self.config, seed=0), network(self.target))
 
     def done(self) -> bool:
         if self.force or unfinished(self.needs) or not Run.open(self.target).finished:
@@ -139,7 +144,7 @@ class AttackJob:
 
     def _identity(self) -> dict[str, Any]:
         run = Run.open(self.target)
-        images = open_images(self.config, run, self.where)
+        images = open_images(self.config, run, self.where.host)
         attack, more = build(Attack, self.config.attack), {"weights": run.weights_digest}
         if isinstance(attack, Borrowing):
             more["source_weights"] = named_network(attack.source, self.where.runs).weights_digest

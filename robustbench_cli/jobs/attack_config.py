@@ -153,8 +153,10 @@ def test_part(data: str, root: Path, device: str) -> TestPart:
     return _test_images(data, root, device, build(Dataset, data, trusted=False).stamp())
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _test_images(data: str, root: Path, device: str, _stamp: Hashable) -> TestPart:
+    if device != "cpu":
+        here = _test_images(data, root, "cpu", _stamp)
+        return here._replace(images=here.images.to(devices.choose(device)))
     _, images, classes = build(Dataset, data, trusted=False).load(root.expanduser())
-    named = images.to(devices.choose(device)).named(classes)
-    return TestPart(named, classes, images.digest())
+    return TestPart(images.named(classes), classes, images.digest())

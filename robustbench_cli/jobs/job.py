@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,8 @@ from robustbench_cli.data.dataset import Data, Dataset, Images, open_data
 from robustbench_cli.progress import Progress
 from robustbench_cli.spec import build
 
+from .kind import Kind
+
 
 @dataclass(frozen=True)
 class Where:
@@ -21,6 +23,14 @@ class Where:
     runs: Path = Path("runs")
     data: Path = Path("~/.cache/robustmix")
     device: str = "auto"
+
+    @property
+    def host(self) -> Where:
+        """The same without a device, for who asks what images there are and computes nothing.
+
+        A process that only hands out jobs so takes no memory of a GPU.
+        """
+        return replace(self, device="cpu")
 
 
 class Job(Protocol):
@@ -47,6 +57,11 @@ class Job(Protocol):
         """The runs that must be finished before."""
         ...
 
+    @property
+    def kind(self) -> Kind | None:
+        """With whom it has in common how much memory of a GPU it takes; None: it takes none."""
+        ...
+
     def done(self) -> bool: ...
 
     def run(self, progress: Progress | None = None) -> Path: ...
@@ -70,8 +85,11 @@ def held_out(spec: str, where: Where, validation: float) -> Images:
     return _held_out(spec, where.data, where.device, validation, stamp)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _held_out(spec: str, root: Path, device: str, validation: float, _stamp: Hashable) -> Images:
+    if device != "cpu":
+        here = _held_out(spec, root, "cpu", validation, _stamp)
+        return here.to(devices.choose(device))
     data = load_data(spec, Where(data=root, device=device), validation=validation)
     return data.validation.named(data.classes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from robustbench_cli.locks import held
@@ -18,6 +18,7 @@ from robustbench_cli.training.train import Trainer
 
 from .corpus import sources, supply
 from .job import Where, data_facts, division, load_data
+from .kind import Kind, kind_of
 from .starting import source, start_of
 from .stopping import watch, with_stopping
 
@@ -54,6 +55,13 @@ class TrainJob:
     @property
     def label(self) -> str:
         return f"train {self.config.name}"
+
+    @property
+    def kind(self) -> Kind | None:
+        """Known after the first epoch, in which everything is done that later ones do."""
+        plain = replace(self.config, seed=0, epochs=None, lr=None, label_noise=0.0)
+        alike = replace(plain, schedule="constant")
+        return kind_of(self.where, alike, whole=1 / max(self.config.epochs or 1, 1))
 
     def done(self) -> bool:
         if self.force or not (self.path / "run.json").is_file():

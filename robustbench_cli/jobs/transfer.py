@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from robustbench_cli.runs.run import Run
 from .attack_config import AttackConfig
 from .inputs import is_recorded, open_images, open_predictor, same_data, unfinished
 from .job import Where
+from .kind import Kind, kind_of, network
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class TransferJob:
         return (self.source, *self.targets)
 
     @property
+    def kind(self) -> Kind | None:
+        networks = [network(run) for run in (self.source, *self.targets)]
+        return kind_of(self.where, replace(self.config, seed=0), networks)
+
+    @property
     def path(self) -> Path:
         """The folder of the results."""
         return self.source / "transfer"
@@ -67,7 +73,7 @@ class TransferJob:
     def records(self) -> list[Path]:
         """The record of each target's evaluation, once the job is done."""
         source = Run.open(self.source)
-        common = self.config.identity(open_images(self.config, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where.host))
         return [self._record(Run.open(path), source, common)[0] for path in self.targets]
 
     def done(self) -> bool:
@@ -85,7 +91,7 @@ class TransferJob:
         missing = self.targets if self.force else self._missing()
         opened = {run.name: run for run in map(Run.open, missing)}
         for target in opened.values():
-            same_data(target, self.where)
+            same_data(target, self.where.host)
         common = self.config.identity(images)
         parts = self.path / f".{file_name({**common, 'to': [*opened]})}"
         models = {
@@ -117,14 +123,14 @@ class TransferJob:
         if unfinished([self.source]):
             return self.targets
         source = Run.open(self.source)
-        common = self.config.identity(open_images(self.config, source, self.where))
+        common = self.config.identity(open_images(self.config, source, self.where.host))
         missing = []
         for path in self.targets:
             if unfinished([path]):
                 missing.append(path)
                 continue
             target = Run.open(path)
-            same_data(target, self.where)
+            same_data(target, self.where.host)
             if not is_recorded(*self._record(target, source, common)):
                 missing.append(path)
         return tuple(missing)

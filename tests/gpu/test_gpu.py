@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from robustbench_cli.evaluation.throughput.fast_path import Crafting
 from robustbench_cli.evaluation.throughput.memory import fitting
 from robustbench_cli.grid import Workers, run_jobs
 from robustbench_cli.jobs import Where
+from robustbench_cli.jobs.kind import Kind
+from robustbench_cli.progress import Progress
 from robustbench_cli.runs.run import Run
 from robustbench_cli.spec import build
 from robustbench_cli.training.config import TrainConfig
@@ -168,11 +171,68 @@ def test_a_batch_is_as_large_as_the_memory_allows(
     assert fitting(network, images.x) >= 64
 
 
-def test_workers_share_a_gpu(device: torch.device, tmp_path: Path) -> None:
-    where = Where(tmp_path / "runs", device=device.type)
-    jobs = [replace(train_job(tmp_path / "runs", seed=seed), where=where) for seed in range(2)]
-    finished = run_jobs(jobs, Workers(2, gpus_per_job=0.5))
-    assert [each.error for each in finished] == [None, None]
+def test_workers_share_a_gpu(
+    device: torch.device, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What they train is what one trains alone; the first says what it takes."""
+    jobs = [
+        replace(train_job(tmp_path, seed=seed), where=Where(tmp_path / name, device=device.type))
+        for name in ("shared", "alone")
+        for seed in range(3)
+    ]
+    with caplog.at_level("INFO", "robustbench_cli.pool"):
+        finished = [*run_jobs(jobs[:3], Workers(3)), *run_jobs(jobs[3:])]
+    assert [each.error for each in finished] == [None] * 6
+    shared, alone = (contents(tmp_path / name, "*/*.safetensors") for name in ("shared", "alone"))
+    assert shared == alone and len(shared) == 3
+    takes = [text for text in caplog.messages if " GiB of GPU 0" in text]
+    assert len(takes) == (device.type == "cuda")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A job that holds 1 GiB of a GPU for some seconds, and writes down which."""
+
+    path: Path
+
+    needs = ()
+    kind = Kind(("holder",))
+
+    @property
+    def home(self) -> Path:
+        return self.path
+
+    @property
+    def label(self) -> str:
+        return self.path.name
+
+    def done(self) -> bool:
+        return self.path.exists()
+
+    def run(self, progress: Progress | None = None) -> Path:
+        began = time.time()
+        held = torch.zeros(2**30, dtype=torch.uint8, device="cuda")
+        for step in range(1, 21):
+            time.sleep(0.15)
+            if progress:
+                progress(step, 20, lambda: "holds")
+        self.path.write_text(f"{began} {time.time()} {len(held)}")
+        return self.path
+
+
+def test_memory_decides_how_many_share_a_gpu(cuda: torch.device, tmp_path: Path) -> None:
+    """Of 5 GiB that another program leaves: 1 GiB each, what CUDA takes itself, and a margin."""
+    torch.cuda.empty_cache()
+    left = torch.cuda.mem_get_info(cuda)[0] - 5 * 2**30
+    other = torch.empty(max(0, left), dtype=torch.uint8, device=cuda)
+    jobs = [Holder(tmp_path / str(i)) for i in range(5)]
+    finished = run_jobs(jobs, Workers(4))
+    del other
+    torch.cuda.empty_cache()
+    assert [each.error for each in finished] == [None] * 5
+    times = [tuple(map(float, job.path.read_text().split()))[:2] for job in jobs]
+    at_once = max(sum(begin <= moment < end for begin, end in times) for moment, _ in times)
+    assert 2 <= at_once <= 3
 
 
 def test_a_set_of_tiny_imagenets_size(device: torch.device) -> None:

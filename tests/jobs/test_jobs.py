@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from tiny import attack_job, contents, tiny, train_job
+from tiny import TINY, attack_job, contents, tiny, train_job
 
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import RunError, UsageError
-from robustbench_cli.jobs import AttackJob, Job, TrainJob, TransferJob, Where
+from robustbench_cli.jobs import AnalyseJob, AttackJob, Job, TrainJob, TransferJob, Where
+from robustbench_cli.jobs.analyse import make_question
 from robustbench_cli.jobs.attack_config import make_attack_config
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.runs.run import Run
@@ -234,6 +236,20 @@ def test_changed_images_are_noticed(
         job.done()
     with pytest.raises(RunError, match="other test images"):
         transfer_job(runs / PLAIN, runs / MIXUP).done()
+
+
+def test_whether_a_job_is_done_is_told_without_a_device(runs: Path) -> None:
+    """So the process that hands out jobs takes no memory of a GPU."""
+    elsewhere = Where(Path("runs"), device="cuda:77")
+    training = train_job(Path("runs"))
+    attack, shown = attack_job(runs / PLAIN), transfer_job(runs / PLAIN, runs / MIXUP)
+    question = AnalyseJob(runs / PLAIN, make_question("margin:pairs=4", TINY["data"]))
+    for job in (training, attack, shown, question):
+        job.run()
+        assert replace(job, where=elsewhere).done()  # type: ignore[type-var]
+        assert replace(job, where=elsewhere).path == job.path  # type: ignore[type-var]
+    with pytest.raises(UsageError, match="no device 'cuda:77' here"):
+        replace(attack_job(runs / MIXUP), where=elsewhere).run()
 
 
 def photograph(folder: Path, *shades: int) -> None:

@@ -1,0 +1,258 @@
+"""Processes side by side, each at one job at a time; who shares a GPU is let in by its memory.
+
+This process alone decides who begins where, so nothing is locked and nothing has to be freed
+after a kill. Each worker has a board that it writes on and this process reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.context import SpawnContext
+from typing import Any, TypeVar
+
+from .attempt import Finished, attempt
+from .device import is_out_of_memory
+from .errors import DeviceMemoryError
+from .gpu_memory import Ledger, Meter, Tenant, gib, measuring
+from .jobs import Job
+from .jobs.kind import Kind
+from .worker import Orders, begin
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+POLL = 0.5
+"""Seconds between two looks at a GPU whose jobs leave no room for the next."""
+
+_HELD, _MOST, _STAGE = range(3)  # places on a board: bytes, bytes, and one of the stages
+_BEGUN, _AT_WORK, _WHOLE = range(3)
+"""Stages of a job: it may find that another process does its work; it has done everything once."""
+
+
+def stream(
+    jobs: Mapping[int, Job], gpus: Sequence[str], orders: Orders, meter: Meter | None = None
+) -> Iterator[tuple[int, Finished | None]]:
+    """The jobs as they end, by a worker for each of `gpus`, the value of CUDA_VISIBLE_DEVICES.
+
+    None for a job whose process died, and for all that had not begun by then. Without a `meter`
+    every worker always has a job.
+    """
+    context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    waiting, lost = dict(jobs), False
+    door = _Door({i: job.kind for i, job in jobs.items()} if meter else {})
+    crew: list[_Worker] = []
+    try:
+        for each in gpus:
+            crew.append(_Worker(context, each, orders, meter))
+        while (waiting and not lost) or any(worker.job is not None for worker in crew):
+            if not lost:
+                door.let_in(waiting, crew)
+            looking = waiting and any(worker.tenant for worker in crew)
+            busy = [worker.future for worker in crew if worker.future]
+            wait(busy, POLL if looking else None, FIRST_COMPLETED)
+            for worker in crew:
+                if worker.future and worker.future.done():
+                    i, outcome = worker.job, _outcome(worker.future)
+                    lost = lost or outcome is None
+                    door.let_out(worker, crew, outcome)
+                    if i is not None:
+                        yield i, outcome
+            door.look(crew)
+    except BaseException:
+        # an interrupt must not wait for work that takes hours
+        for worker in crew:
+            worker.executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.kill()  # they leave all other signals to this process
+        raise
+    for worker in crew:
+        worker.executor.shutdown(wait=False)
+    for worker in crew:
+        worker.executor.shutdown()
+    yield from ((i, None) for i in waiting)
+
+
+def _outcome(future: Future[T]) -> T | None:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return None
+
+
+class _Worker:
+    """One process, and what it is at: a job, a rest after one, or nothing."""
+
+    def __init__(
+        self, context: SpawnContext, visible: str, orders: Orders, meter: Meter | None
+    ) -> None:
+        self.gpu = visible.partition(",")[0]  # it computes on the first that it sees
+        self.board = context.RawArray("q", 3)
+        given = visible, orders, meter, self.board
+        self.executor = ProcessPoolExecutor(1, context, _begin, given)
+        self.job: int | None = None
+        self.label = ""
+        self.tenant: Tenant | None = None
+        self.future: Future[Any] | None = self._ask(_rest)
+
+    def work(self, i: int, job: Job, kind: Kind | None, *, measured: bool) -> None:
+        self.board[_STAGE] = _BEGUN
+        self.tenant = Tenant(kind, measured, self.board[_HELD]) if kind else None
+        self.job, self.label = i, job.label
+        self.future = self._ask(_work, job, kind and kind.whole)
+
+    def leave(self, *, rest: bool) -> None:
+        self.job = self.tenant = None
+        self.future = self._ask(_rest) if rest else None
+
+    def room(self) -> int | None:
+        """Bytes that a job could have here if others took no more; None if the process died."""
+        future = self._ask(_free)
+        if (free := _outcome(future)) is None:
+            self.future = future
+            return None
+        return free + int(self.board[_HELD])
+
+    def _ask(self, call: Callable[..., T], *given: object) -> Future[T]:
+        try:
+            return self.executor.submit(call, *given)
+        except BrokenProcessPool as e:  # it died while it had nothing to do
+            failed: Future[T] = Future()
+            failed.set_exception(e)
+            return failed
+
+
+class _Door:
+    """Lets jobs begin; those that have no kind, at once."""
+
+    def __init__(self, kinds: Mapping[int, Kind | None]) -> None:
+        self._kinds = kinds
+        self._ledger = Ledger()
+        self._told: set[tuple[str, Kind]] = set()
+
+    def let_in(self, waiting: dict[int, Job], crew: Sequence[_Worker]) -> None:
+        for gpu in dict.fromkeys(worker.gpu for worker in crew):
+            for worker in [each for each in crew if each.gpu == gpu and each.future is None]:
+                i = self._next(waiting, worker, _tenants(crew, gpu))
+                if i is None:
+                    break  # nor is there a place for the others here
+                kind = self._kinds.get(i)
+                measured = kind is not None and self._ledger.need(kind) is None
+                worker.work(i, waiting.pop(i), kind, measured=measured)
+
+    def _next(
+        self, waiting: Mapping[int, Job], worker: _Worker, beside: Sequence[Tenant]
+    ) -> int | None:
+        """The first that may begin; the memory is looked at only where it decides."""
+        free = [i for i in waiting if not beside or self._kinds.get(i) is None]
+        if free or not waiting or measuring(beside):
+            return free[0] if free else None
+        if (room := worker.room()) is None:
+            return None
+        for i, job in waiting.items():
+            kind = self._kinds[i]
+            if kind and self._ledger.fits(kind, room, beside):
+                return i
+            if kind and (need := self._ledger.need(kind)) and (worker.gpu, kind) not in self._told:
+                self._told.add((worker.gpu, kind))
+                left = max(0, room - self._ledger.promised(beside))
+                _log.warning(
+                    "%s: waiting for memory on GPU %s (%d jobs there, %s left, it needs %s)",
+                    *(job.label, worker.gpu or "0", len(beside), gib(left), gib(need)),
+                )
+        return None
+
+    def look(self, crew: Sequence[_Worker]) -> None:
+        """Read what jobs took so far."""
+        for worker in crew:
+            self._read(worker)
+
+    def _read(self, worker: _Worker, *, done: bool = False) -> None:
+        board, tenant = worker.board, worker.tenant
+        stage = board[_STAGE]  # written last, so it is read first
+        whole = stage == _WHOLE or (done and stage == _AT_WORK)
+        if tenant and self._ledger.saw(tenant, board[_HELD], board[_MOST], whole=whole):
+            _log.info("%s: takes %s of GPU %s", worker.label, gib(board[_MOST]), worker.gpu or "0")
+
+    def let_out(self, worker: _Worker, crew: Sequence[_Worker], outcome: object) -> None:
+        """What a worker was at has ended, or the worker itself, where there is no `outcome`."""
+        if tenant := worker.tenant:
+            error = outcome.error if isinstance(outcome, Finished) else None
+            self._read(worker, done=isinstance(outcome, Finished) and error is None)
+            if isinstance(error, DeviceMemoryError) and len(_tenants(crew, worker.gpu)) > 1:
+                self._ledger.ran_out(tenant)
+        worker.leave(rest=tenant is not None and outcome is not None)
+
+
+def _tenants(crew: Sequence[_Worker], gpu: str) -> list[Tenant]:
+    return [worker.tenant for worker in crew if worker.gpu == gpu and worker.tenant]
+
+
+# --- in a worker ---
+
+
+class _Report:
+    """Writes on the board what the job of this process takes, every now and then."""
+
+    def __init__(self, meter: Meter, board: Any) -> None:
+        self.meter, self._board = meter, board
+        self._whole = self._first = 1.0
+        self._next = 0.0
+
+    def begin(self, whole: float) -> None:
+        """A job begins; after the share `whole` of its work it has done everything once."""
+        self._whole, self._first = whole, 1.0
+
+    def __call__(self, job: Job, done: int, total: int, text: Callable[[], str]) -> None:
+        share = done / max(total, 1)
+        self._first = min(self._first, share)  # not 0 where an earlier process did a part
+        stage = _WHOLE if share - self._first > self._whole else _AT_WORK
+        if stage != self._board[_STAGE] or time.monotonic() >= self._next:
+            self._next = time.monotonic() + POLL
+            self.write()
+            self._board[_STAGE] = stage
+
+    def write(self) -> None:
+        self._board[_HELD], self._board[_MOST] = self.meter.taken()
+
+
+_reports: list[_Report] = []
+"""In a worker that shares GPUs, its only one."""
+
+
+def _begin(visible: str, orders: Orders, meter: Meter | None, board: Any) -> None:
+    begin(visible, orders)
+    if meter:
+        _reports.append(_Report(meter, board))
+
+
+def _work(job: Job, whole: float | None) -> Finished:
+    if not _reports or whole is None:
+        return attempt(job)
+    report = _reports[0]
+    report.begin(whole)
+    try:
+        return attempt(job, report)
+    finally:
+        report.write()
+
+
+def _rest() -> bool:
+    """Once nothing of the last job is left in use."""
+    for report in _reports:
+        report.meter.rest()
+        report.write()
+    return True
+
+
+def _free() -> int:
+    try:
+        return _reports[0].meter.free()
+    except RuntimeError as e:
+        if not is_out_of_memory(e):
+            raise
+        return 0  # too little for CUDA itself
