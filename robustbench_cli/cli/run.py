@@ -75,9 +75,9 @@ def run(
         experiment = selecting.after()
         done = _do(experiment, work, workers, voice, trackers)
         tried, failed = selecting.contests(), failed + done.failed
-    usable = done.runs(experiment)
+    usable = [] if work.part else done.runs(experiment)  # other parts are not trained yet
     typed = ["robustmix", "run", str(file), *(["--scale", scale] if scale else [])]
-    if page and usable and not work.part:
+    if page and usable:
         outcome.page(experiment, usable, page, tried, shlex.join([*typed, "-o", str(page)]))
     if work.part:
         again = f"{file} --scale {scale}" if scale else file
