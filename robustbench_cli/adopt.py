@@ -22,14 +22,15 @@ from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
 from .files import digest, replacing, slug
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
-from .models.fitting import Match, compare, fit, normalisation_of
+from .models.fitting import Match, compare
 from .models.guessing import near_chance, other_order
 from .models.infer import fitting
 from .models.misfits import misfit
-from .models.model import Architecture, Model, Normalise, make
+from .models.model import Architecture, Model, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
-from .models.readings import Reading, options, readings
+from .models.placed import Placed
+from .models.readings import options, readings
 from .runs.data_identity import refuse_others
 from .runs.run import Run, create
 from .spec import build
@@ -97,43 +98,52 @@ def adopt(
     check_size(checkpoint, _worth(model, data))
     state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
-        known = _architectures(state, data, model)
-        networks = {str(each): make(each, data.train.shape, len(data.classes)) for each in known}
-        state = dict(known[0].renamed(state, networks[str(known[0])].network))
-        how = {spec: fit(network, state) for spec, network in networks.items()}
-        ways = _ways(state, data, networks[str(known[0])], known, normalise)
-
-        def place(reading: Reading) -> Model:
-            network = networks[str(reading.architecture)]
-            network.normalise = Normalise(*reading.statistics)
-            return network.to(data.train.device).eval()
-
-        read = readings(known, ways)
-        if not len(data.train) and len(read) > 1:
-            raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
-        shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
-        choice = choose(read, place, shown, numbers, normalise == GUESS)
-        if not model and not _wrong_order(choice, data):
-            why = _misfit(place(choice.reading), choice, data, scales=normalise in (None, GUESS))
-            if why and not choice.guess.insisted:
-                raise UsageError(why)
-            if why:
-                _log.warning("%s", why)
+        placed = Placed(state, data)
+        choice = _understand(placed, data, model, normalise, numbers)
         said = _verdict(choice, data)
     except RobustmixError as e:
         raise type(e)(f"{checkpoint}: {e}") from e
-    reading = choice.reading
-    spec, name = str(reading.architecture), reading.normalise
-    _log.warning("%s: %s, %s; normalisation: %s (%s)", checkpoint.name, spec, how[spec], name, said)
+    spec, name = str(choice.reading.architecture), choice.reading.normalise
+    how = placed.how(choice.reading.architecture)
+    _log.warning("%s: %s, %s; normalisation: %s (%s)", checkpoint.name, spec, how, name, said)
     with replacing(path / "model.safetensors") as beside:
-        weights = place(reading).state_dict()
+        weights = placed(choice.reading).state_dict()
         save_file({k: v.cpu().contiguous() for k, v in weights.items()}, beside)
     more: dict[str, Any] = {}
     if len(choice.guess.readings) > 1:
         more["guess"] = choice.guess.as_dict()
         more["guess"]["judged"] += before
     config = {**asked, "model": spec, "normalise": name}
-    return create(path, config, status="done", data=facts, matched=how[spec], **more)
+    return create(path, config, status="done", data=facts, matched=how, **more)
+
+
+def _understand(
+    placed: Placed,
+    data: Data,
+    model: str | None,
+    normalise: str | None,
+    numbers: Mapping[str, Numbers],
+) -> Choice:
+    """The likeliest reading of the weights.
+
+    Raises:
+        RunError: no network fits.
+        UsageError: nothing shows how they are to be read, or surely as another network.
+    """
+    known = _architectures(placed.state, data, model)
+    read = readings(known, _ways(placed, data, known, normalise))
+    if not len(data.train) and len(read) > 1:
+        raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
+    shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
+    choice = choose(read, placed, shown, numbers, normalise == GUESS)
+    if not model and not _wrong_order(choice, data):
+        network = placed(choice.reading)
+        why = _misfit(network, choice, data, scales=normalise in (None, GUESS))
+        if why and not choice.guess.insisted:
+            raise UsageError(why)
+        if why:
+            _log.warning("%s", why)
+    return choice
 
 
 def _place(folder: Path, name: str, mark: str) -> Path:
@@ -204,15 +214,12 @@ def _architectures(
 ) -> list[Architecture]:
     if model:
         return [open_architecture(model)]
-    return fitting(state, data.train.shape, len(data.classes))
+    shown = len(data.train) > 0
+    return fitting(state, data.train.shape, len(data.classes), shown=shown)
 
 
 def _ways(
-    state: dict[str, Tensor],
-    data: Data,
-    network: Model,
-    architectures: Sequence[Architecture],
-    asked: str | None,
+    placed: Placed, data: Data, architectures: Sequence[Architecture], asked: str | None
 ) -> dict[str, Statistics]:
     """The normalisations that are possible before anything is measured, by name."""
     known, channels = usual(data.mean, data.std), data.test.shape[0]
@@ -228,10 +235,8 @@ def _ways(
                 "numbers as people write them: 0.1307:0.3081"
             )
         return {asked: known.get(asked) or written(asked, channels)}
-    if normalisation_of(state, network.network) is not None:
-        inside = network.normalise
-        return {"file": (inside.mean.flatten().tolist(), inside.std.flatten().tolist())}
-    return known
+    inside = placed.carried(architectures[0])
+    return known if inside is None else {"file": inside}
 
 
 def _verdict(choice: Choice, data: Data) -> str:

@@ -30,6 +30,7 @@ _GRADIENT = {
 _BLIND = {"linf": "linf-square:queries=50", "l2": "l2-square:queries=50"}
 USUAL = _GRADIENT["linf"]
 ATTACKED = (100, 1000)  # images for the short attack: as many as the number is of, within these
+_RECORDED = 12  # readings, likeliest first; of a chain of layers there are hundreds
 _SEVERAL = 3  # epsilons; of more, only those where a sample breaks are attacked
 
 
@@ -66,13 +67,14 @@ def choose(
     """
     images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
     looked = look(read, place, images)
-    still = possible([each.right for each in looked])
+    still = _usual(looked, possible([each.right for each in looked]))
     rest = sorted(set(range(len(looked))) - {*still}, key=lambda i: -looked[i].right.mean())
     looked = [looked[i] for i in (*still, *rest)]
-    shown = options([each.reading for each in looked])
+    shown = options([each.reading for each in looked[: len(still)]])
+    shown += options([each.reading for each in looked])[len(still) :]
     seen = [
         Seen(shown[i], int(each.right.sum()), len(each.right), i < len(still))
-        for i, each in enumerate(looked)
+        for i, each in enumerate(looked[: max(len(still), _RECORDED)])
     ]
     judged = []
     if len(still) > 1:
@@ -87,6 +89,12 @@ def choose(
                 for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
             ]
     return Choice(looked, images, Guess(tuple(seen), tuple(judged), insisted))
+
+
+def _usual(looked: Sequence[Looked], still: Sequence[int]) -> list[int]:
+    """Of networks that may all be meant, the least unusual: few activations are not ReLU."""
+    odd = [looked[i].reading.architecture.oddities for i in still]
+    return [i for i, oddities in zip(still, odd, strict=True) if oddities == min(odd)]
 
 
 def short_attacks(attack: Attack) -> list[str]:

@@ -74,6 +74,12 @@ def normalisation_of(
     return None
 
 
+def weights_alone(state: State) -> dict[str, Tensor]:
+    """Without a normalisation that lies beside them, and without the counters of batch norms."""
+    aside = {name for pair in _pairs(state) for name in pair}
+    return {name: value for name, value in state.items() if _counts(name) and name not in aside}
+
+
 def compare(state: State, network: nn.Module) -> Match | Mismatch:
     """Match by name where all names agree, otherwise by order where all shapes and kinds agree.
 

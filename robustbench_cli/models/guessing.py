@@ -10,6 +10,7 @@ Everything here is plain data, so that a run can write it down and a check can r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -114,7 +115,8 @@ class Guess:
         reason = f"{first.share:.1%} of {first.of} training images right"
         if not others:
             return reason
-        reason += f"; {others[0].option.removeprefix('--normalise ')} {others[0].share:.1%}"
+        other = re.sub(r"^--(model|normalise) ", "", others[0].option)
+        reason += f"; {other} {others[0].share:.1%}"
         if not others[0].possible:
             return reason
         most = max(self.judged, key=lambda each: each.gap)

@@ -1,4 +1,4 @@
-"""Which networks may these weights belong to? The known architectures that they fit."""
+"""Which networks may these weights belong to? Those that they fit, known ones and chains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from torch import nn
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import build, find, names
 
+from .chains import chains
 from .fitting import Match, State, compare
 from .model import Architecture
 
 
-def fitting(state: State, shape: tuple[int, int, int], classes: int) -> list[Architecture]:
+def fitting(
+    state: State, shape: tuple[int, int, int], classes: int, *, shown: bool = True
+) -> list[Architecture]:
     """The architectures that `state` fits, for (channels, height, width) images; at least one.
 
     Every file of the architectures' folder is tried, with the parameters that its class lists as
     ``variants`` (spec texts; without that, the defaults). Nothing is allocated: the networks are
-    built on the meta device. Those that fit by name beat those that fit by order alone.
+    built on the meta device. Those that fit by name beat those that fit by order alone. Where the
+    weights are convolutions and linear layers one after the other, the chains that they may be come
+    after the known networks. They are many, and images tell them apart: where none will be `shown`,
+    only what fits no known network is taken for a chain.
 
     Raises:
         RunError: none fits.
@@ -34,7 +40,10 @@ def fitting(state: State, shape: tuple[int, int, int], classes: int) -> list[Arc
         match = compare(state, network)
         if isinstance(match, Match):
             (by_name if "by name" in match.how else by_order).append(candidate)
-    if fits := by_name or by_order:
+    fits = by_name or by_order
+    if shown or not fits:
+        fits = [*fits, *chains(state, shape, classes)]
+    if fits:
         return fits
     channels, height, width = shape
     raise RunError(

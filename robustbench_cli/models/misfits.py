@@ -30,6 +30,8 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "ELU": nn.ELU,
     "GELU": nn.GELU,
     "SiLU": nn.SiLU,
+    "sigmoid": nn.Sigmoid,
+    "softplus": nn.Softplus,
     "tanh": nn.Tanh,
 }
 _Padding = Literal["circular", "reflect", "replicate"]

@@ -108,6 +108,11 @@ class Architecture(Plugin):
     def begin(self, network: nn.Module, shape: tuple[int, int, int], classes: int) -> None:
         """Called once, before a training: weights to begin with, and what is to be said."""
 
+    @property
+    def oddities(self) -> int:
+        """How unusual it is: weights are taken for it only where it is clearly better."""
+        return 0
+
     def renamed(self, state: Mapping[str, Tensor], network: nn.Module) -> Mapping[str, Tensor]:
         """Weights under the names of `network`, where their file has those of earlier versions."""
         return state

@@ -6,6 +6,7 @@ A file says neither. `guessing.py` decides which readings are possible, and whet
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ from .model import Architecture, Model
 from .normalisation import Statistics
 
 PROBES = 5000  # training images on which the readings are told apart, at most
-FIRST = 256  # of them, those that every reading sees; what is impossible by then sees no more
+STAGES = (64, 256)  # of them, after which a reading that is impossible by then sees no more
+FIRST = STAGES[-1]
 _SAME = 1e-3  # of a mean or a deviation: two roundings of one number
 _BATCH = 256
 
@@ -80,22 +82,40 @@ def look(
     function (all logits agree) only the first is kept.
     """
     labels = images.labels.cpu().numpy()
-    some, rest = images[:FIRST], images[FIRST:]
+    ends = [*(n for n in STAGES if n < len(images)), len(images)]
+    kept, seen = _distinct(read, place, images[: ends[0]])
+    for start, end in pairwise(ends):
+        still = possible([each == labels[: len(each)] for each in seen])
+        if start >= FIRST:
+            still = _hopeful(still, kept, [int((c == labels[: len(c)]).sum()) for c in seen])
+        for i in sorted(still):  # the networks of neighbours are often the same
+            more = _logits(place(kept[i]), images[start:end]).argmax(1).numpy()
+            seen[i] = np.concatenate([seen[i], more])
+    return [
+        Looked(each, classes, classes == labels[: len(classes)])
+        for each, classes in zip(kept, seen, strict=True)
+    ]
+
+
+def _hopeful(still: Sequence[int], kept: Sequence[Reading], right: Sequence[int]) -> list[int]:
+    """Without unusual networks that are not ahead of a usual one: they would have to be clearly."""
+    odd = {i: kept[i].architecture.oddities for i in still}
+    return [i for i in still if all(odd[i] <= odd[j] or right[i] > right[j] for j in still)]
+
+
+def _distinct(
+    read: Sequence[Reading], place: Callable[[Reading], Model], images: Images
+) -> tuple[list[Reading], list[NDArray[np.int64]]]:
+    """Readings that are functions of their own, and the classes that they answer."""
     logits: list[Tensor] = []
     kept: list[Reading] = []
     for each in read:
-        found = _logits(place(each), some)
-        if not any(torch.allclose(found, other, rtol=1e-4, atol=1e-5) for other in logits):
+        found = _logits(place(each), images)
+        near = torch.isclose(torch.stack(logits), found, rtol=1e-4, atol=1e-5) if logits else None
+        if near is None or not bool(near.flatten(1).all(1).any()):
             logits.append(found)
             kept.append(each)
-    first = [found.argmax(1).numpy() for found in logits]
-    still = possible([classes == labels[: len(some)] for classes in first])
-    looked = []
-    for i, (each, classes) in enumerate(zip(kept, first, strict=True)):
-        if i in still and len(rest):
-            classes = np.concatenate([classes, _logits(place(each), rest).argmax(1).numpy()])
-        looked.append(Looked(each, classes, classes == labels[: len(classes)]))
-    return looked
+    return kept, [found.argmax(1).numpy() for found in logits]
 
 
 def _alike(one: Statistics, other: Statistics) -> bool:

@@ -76,6 +76,9 @@ def images(shape: tuple[int, int, int], n: int = 2) -> Tensor:
         ("torchvision:resnet18", (3, 64, 64), 1000, 11_689_512),
         ("advertorch-lenet5", GREY, 10, 648_226),
         ("abcrown-resnet2b", COLOUR, 10, 112_006),
+        ("abcrown-resnet4b", COLOUR, 10, 123_734),
+        ("chain", GREY, 10, 166_406),  # as small-cnn
+        ("chain:20k5-max2-50k5-max2-500", GREY, 10, 431_080),  # Caffe's LeNet
         ("abs-binary-cnn", GREY, 10, 249_228),
     ],
 )
