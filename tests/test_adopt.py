@@ -197,7 +197,7 @@ def test_weights_of_another_activation_are_refused_unless_the_network_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone = [build(Architecture, "small-cnn")]  # of those with these shapes
-    monkeypatch.setattr("robustbench_cli.adopt.fitting", lambda *_: alone)
+    monkeypatch.setattr("robustbench_cli.adopt.fitting", lambda *_, **__: alone)
     digits = open_data(build(Dataset, "digits"), tmp_path)
     torch.manual_seed(0)
     theirs = make(build(Architecture, "small-cnn"), digits.train.shape, 10).network.eval()

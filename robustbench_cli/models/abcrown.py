@@ -1,4 +1,4 @@
-"""What the residual networks of the verifier alpha-beta-CROWN are made of: no norms, biases all over.
+"""The residual networks of the verifier alpha-beta-CROWN: biases all over, and no norms.
 
 ``resnet2b`` and ``resnet4b`` for CIFAR-10, also in the verification competitions since 2021.
 """

@@ -21,8 +21,9 @@ from .model import Architecture, Model
 from .normalisation import Statistics
 
 PROBES = 5000  # training images on which the readings are told apart, at most
-STAGES = (64, 256)  # of them, after which a reading that is impossible by then sees no more
-FIRST = STAGES[-1]
+FIRST = 256  # of them, those that every reading sees; what is impossible by then sees no more
+_SOONER = 64  # ... or these, where readings are more than so many:
+_MANY = 12
 _SAME = 1e-3  # of a mean or a deviation: two roundings of one number
 _BATCH = 256
 
@@ -82,7 +83,8 @@ def look(
     function (all logits agree) only the first is kept.
     """
     labels = images.labels.cpu().numpy()
-    ends = [*(n for n in STAGES if n < len(images)), len(images)]
+    stages = [_SOONER, FIRST] if len(read) > _MANY else [FIRST]
+    ends = [*(n for n in stages if n < len(images)), len(images)]
     kept, seen = _distinct(read, place, images[: ends[0]])
     for start, end in pairwise(ends):
         still = possible([each == labels[: len(each)] for each in seen])
