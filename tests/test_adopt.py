@@ -193,6 +193,38 @@ def test_from_python(tmp_path: Path, data: Data) -> None:
         evaluate(next((tmp_path / "runs").iterdir()), normalise="none")
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "chain:6k4s2p1-16",
+        "chain:6k3p1-avg2-12k3-16",  # paddings that differ: unusual, and clearly better
+        "chain:20-12,activation=sigmoid",
+    ],
+)
+def test_what_shapes_do_not_tell_of_a_chain_is_found_by_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, spec: str
+) -> None:
+    """Strides, paddings, pools and activation of a network whose answers are the labels."""
+    digits = open_data(build(Dataset, "digits"), tmp_path)
+    torch.manual_seed(1)
+    theirs = make(build(Architecture, spec), digits.train.shape, 10).network.eval()
+    with torch.no_grad():
+        for module in theirs.modules():
+            if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
+                module.weight *= 3  # so that the activation bends
+        theirs[-1].bias -= theirs(digits.train.x).mean(0)  # type: ignore[index, operator]
+        known = replace(digits.train, labels=theirs(digits.train.x).argmax(1))
+    data, path = replace(digits, train=known), tmp_path / "theirs.pt"
+    torch.save(theirs.state_dict(), path)
+    few = [make_attack_config("linf-pgd", "digits", grid(["0.001"]), samples=10)]
+    run = adopt(path, tmp_path / "runs", data, attacks=few)
+    assert run.config["model"] == spec
+    readings = run.record["guess"]["readings"]
+    assert readings[0]["right"] == readings[0]["of"]
+    assert len(readings) <= 12
+    assert f"{spec}, matched" in caplog.text
+
+
 def test_weights_of_another_activation_are_refused_unless_the_network_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -312,9 +312,10 @@ def weights(path: Path, key: str) -> dict[str, Tensor]:
 def truth(file: File, path: Path, images: Images) -> tuple[Numbers, float]:
     """On the first N images, and clean accuracy on all of them."""
     network = file.truth().eval()
-    values = [*weights(path, file.key).values()]
-    names = [*network.state_dict()]
-    network.load_state_dict(dict(zip(names, values, strict=True)))
+    held = {k.removeprefix("module."): v for k, v in weights(path, file.key).items()}
+    if held.keys() != network.state_dict().keys():  # those of a chain, numbered otherwise
+        held = dict(zip(network.state_dict(), held.values(), strict=True))
+    network.load_state_dict(held)
     mean, std = (
         torch.tensor([float(n) for n in part.split(",")]).view(1, -1, 1, 1)
         for part in file.normalise.split(":")
@@ -347,7 +348,9 @@ def said(file: File, path: Path, folder: Path, data: Data, **typed: str) -> tupl
     architecture = open_architecture(run.config["model"])
     model = make(architecture, data.train.shape, len(data.classes))
     model.load_state_dict(load_file(run.weights))
-    found = evaluate_model(model.eval(), data.test[:N], "linf-fgsm", asked.epsilons)
+    found = evaluate_model(
+        model.eval(), data.test[:N], "linf-fgsm", (Eps.parse("0"), *asked.epsilons)
+    )
     accuracy = found.accuracy()["accuracy"]
     how = f"{run.config['model']} {run.config['normalise']}"
     return how, Numbers(accuracy.iloc[0], accuracy.iloc[-1])
