@@ -13,7 +13,7 @@ from torch import nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.models.guessing import Guess, Judged, Seen, possible
+from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, possible
 from robustbench_cli.models.model import Model
 from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
 
@@ -78,6 +78,9 @@ def choose(
     ]
     judged = []
     if len(still) > 1:
+        shares = tuple(float(each.right.mean()) for each in looked[: len(still)])
+        most = max(asked.n for asked in numbers.values())
+        judged.append(Judged("", "0", most, CLEAN, len(images), shares))
         for attack, (epsilons, n) in numbers.items():
             some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
             left = [

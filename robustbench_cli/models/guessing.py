@@ -32,6 +32,7 @@ ODDS = 4 / 3
 
 In ``tests/benchmarks/foreign_networks.py`` no wrong reading beats the truth by more than 1.03.
 """
+_LISTED = 5  # readings in a question
 NEAR_CHANCE = 1.5  # times chance
 
 
@@ -49,11 +50,15 @@ class Seen:
         return self.right / self.of
 
 
+CLEAN = "no attack"
+
+
 @dataclass(frozen=True)
 class Judged:
     """What a short attack leaves under each possible reading, in their order.
 
     `n`: of how many images the number will be that is printed; `attacked`: images attacked here.
+    The clean accuracy is a number, too: `CLEAN` is the attack that changes nothing.
     """
 
     norm: str
@@ -67,6 +72,10 @@ class Judged:
     def gap(self) -> float:
         """The largest difference from the first."""
         return max(abs(each - self.accuracy[0]) for each in self.accuracy)
+
+    @property
+    def clean(self) -> bool:
+        return self.attack == CLEAN
 
     @property
     def tie(self) -> bool:
@@ -102,11 +111,14 @@ class Guess:
         words = (f" of {self.possible[0].of} training images right", f" after {split.attack}")
         listed = []
         for each, left in zip(self.possible, split.accuracy, strict=True):
-            listed.append(f"{each.option}: {each.share:.1%}{words[0]}, {left:.1%}{words[1]}")
+            attacked = "" if split.clean else f", {left:.1%}{words[1]}"
+            listed.append(f"{each.option}: {each.share:.1%}{words[0]}{attacked}")
             words = ("", "")
+        more = f"; or {len(listed) - _LISTED} others" if len(listed) > _LISTED else ""
+        decides = "clean accuracy" if split.clean else f"accuracy at {split.eps}"
         return (
-            f"how it sees images is not said, and decides accuracy at {split.eps}; type "
-            f"{'; or '.join(listed)}; or --normalise guess for the first"
+            f"how it sees images is not said, and decides {decides}; type "
+            f"{'; or '.join(listed[:_LISTED])}{more}; or --normalise guess for the first"
         )
 
     def why(self) -> str:
@@ -119,10 +131,11 @@ class Guess:
         reason += f"; {other} {others[0].share:.1%}"
         if not others[0].possible:
             return reason
-        most = max(self.judged, key=lambda each: each.gap)
+        most = self.matters or max(self.judged, key=lambda each: (not each.clean, each.gap))
         listed = " and ".join(f"{share:.1%}" for share in most.accuracy)
         matters = "which matters" if self.matters else "which does not matter"
-        return f"{reason}, {matters}: {listed} after {most.attack} at {most.eps}"
+        after = "" if most.clean else f" after {most.attack} at {most.eps}"
+        return f"{reason}, {matters}: {listed}{after}"
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""

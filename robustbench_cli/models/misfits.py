@@ -1,8 +1,8 @@
-"""What a file of weights does not say and its shapes do not tell: activations, padding, input size.
+"""What a file of weights does not say and its shapes do not tell: activations, padding, its input.
 
-A network of ELUs has the weights of one of ReLUs, and one that was trained on padded images may
-have those of one that was not. Each such change is tried on the network that the weights fit; where
-one makes clearly fewer mistakes, the network is another than the one that was found.
+A network of ELUs has the weights of one of ReLUs, and one that was trained on padded or transposed
+images may have those of one that was not. Each such change is tried on the network that the weights
+fit; where one makes clearly fewer mistakes, the network is another than the one that was found.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ _STAGES = {64: 4, 256: 0, 1024: 0}
 
 
 @contextmanager
-def _activated(model: Model, other: Callable[[], nn.Module]) -> Iterator[bool]:
-    """Another activation in the place of every ReLU; whether there is any."""
+def _replaced(
+    model: Model, kind: type[nn.Module], other: Callable[[], nn.Module]
+) -> Iterator[bool]:
+    """Another module in the place of each of this kind; whether there is any."""
     places = [
         (parent, name, child)
         for parent in model.modules()
         for name, child in parent.named_children()
-        if isinstance(child, nn.ReLU)
+        if isinstance(child, kind)
     ]
     for parent, name, _ in places:
         setattr(parent, name, other())
@@ -85,6 +87,13 @@ def _padded(model: Model, mode: _Padding) -> Iterator[bool]:
             each.padding_mode = "zeros"
 
 
+class _PixelByPixel(nn.Module):
+    """(N, C, H, W) -> (N, H W C): as networks that came out of TensorFlow or JAX flatten."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.movedim(1, -1).flatten(1)
+
+
 _AS_IS = partial(nullcontext, True)
 
 
@@ -97,11 +106,17 @@ class Change(NamedTuple):
     option: str = ""  # to type, where one says so
 
 
-def _changes(model: Model, side: int) -> Iterator[Change]:
+def _changes(model: Model, channels: int, side: int) -> Iterator[Change]:
     for name, other in _ACTIVATIONS.items():
-        yield Change(f"{name} instead of ReLU", partial(_activated, model, other))
+        yield Change(f"{name} instead of ReLU", partial(_replaced, model, nn.ReLU, other))
     for mode in get_args(_Padding):
         yield Change(f"{mode} padding", partial(_padded, model, mode))
+    flattened = partial(_replaced, model, nn.Flatten, _PixelByPixel)
+    yield Change("channels last where they are flattened", flattened)
+    yield Change("rows and columns exchanged", _AS_IS, lambda x: x.mT)
+    yield Change("bright and dark exchanged", _AS_IS, lambda x: 1 - x)
+    if channels == 3:
+        yield Change("red and blue exchanged", _AS_IS, lambda x: x.flip(1))
     if side < 32:
         ahead = (32 - side) // 2
         more = [ahead, 32 - side - ahead] * 2
@@ -127,7 +142,8 @@ def misfit(model: Model, images: Images, right: Right, *, classes: int, scales: 
         scales: whether the scale of the pixels was guessed as well.
     """
     best, found = right, None
-    for change in [*([_bytes(model)] if scales else []), *_changes(model, images.shape[-1])]:
+    channels, _, side = images.shape
+    for change in [*([_bytes(model)] if scales else []), *_changes(model, channels, side)]:
         other = _tried(model, images[: len(right)], change, right)
         if other is None or near_chance(other, classes) or other.mean() <= best.mean():
             continue

@@ -67,12 +67,34 @@ def test_nothing_is_said_of_what_it_was_taken_for() -> None:
         (network(padding="circular"), lambda x: x, "with circular padding, "),
         (network(), lambda x: F.pad(x, [12] * 4), "with images padded to 32x32, "),
         (network(), lambda x: 255 * x, "with pixels in 0..255, "),
+        (network(), lambda x: 1 - x, "with bright and dark exchanged, "),
+        (network(), lambda x: x.mT, "with rows and columns exchanged, "),
     ],
 )
 def test_a_change_that_makes_clearly_fewer_mistakes_is_named(
     truth: nn.Module, view: Callable[[Tensor], Tensor], said: str
 ) -> None:
     assert f"95.0% are right {said}not " in found(truth, view)
+
+
+@pytest.mark.parametrize("change", ["channels last where they are flattened", "red and blue exch"])
+def test_what_has_channels_may_have_them_in_another_order(change: str) -> None:
+    torch.manual_seed(0)
+    layers = nn.Conv2d(3, 6, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(54, CLASSES)
+    model = (
+        Model(nn.Sequential(*layers), (), "3", [0.0] * 3, [1.0] * 3).eval().requires_grad_(False)
+    )
+    x = torch.rand(400, 3, 8, 8)
+    with torch.no_grad():
+        if change.startswith("red"):
+            answers = model(x.flip(1))
+        else:
+            answers = layers[3](layers[1](layers[0](x)).permute(0, 2, 3, 1).flatten(1))
+        layers[3].bias -= answers.mean(0)
+    images = Images(x, (answers - answers.mean(0)).argmax(1))
+    right = (model(x).argmax(1) == images.labels).numpy()
+    said = misfit(model, images, right, classes=CLASSES, scales=False)
+    assert f"100.0% are right with {change}" in said
 
 
 def test_what_says_it_is_typed() -> None:
