@@ -80,7 +80,8 @@ def choose(
     if len(still) > 1:
         shares = tuple(float(each.right.mean()) for each in looked[: len(still)])
         most = max(asked.n for asked in numbers.values())
-        judged.append(Judged("", "0", most, CLEAN, len(images), shares))
+        clean = Judged("", "0", most, CLEAN, len(images), shares)
+        judged += [clean] * (not clean.tie)
         for attack, (epsilons, n) in numbers.items():
             some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
             left = [

@@ -210,8 +210,11 @@ def main() -> None:
             said = verdict(case, data, args.samples, Path(folder))
             found = attacked(case, data, args.samples)
             clean, left = found[case.truth]
-            width = half_width(left, args.samples)
-            others = {k: v for k, v in found.items() if v[1] == v[1] and abs(v[1] - left) > width}
+            width, also = half_width(left, args.samples), half_width(clean, args.samples)
+            close = {k: v for k, v in found.items() if v[1] == v[1]}  # those that were attacked
+            others = [
+                k for k, (c, a) in close.items() if abs(a - left) > width or abs(c - clean) > also
+            ]
             judged = "ok"
             if said == "?":
                 asked += 1

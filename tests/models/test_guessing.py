@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from robustbench_cli.models.guessing import (
+    CLEAN,
     Guess,
     Judged,
     Seen,
@@ -72,6 +73,25 @@ def test_the_question_shows_every_number_where_they_differ_most() -> None:
     assert "decides accuracy at 0.3" in text and text.isprintable()
     assert "--normalise none: 99.0% of 1000 training images right, 76.6% after linf-pgd" in text
     assert "--normalise data: 98.5%, 11.4%; or --normalise guess" in text
+
+
+def test_the_clean_accuracy_is_a_number_too() -> None:
+    """Nothing withstands the attack under either reading; one of them is right less often."""
+    clean = Judged("", "0", 10_000, CLEAN, 5000, (0.707, 0.676))
+    asked = guess(judged("0.3", 0.0, 0.0), clean)
+    assert asked.matters is clean
+    assert asked.question() == (
+        "how it sees images is not said, and decides clean accuracy; type --normalise none: 99.0% "
+        "of 1000 training images right; or --normalise data: 98.5%; or --normalise guess for the "
+        "first"
+    )
+    assert asked.why().endswith("data 98.5%, which matters: 70.7% and 67.6%")
+
+
+def test_a_question_stays_short() -> None:
+    seen = tuple(Seen(f"--normalise {i}", 90, 100, True) for i in range(9))
+    text = Guess(seen, (judged("0.1", *(0.1 * i for i in range(9))),)).question()
+    assert "--normalise 4: 90.0%, 40.0%; or 4 others; or --normalise guess" in text
 
 
 def test_a_tie_is_named() -> None:
