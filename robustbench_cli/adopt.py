@@ -18,7 +18,7 @@ from .data.dataset import Data
 from .epsilon import Eps
 from .errors import RobustmixError, RunError, UsageError
 from .evaluation.attack import Attack
-from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks
+from .evaluation.choosing import USUAL, Choice, Numbers, choose, short_attacks, unjudged
 from .files import digest, replacing, slug
 from .jobs.attack_config import AttackConfig
 from .models.checkpoint import check_size, load_state
@@ -73,7 +73,6 @@ def adopt(
     mark = digest(checkpoint) if checkpoint.is_file() else ""
     usual_name = [f"{data.dataset.short}-{checkpoint.stem}", weights_key, normalise]
     path = _place(folder, named or "-".join(filter(None, usual_name)), mark)
-    facts = data.facts()
     asked = {
         "data": str(data.dataset),
         "method": "plain",
@@ -81,20 +80,14 @@ def adopt(
         "checkpoint_digest": mark,
         "asked_model": model,
         "asked_normalise": normalise,
+        **({"asked_weights": weights_key} if weights_key else {}),
+        **source,
     }
-    if weights_key:
-        asked["asked_weights"] = weights_key
-    asked |= source
-    numbers = _numbers(attacks, data)
-    before: list[dict[str, Any]] = []
-    if mark and (path / "run.json").is_file():
-        run = Run.open(path)
-        if run.finished and {k: run.config.get(k) for k in asked} == asked:
-            remedy = "bring those back, or choose another --runs-dir"
-            refuse_others(path, str(data.dataset), run.record.get("data") or {}, facts, remedy)
-            before = run.record.get("guess", {}).get("judged", [])
-            if not before or not (numbers := _unjudged(numbers, before)):
-                return run
+    numbers, before = _numbers(attacks, data), list[dict[str, Any]]()
+    if mark and (run := _earlier(path, asked, data)):
+        before = run.record.get("guess", {}).get("judged", [])
+        if not before or not (numbers := unjudged(numbers, before)):
+            return run
     check_size(checkpoint, _worth(model, data))
     state = load_state(checkpoint, weights_key, lambda each: _fits(each, data, model))
     try:
@@ -114,7 +107,23 @@ def adopt(
         more["guess"] = choice.guess.as_dict()
         more["guess"]["judged"] += before
     config = {**asked, "model": spec, "normalise": name}
-    return create(path, config, status="done", data=facts, matched=how, **more)
+    return create(path, config, status="done", data=data.facts(), matched=how, **more)
+
+
+def _earlier(path: Path, asked: Mapping[str, Any], data: Data) -> Run | None:
+    """The finished run that the same question made, of the same data.
+
+    Raises:
+        RunError: its data have changed since.
+    """
+    if not (path / "run.json").is_file():
+        return None
+    run = Run.open(path)
+    if not run.finished or {k: run.config.get(k) for k in asked} != asked:
+        return None
+    remedy = "bring those back, or choose another --runs-dir"
+    refuse_others(path, str(data.dataset), run.record.get("data") or {}, data.facts(), remedy)
+    return run
 
 
 def _understand(
@@ -166,18 +175,6 @@ def _numbers(attacks: Sequence[AttackConfig], data: Data) -> dict[str, Numbers]:
             found[attack] = Numbers(tuple(merged), max(n, most))
     usual_eps = Numbers((Eps.parse(data.dataset.usual_eps("linf")),), len(data.test))
     return {k: v for k, v in found.items() if v.epsilons} or {USUAL: usual_eps}
-
-
-def _unjudged(numbers: dict[str, Numbers], judged: list[dict[str, Any]]) -> dict[str, Numbers]:
-    """What is left of `numbers` without those that were judged before, at least as strictly."""
-    known = {(j["attack"], j["eps"]): j["n"] for j in judged}
-    left = {
-        attack: asked._replace(
-            epsilons=tuple(e for e in asked.epsilons if known.get((attack, e.text), 0) < asked.n)
-        )
-        for attack, asked in numbers.items()
-    }
-    return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
 def _worth(model: str | None, data: Data) -> int | None:

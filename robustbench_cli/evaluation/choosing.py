@@ -7,7 +7,7 @@ where there are several, ten steps (or fifty queries) on up to a thousand.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -93,6 +93,20 @@ def choose(
                 for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
             ]
     return Choice(looked, images, Guess(tuple(seen), tuple(judged), insisted))
+
+
+def unjudged(
+    numbers: Mapping[str, Numbers], judged: Sequence[Mapping[str, Any]]
+) -> dict[str, Numbers]:
+    """What is left of `numbers` without those that were judged before, at least as strictly."""
+    known = {(j["attack"], j["eps"]): j["n"] for j in judged}
+    left = {
+        attack: asked._replace(
+            epsilons=tuple(e for e in asked.epsilons if known.get((attack, e.text), 0) < asked.n)
+        )
+        for attack, asked in numbers.items()
+    }
+    return {attack: asked for attack, asked in left.items() if asked.epsilons}
 
 
 def _usual(looked: Sequence[Looked], still: Sequence[int]) -> list[int]:
