@@ -244,12 +244,14 @@ def _verdict(choice: Choice, data: Data) -> str:
         UsageError: it was guessed, and it matters.
     """
     guess, best, name = choice.guess, choice.looked[0].right, choice.reading.normalise
+    several = len({str(each.reading.architecture) for each in choice.looked}) > 1
+    typed = f"--model {choice.reading.architecture} " * several + f"--normalise {name}"
     wrong = _wrong_order(choice, data)
     if not wrong and near_chance(best, len(data.classes)):
         wrong = (
             f"under no reading is it right on more than {best.mean():.1%} of {_shown(data)} "
             f"(chance: {1 / len(data.classes):.1%}); check --data and --model, or type "
-            f"--normalise {name} to attack it all the same"
+            f"{typed} to attack it all the same"
         )
     if len(guess.readings) == 1:
         if wrong:

@@ -166,6 +166,22 @@ def test_weights_that_classify_nothing_are_refused(tmp_path: Path, data: Data) -
     assert opened(tmp_path, data, 5.0, normalise="none").finished, "unless it is typed"
 
 
+def test_what_is_typed_to_attack_weights_that_classify_nothing_does_it(tmp_path: Path) -> None:
+    """Also where the network was not named either, and several are possible."""
+    digits = open_data(build(Dataset, "digits"), tmp_path)
+    torch.manual_seed(0)
+    network = make(build(Architecture, "chain:4k3s2-8"), digits.train.shape, 10).network
+    path = tmp_path / "theirs.pt"
+    torch.save(network.state_dict(), path)
+    with pytest.raises(RunError) as e:
+        adopt(path, tmp_path / "runs", digits)
+    typed = re.search(
+        r"or type --model (\S+) --normalise (\S+) to attack it all the s", str(e.value)
+    )
+    assert typed is not None
+    assert adopt(path, tmp_path / "runs", digits, model=typed[1], normalise=typed[2]).finished
+
+
 def test_of_several_sets_the_only_whole_network_is_taken(
     tmp_path: Path, data: Data, caplog: pytest.LogCaptureFixture
 ) -> None:

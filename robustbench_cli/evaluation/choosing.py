@@ -13,7 +13,7 @@ from torch import nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, possible
+from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, near_chance, possible
 from robustbench_cli.models.model import Model
 from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
 
@@ -68,6 +68,9 @@ def choose(
     images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
     looked = look(read, place, images)
     still = _usual(looked, possible([each.right for each in looked]))
+    lost = near_chance(looked[still[0]].right, int(images.labels.max()) + 1)
+    if lost:  # then hundreds may be left, and it is refused
+        still = still[:_RECORDED]
     rest = sorted(set(range(len(looked))) - {*still}, key=lambda i: -looked[i].right.mean())
     looked = [looked[i] for i in (*still, *rest)]
     shown = options([each.reading for each in looked[: len(still)]])
@@ -77,7 +80,7 @@ def choose(
         for i, each in enumerate(looked[: max(len(still), _RECORDED)])
     ]
     judged = []
-    if len(still) > 1:
+    if len(still) > 1 and not lost:
         shares = tuple(float(each.right.mean()) for each in looked[: len(still)])
         most = max(asked.n for asked in numbers.values())
         clean = Judged("", "0", most, CLEAN, len(images), shares)

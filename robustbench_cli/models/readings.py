@@ -16,7 +16,7 @@ from torch import Tensor
 
 from robustbench_cli.data.dataset import SPLIT_SEED, Images, stratified
 
-from .guessing import Right, possible
+from .guessing import Right, near_chance, possible
 from .model import Architecture, Model
 from .normalisation import Statistics
 
@@ -90,6 +90,8 @@ def look(
         still = possible([each == labels[: len(each)] for each in seen])
         if start >= FIRST:
             still = _hopeful(still, kept, [int((c == labels[: len(c)]).sum()) for c in seen])
+            if near_chance(seen[still[0]] == labels[:start], int(labels.max()) + 1):
+                still = still[:_MANY]  # of what classifies nothing, hundreds may be left
         for i in sorted(still):  # the networks of neighbours are often the same
             more = _logits(place(kept[i]), images[start:end]).argmax(1).numpy()
             seen[i] = np.concatenate([seen[i], more])

@@ -109,6 +109,14 @@ def test_classes_in_another_order_are_found() -> None:
     assert found == ({1: 3, 2: 1, 3: 2}, 1.0)
 
 
+def test_what_classifies_nothing_has_no_order() -> None:
+    """A random network answers 0 for most of class 1, and anything for the others."""
+    rng = np.random.default_rng(0)
+    labels, answers = rng.integers(0, 10, 4000), rng.integers(0, 10, 4000)
+    answers[labels == 1] = 0
+    assert other_order(answers, labels, 10, answers == labels) is None
+
+
 def test_chance_finds_no_other_order() -> None:
     for seed in range(50):
         rng = np.random.default_rng(seed)
