@@ -166,6 +166,13 @@ def test_weights_that_classify_nothing_are_refused(tmp_path: Path, data: Data) -
     assert opened(tmp_path, data, 5.0, normalise="none").finished, "unless it is typed"
 
 
+@pytest.fixture
+def only_chains(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All known networks are held against the weights elsewhere, which takes a while."""
+    monkeypatch.setattr("robustbench_cli.models.infer.candidates", lambda: iter(()))
+
+
+@pytest.mark.usefixtures("only_chains")
 def test_what_is_typed_to_attack_weights_that_classify_nothing_does_it(tmp_path: Path) -> None:
     """Also where the network was not named either, and several are possible."""
     digits = open_data(build(Dataset, "digits"), tmp_path)
@@ -217,6 +224,7 @@ def test_from_python(tmp_path: Path, data: Data) -> None:
         "chain:20-12,activation=sigmoid",
     ],
 )
+@pytest.mark.usefixtures("only_chains")
 def test_what_shapes_do_not_tell_of_a_chain_is_found_by_images(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, spec: str
 ) -> None:
