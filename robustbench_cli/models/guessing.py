@@ -102,9 +102,12 @@ class Guess:
 
     @property
     def matters(self) -> Judged | None:
-        """Where the possible readings differ most, if that is more than the interval."""
+        """Where the possible readings differ most, if that is more than the interval.
+
+        Clean accuracy counts where no attack tells them apart.
+        """
         open_ = [each for each in self.judged if not each.tie]
-        return max(open_, key=lambda each: each.gap) if open_ else None
+        return max(open_, key=lambda each: (not each.clean, each.gap)) if open_ else None
 
     def question(self) -> str:
         """One line: what each possible reading gives, and what to type."""
