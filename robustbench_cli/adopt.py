@@ -30,7 +30,7 @@ from .models.model import Architecture, Model, make
 from .models.normalisation import Statistics, usual, written
 from .models.own import open_architecture
 from .models.placed import Placed
-from .models.readings import options, readings
+from .models.readings import Reading, options, readings
 from .runs.data_identity import refuse_others
 from .runs.run import Run, create
 from .spec import build
@@ -139,15 +139,18 @@ def _understand(
         RunError: no network fits.
         UsageError: nothing shows how they are to be read, or surely as another network.
     """
-    known = _architectures(placed.state, data, model)
-    read = readings(known, _ways(placed, data, known, normalise))
+    shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
+    insisted, told = normalise == GUESS, normalise not in (None, GUESS)
+    read = _readings(placed, data, model, normalise, chains=len(data.train) > 0)
     if not len(data.train) and len(read) > 1:
         raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
-    shown = data.train if len(data.train) else data.test  # nothing is chosen by test images
-    choice = choose(read, placed, shown, numbers, normalise == GUESS)
+    choice = choose(read, placed, shown, numbers, insisted)
+    if told and near_chance(choice.looked[0].right, len(data.classes)):
+        read = _readings(placed, data, model, normalise, chains=False)  # nothing else is known
+        choice = choose(read, placed, shown, numbers, insisted)
     if not model and not _wrong_order(choice, data):
         network = placed(choice.reading)
-        why = _misfit(network, choice, data, scales=normalise in (None, GUESS))
+        why = _misfit(network, choice, data, scales=not told)
         if why and not choice.guess.insisted:
             raise UsageError(why)
         if why:
@@ -207,12 +210,18 @@ def _fits(state: Mapping[str, Tensor], data: Data, model: str | None) -> bool:
 
 
 def _architectures(
-    state: Mapping[str, Tensor], data: Data, model: str | None
+    state: Mapping[str, Tensor], data: Data, model: str | None, *, chains: bool = True
 ) -> list[Architecture]:
     if model:
         return [open_architecture(model)]
-    shown = len(data.train) > 0
-    return fitting(state, data.train.shape, len(data.classes), shown=shown)
+    return fitting(state, data.train.shape, len(data.classes), shown=chains)
+
+
+def _readings(
+    placed: Placed, data: Data, model: str | None, normalise: str | None, *, chains: bool
+) -> list[Reading]:
+    known = _architectures(placed.state, data, model, chains=chains)
+    return readings(known, _ways(placed, data, known, normalise))
 
 
 def _ways(

@@ -313,9 +313,10 @@ def truth(file: File, path: Path, images: Images) -> tuple[Numbers, float]:
     """On the first N images, and clean accuracy on all of them."""
     network = file.truth().eval()
     held = {k.removeprefix("module."): v for k, v in weights(path, file.key).items()}
-    if held.keys() != network.state_dict().keys():  # those of a chain, numbered otherwise
-        held = dict(zip(network.state_dict(), held.values(), strict=True))
-    network.load_state_dict(held)
+    own = [name for name in network.state_dict() if not name.endswith("num_batches_tracked")]
+    if not held.keys() >= {*own}:  # those of a chain, numbered otherwise
+        held = dict(zip(own, held.values(), strict=True))
+    network.load_state_dict(held, strict=False)  # not the counters of batch norms
     mean, std = (
         torch.tensor([float(n) for n in part.split(",")]).view(1, -1, 1, 1)
         for part in file.normalise.split(":")
