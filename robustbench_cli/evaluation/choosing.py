@@ -13,7 +13,7 @@ from torch import nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps
-from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, near_chance, possible
+from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, ahead, near_chance, possible
 from robustbench_cli.models.model import Model
 from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
 
@@ -113,9 +113,14 @@ def unjudged(
 
 
 def _usual(looked: Sequence[Looked], still: Sequence[int]) -> list[int]:
-    """Of networks that may all be meant, the least unusual: few activations are not ReLU."""
-    odd = [looked[i].reading.architecture.oddities for i in still]
-    return [i for i, oddities in zip(still, odd, strict=True) if oddities == min(odd)]
+    """Of networks that may all be meant, the least unusual: few activations are not ReLU.
+
+    And behind them those that are surely better, if only by little, which may be meant as well.
+    """
+    odd = {i: looked[i].reading.architecture.oddities for i in still}
+    usual = [i for i in still if odd[i] == min(odd.values())]
+    best = looked[usual[0]].right
+    return usual + [i for i in still if i not in usual and ahead(looked[i].right, best)]
 
 
 def short_attacks(attack: Attack) -> list[str]:

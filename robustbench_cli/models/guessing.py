@@ -165,6 +165,12 @@ def surpasses(one: Right, other: Right) -> bool:
     return bool(one.sum() > other.sum()) and _worse(other, one)
 
 
+def ahead(one: Right, other: Right) -> bool:
+    """Whether `one` is right more often, beyond chance, be it by ever so little."""
+    n = min(len(one), len(other))
+    return bool(one[:n].sum() > other[:n].sum()) and mcnemar(one[:n], other[:n]) < SURE
+
+
 def _worse(right: Right, best: Right) -> bool:
     return _odds(right) >= ODDS * _odds(best) and mcnemar(right, best) < SURE
 

@@ -10,6 +10,7 @@ from robustbench_cli.models.guessing import (
     Guess,
     Judged,
     Seen,
+    ahead,
     near_chance,
     other_order,
     possible,
@@ -40,6 +41,11 @@ def test_far_more_mistakes_rule_a_reading_out() -> None:
 def test_a_small_lead_rules_nothing_out_however_sure_it_is() -> None:
     """Robust networks gain from contrast: 30 % of mistakes against 28 %, each time the same."""
     assert possible([right(600), right(560)]) == [1, 0]
+
+
+def test_a_small_lead_is_a_lead_where_it_is_no_chance() -> None:
+    assert ahead(right(560), right(600)) and not ahead(right(600), right(560))
+    assert not ahead(right(598), right(600))
 
 
 def test_few_images_rule_nothing_out_however_large_the_lead() -> None:
