@@ -24,6 +24,7 @@ PROBES = 5000  # training images on which the readings are told apart, at most
 FIRST = 256  # of them, those that every reading sees; what is impossible by then sees no more
 _SOONER = 64  # ... or these, where readings are more than so many:
 _MANY = 12
+_CHANCE = 4  # images of the first, by which one that is ahead on all may be behind
 _SAME = 1e-3  # of a mean or a deviation: two roundings of one number
 _BATCH = 256
 
@@ -102,9 +103,11 @@ def look(
 
 
 def _hopeful(still: Sequence[int], kept: Sequence[Reading], right: Sequence[int]) -> list[int]:
-    """Without unusual networks that are not ahead of a usual one: they would have to be clearly."""
+    """Without unusual networks that are behind a usual one: they would have to be ahead."""
     odd = {i: kept[i].architecture.oddities for i in still}
-    return [i for i in still if all(odd[i] <= odd[j] or right[i] > right[j] for j in still)]
+    return [
+        i for i in still if all(odd[i] <= odd[j] or right[i] + _CHANCE > right[j] for j in still)
+    ]
 
 
 def _distinct(
