@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from robustbench_cli.statistics.intervals import half_width, wilson
+from robustbench_cli.statistics import intervals
+from robustbench_cli.statistics.intervals import half_width
 from robustbench_cli.statistics.paired import mcnemar
 
 Right = NDArray[np.bool_]
@@ -33,7 +34,6 @@ ODDS = 4 / 3
 In ``tests/benchmarks/foreign_networks.py`` no wrong reading beats the truth by more than 1.03.
 """
 _LISTED = 5  # readings in a question
-NEAR_CHANCE = 1.5  # times chance
 _ORDERED = 0.5
 """Images right, at least, for an order to be one; a random network gets to 0.3 of easy ones."""
 
@@ -183,7 +183,7 @@ def _odds(right: Right) -> float:
 
 def near_chance(right: Right, classes: int) -> bool:
     """Whether it may as well draw lots."""
-    return wilson(int(right.sum()), len(right))[0] * classes <= NEAR_CHANCE
+    return intervals.near_chance(int(right.sum()), len(right), classes)
 
 
 def other_order(

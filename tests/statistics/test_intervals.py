@@ -8,6 +8,7 @@ from scipy import stats as reference
 
 from robustbench_cli.statistics.intervals import (
     difference_interval,
+    near_chance,
     ratio_interval,
     t_interval,
     wilson,
@@ -62,3 +63,13 @@ def test_a_difference_of_means_has_welchs_interval(confidence: float) -> None:
     assert difference_interval(first, second, confidence) == pytest.approx(tuple(expected))
     assert difference_interval(first, second[:2]) is None
     assert difference_interval([3, 3, 3], [1, 1, 1]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("classes", "accuracy", "near"),
+    [(2, 0.55, True), (2, 0.65, False), (3, 0.5, False), (10, 0.12, True), (100, 0.01, True)],
+)
+def test_near_chance_goes_by_the_number_of_classes(
+    classes: int, accuracy: float, near: bool
+) -> None:
+    assert near_chance(round(400 * accuracy), 400, classes) is near

@@ -1,7 +1,7 @@
 """Does the network classify at all? Accuracy near chance, or one class for everything, says no.
 
-Near: below half as much again, or with few classes, where that is much, below an eighteenth of the
-way from chance to no mistake at all; both are 15 % for ten classes, 52.8 % for two.
+Near: below 15 % for ten classes, half as much again as chance where there are more; for two, where
+that would be much, 52.8 %.
 The usual causes: other data or labels than it was trained on, a wrong normalisation, a training
 that collapsed.
 """
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.statistics.intervals import wilson
+from robustbench_cli.statistics.intervals import near_chance
 from robustbench_cli.trust.check import About, Check, Evidence, Finding
 
 
@@ -29,13 +29,9 @@ class NearChance(Check):
         remedy = "check --data, --normalise and the training (history.csv)"
         if largest.tally.answers == 1 and largest.n >= 2 * classes:
             yield self.found("failure", "the network answers one class to every image", remedy)
-        elif wilson(round(share * largest.n), largest.n)[0] <= _near(chance):
+        elif near_chance(round(share * largest.n), largest.n, classes):
             yield self.found(
                 "failure", f"clean accuracy {share:.1%} is near chance ({chance:.1%})", remedy
             )
         else:
             yield self.found("pass", f"clean accuracy {share:.1%}, chance {chance:.1%}")
-
-
-def _near(chance: float) -> float:
-    return min(1.5 * chance, chance + (1 - chance) / 18)
