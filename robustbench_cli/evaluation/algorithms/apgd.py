@@ -29,18 +29,18 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.evaluation.attack import Crafted, Mixing, Samples
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
-from .geometry import on_the_sphere, project, steepest
+from .geometry import Radius, broad, on_the_sphere, project, steepest, those
 from .losses import Loss
 from .restarts import Try, until_broken
 from .standing import TELLING, Standing
 
 
 @dataclass(kw_only=True)
-class AutoPGD(Attack):
+class AutoPGD(Mixing):
     """What its variants share; they differ by norm and loss."""
 
     loss: ClassVar[Loss]
@@ -52,19 +52,20 @@ class AutoPGD(Attack):
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
-    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
         assert eps is not None
-        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
+        tries = self._tries(model, samples, broad(eps, samples.x))
+        return until_broken(model, samples, eps, self.norm, tries)
 
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+    def _tries(self, model: Model, samples: Samples, eps: Radius) -> Iterator[Try]:
         self.count_classes(model, samples)
         for _ in range(self.restarts):
-            yield lambda part, at: self.run(model, part, part.labels, eps)
+            yield lambda part, at: self.run(model, part, part.labels, those(eps, at))
 
-    def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
+    def run(self, model: Model, samples: Samples, aims: Tensor, eps: Radius) -> Tensor:
         """One ascent; `aims` (n,) are for a loss that aims."""
         lanes = Lanes.start(samples, aims, eps, self.norm)
-        return ascend(model, lanes, eps, self.norm, type(self).loss, self.steps, self.patience)
+        return ascend(model, lanes, self.norm, type(self).loss, self.steps, self.patience)
 
     def count_classes(self, model: Model, samples: Samples) -> int:
         """
@@ -92,14 +93,15 @@ class Lanes(Standing):
     halved: Tensor  # whether the last checkpoint halved the step
 
     @classmethod
-    def start(cls, samples: Samples, aims: Tensor, eps: float, norm: Norm) -> Self:
+    def start(cls, samples: Samples, aims: Tensor, eps: Radius, norm: Norm) -> Self:
         n, device = len(samples), samples.x.device
-        point = on_the_sphere(samples.x, eps, norm).clamp(0, 1)
+        point = on_the_sphere(samples.x, eps, norm, samples.chance).clamp(0, 1)
         lowest = torch.full((n,), -torch.inf, device=device)
         return cls.at(
             samples,
             aims,
             point,
+            eps,
             2 * eps,
             before=point,
             value=lowest,
@@ -124,18 +126,17 @@ class Lanes(Standing):
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)
         self.checked_value, self.rises = self.best_value, torch.zeros_like(self.rises)
 
-    def move(self, eps: float, norm: Norm, momentum: float) -> None:
+    def move(self, norm: Norm, momentum: float) -> None:
         ahead = self.point + self.step * steepest(self.gradient, norm)
-        ahead = project(self.x, ahead, eps, norm)
+        ahead = project(self.x, ahead, self.radius, norm)
         inertia = (1 - momentum) * (self.point - self.before)
         ahead = self.point + momentum * (ahead - self.point) + inertia
-        self.before, self.point = self.point, project(self.x, ahead, eps, norm)
+        self.before, self.point = self.point, project(self.x, ahead, self.radius, norm)
 
 
 def ascend(
     model: Model,
     lanes: Lanes,
-    eps: float,
     norm: Norm,
     loss: Loss,
     steps: int,
@@ -160,7 +161,7 @@ def ascend(
                 lanes.leave(images, ~hopeful, lanes.best)
                 if not len(lanes.where):
                     break
-        lanes.move(eps, norm, momentum=0.75 if i else 1.0)
+        lanes.move(norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images
 

@@ -30,7 +30,7 @@ from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .apgd import AutoPGD
-from .geometry import dual_length
+from .geometry import Radius, dual_length, those
 from .losses import Loss, targeted_dlr
 from .restarts import Try
 
@@ -47,15 +47,15 @@ class TargetedAutoPGD(AutoPGD):
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+    def _tries(self, model: Model, samples: Samples, eps: Radius) -> Iterator[Try]:
         others = self.count_classes(model, samples) - 1
         aims = self._aims(model, samples, others)
         for _ in range(self.restarts):
             for rank in range(min(self.targets, others)):
                 yield partial(self._aim, model, eps, aims[:, rank])
 
-    def _aim(self, model: Model, eps: float, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
-        return self.run(model, samples, aims[at], eps)
+    def _aim(self, model: Model, eps: Radius, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
+        return self.run(model, samples, aims[at], those(eps, at))
 
     def _aims(self, model: Model, samples: Samples, others: int) -> Tensor:
         """(n, targets) classes, in the order in which they are aimed at."""

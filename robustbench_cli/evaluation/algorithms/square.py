@@ -24,9 +24,11 @@ import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
-from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.evaluation.attack import Crafted, Mixing, Samples
+from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.spec import param
 
+from .geometry import Radius, broad, those
 from .losses import margin
 from .restarts import until_broken
 
@@ -34,7 +36,7 @@ _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 querie
 
 
 @dataclass(kw_only=True)
-class SquareSearch(Attack):
+class SquareSearch(Mixing):
     """What both norms share. A sample leaves the batch with its first adversarial."""
 
     access: ClassVar[Literal["scores"]] = "scores"
@@ -47,25 +49,25 @@ class SquareSearch(Attack):
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
-    def start(self, x: Tensor, eps: float) -> Tensor:
+    def start(self, x: Tensor, eps: Radius, chance: Chance) -> Tensor:
         """The first images (n, C, H, W)."""
         raise NotImplementedError
 
-    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+    def propose(self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance) -> Tensor:
         """`images` with another square each."""
         raise NotImplementedError
 
-    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
         assert eps is not None
-        radius = eps
-        tries = [lambda part, at: self._search(model, part, radius)] * self.restarts
-        return until_broken(model, samples, radius, self.norm, tries)
+        radius = broad(eps, samples.x)
+        tries = [lambda part, at: self._search(model, part, those(radius, at))] * self.restarts
+        return until_broken(model, samples, eps, self.norm, tries)
 
     @torch.no_grad()
-    def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:
-        x, labels = samples.x, samples.labels
+    def _search(self, model: Model, samples: Samples, eps: Radius) -> Tensor:
+        x, labels, chance = samples.x, samples.labels, samples.chance
         where = torch.arange(len(x), device=x.device)
-        best = self.start(x, eps)
+        best = self.start(x, eps, chance)
         final, lead = best.clone(), -margin(model(best), labels)
         first, before, marks = lead, lead, doublings(self.queries)
         for query in range(1, self.queries + 1):
@@ -79,10 +81,12 @@ class SquareSearch(Attack):
                 final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
                 kept = (each[left] for each in (x, labels, where, best, lead, first, before))
                 x, labels, where, best, lead, first, before = kept
+                eps, chance = those(eps, left), chance.at(left)
             if not len(where) or query == self.queries:
                 break
             share = self.p_init / 2 ** share_halvings(query, self.queries)
-            tried = self.propose(x, best, eps, self._side(share, x.shape[2], x.shape[3]))
+            side = self._side(share, x.shape[2], x.shape[3])
+            tried = self.propose(x, best, eps, side, chance)
             reached = -margin(model(tried), labels)
             better = reached < lead
             best = torch.where(better[:, None, None, None], tried, best)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
 
+from .geometry import Radius, those
 from .losses import Loss, margin
 
 TELLING = 6
@@ -28,6 +29,7 @@ class Standing:
     x: Tensor
     labels: Tensor
     aims: Tensor
+    radius: Radius
     step: Tensor  # (n, 1, 1, 1), in pixels
     point: Tensor
     gradient: Tensor
@@ -39,7 +41,15 @@ class Standing:
     checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
-    def at(cls, samples: Samples, aims: Tensor, point: Tensor, step: float, **own: Tensor) -> Self:
+    def at(
+        cls,
+        samples: Samples,
+        aims: Tensor,
+        point: Tensor,
+        radius: Radius,
+        step: Radius,
+        **own: Tensor,
+    ) -> Self:
         """All of them at `point`, where nothing was looked at yet; `own`: what a subclass adds."""
         n, device = len(samples), samples.x.device
         lowest, nothing = torch.full((n,), -torch.inf, device=device), torch.zeros_like(point)
@@ -48,7 +58,8 @@ class Standing:
             x=samples.x,
             labels=samples.labels,
             aims=aims,
-            step=torch.full((n, 1, 1, 1), step, device=device),
+            radius=radius,
+            step=step * torch.ones((n, 1, 1, 1), device=device),
             point=point,
             gradient=nothing,
             best=point,
@@ -69,7 +80,7 @@ class Standing:
             images[self.where[index]] = last[index]
             stays = (~gone).nonzero()[:, 0]
             for f in fields(self):
-                setattr(self, f.name, getattr(self, f.name)[stays])
+                setattr(self, f.name, those(getattr(self, f.name), stays))
 
     def look(self, model: Model, loss: Loss, *, slope: bool) -> Tensor:
         """Take in what is at `point`, a gradient only if `slope`; (n,), which are adversarial."""

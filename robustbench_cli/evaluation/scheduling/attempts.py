@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from robustbench_cli.evaluation.attack import Crafted, Samples
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome
 from robustbench_cli.evaluation.verification.verify import Verdict, verify
@@ -60,21 +61,25 @@ def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attemp
         batch = chunk.samples[where]
         found = []
         for row, eps, crafted in chunk.craft(batch, part.start, rows):
-            verdict = verify(
-                chunk.network,
-                batch,
-                crafted.images,
-                norm=chunk.plan.attack.norm,
-                eps=eps,
-                claimed=crafted.claimed,
-            )
-            if not chunk.exact:
-                verdict = _pardoned(verdict)
+            verdict = judged(chunk, batch, crafted, eps)
             found.append(Attempt(row, where.cpu().numpy(), crafted.failed, verdict))
         return found
 
     for found in chunk.plan.batches.map(len(todo), work):
         yield from found
+
+
+def judged(chunk: Chunk, batch: Samples, crafted: Crafted, eps: float | Tensor | None) -> Verdict:
+    """What the network says of crafted images, whoever saw them before; `eps` as in `verify`."""
+    verdict = verify(
+        chunk.network,
+        batch,
+        crafted.images,
+        norm=chunk.plan.attack.norm,
+        eps=eps,
+        claimed=crafted.claimed,
+    )
+    return verdict if chunk.exact else _pardoned(verdict)
 
 
 def _pardoned(verdict: Verdict) -> Verdict:
