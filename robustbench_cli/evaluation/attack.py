@@ -127,18 +127,6 @@ class Attack(Plugin):
         return {f.name.replace("_", "-"): getattr(self, f.name) for f in parameters(type(self))}
 
 
-@dataclass(kw_only=True)
-class Mixing(Attack):
-    """Samples with different epsilons can share a batch.
-
-    What comes of a sample depends on no other one, if its random numbers do not (`Samples.chance`).
-    """
-
-    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
-        """`eps`: one for all, or (n,), float64, on the host."""
-        raise NotImplementedError
-
-
 def claim(model: Model, samples: Samples, images: Tensor) -> Tensor:
     """Which images are adversarial, seen in the batch in which they were made."""
     with torch.no_grad():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from hashlib import blake2b
 from math import prod, tau
 from typing import Self
 
@@ -51,6 +52,10 @@ class Chance:
         """For the samples at `index` of the batch."""
         return self
 
+    def joined(self, others: Sequence[Self]) -> Self:
+        """For these samples and those of `others`, which have drawn as much."""
+        return self
+
     def again(self, number: int) -> Self:
         """For another try, whatever the tries before have drawn."""
         return self
@@ -64,7 +69,7 @@ class Streams(Chance):
         self._device, self._common = seeds.device, common
         self._seeds = seeds.cpu() if seeds.device.type == "mps" else seeds  # no 64-bit products
         self._drawn, self._ready = 0, torch.empty(len(seeds), 0, device=seeds.device)
-        self._shared = torch.Generator().manual_seed(common)
+        self._tossed = 0
 
     def uniform(self, like: Tensor) -> Tensor:
         return self._take(like.shape)
@@ -76,19 +81,31 @@ class Streams(Chance):
         return (self._take(shape) * high).long()
 
     def place(self, high: int) -> int:
-        return int(torch.randint(high, (), generator=self._shared))
+        return int(self._toss() * high)
 
     def coin(self) -> bool:
-        return bool(torch.rand((), generator=self._shared) > 0.5)
+        return self._toss() > 0.5
 
     def at(self, index: Tensor) -> Self:
         part = copy.copy(self)
         part._seeds, part._ready = self._seeds[index.to(self._seeds.device)], self._ready[index]
         return part
 
+    def joined(self, others: Sequence[Self]) -> Self:
+        assert all((o._drawn, o._tossed) == (self._drawn, self._tossed) for o in others)
+        whole, every = copy.copy(self), [self, *others]
+        whole._seeds = torch.cat([each._seeds for each in every])
+        whole._ready = torch.cat([each._ready for each in every])
+        return whole
+
     def again(self, number: int) -> Self:
         seeds = _mixed(self._seeds, torch.tensor(2**40 + number))  # no draw gets that far
         return type(self)(seeds.to(self._device), self._common + number)
+
+    def _toss(self) -> float:
+        """From 0 to below 1, the same for all: a function of the common seed and the count."""
+        self._tossed += 1
+        return (seed_of(self._common, self._tossed) >> 10) / 2**53
 
     def _take(self, shape: Sequence[int]) -> Tensor:
         count = prod(shape[1:])
@@ -96,8 +113,14 @@ class Streams(Chance):
             made = numbers(self._seeds, self._drawn, max(missing, _BLOCK)).to(self._device)
             self._drawn += made.shape[1]
             self._ready = torch.cat([self._ready, made], 1)
-        taken, self._ready = self._ready.split([count, self._ready.shape[1] - count], 1)
+        taken, self._ready = self._ready[:, :count], self._ready[:, count:]
         return taken.reshape(tuple(shape))
+
+
+def seed_of(*parts: object) -> int:
+    """63 bits that depend on every part."""
+    text = ",".join(map(str, parts)).encode()
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def numbers(seeds: Tensor, first: int, count: int) -> Tensor:

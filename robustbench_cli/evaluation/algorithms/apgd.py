@@ -20,22 +20,22 @@ forwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation.attack import Crafted, Mixing, Samples
+from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
-from .geometry import Radius, broad, on_the_sphere, project, steepest, those
+from .geometry import Radius, on_the_sphere, project, steepest
 from .losses import Loss
-from .restarts import Try, until_broken
 from .standing import TELLING, Standing
 
 
@@ -44,6 +44,7 @@ class AutoPGD(Mixing):
     """What its variants share; they differ by norm and loss."""
 
     loss: ClassVar[Loss]
+    pauses: ClassVar[tuple[float, ...]] = (0.1,)
     classes: ClassVar[int] = 2  # the fewest that the loss can tell apart
 
     steps: int = param(100, "gradient steps", low=1)
@@ -52,20 +53,20 @@ class AutoPGD(Mixing):
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
-    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
-        assert eps is not None
-        tries = self._tries(model, samples, broad(eps, samples.x))
-        return until_broken(model, samples, eps, self.norm, tries)
-
-    def _tries(self, model: Model, samples: Samples, eps: Radius) -> Iterator[Try]:
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
         self.count_classes(model, samples)
-        for _ in range(self.restarts):
-            yield lambda part, at: self.run(model, part, part.labels, those(eps, at))
+        return samples.labels[:, None].expand(-1, self.restarts)
 
-    def run(self, model: Model, samples: Samples, aims: Tensor, eps: Radius) -> Tensor:
-        """One ascent; `aims` (n,) are for a loss that aims."""
-        lanes = Lanes.start(samples, aims, eps, self.norm)
-        return ascend(model, lanes, self.norm, type(self).loss, self.steps, self.patience)
+    @property
+    def length(self) -> int:
+        return self.steps + 1
+
+    def begin(self, samples: Samples, aims: Tensor, eps: Radius) -> Any:
+        return Lanes.start(samples, aims, eps, self.norm)
+
+    def go_on(self, model: Model, held: Any, first: int, last: int) -> Tensor:
+        looks, loss = range(first, last), type(self).loss
+        return ascend(model, held, self.norm, loss, self.steps, self.patience, looks)
 
     def count_classes(self, model: Model, samples: Samples) -> int:
         """
@@ -141,10 +142,14 @@ def ascend(
     loss: Loss,
     steps: int,
     patience: float | None = None,
+    looks: Iterable[int] | None = None,
 ) -> Tensor:
-    """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss."""
+    """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss.
+
+    `looks`: those to be taken now, of 0 to `steps`; all, if none are named.
+    """
     images, marks = lanes.x.clone(), checkpoints(steps)
-    for i in range(steps + 1):
+    for i in range(steps + 1) if looks is None else looks:
         broken = lanes.look(model, loss, slope=i < steps)
         lanes.leave(images, broken, lanes.point)
         if not len(lanes.where) or i == steps:

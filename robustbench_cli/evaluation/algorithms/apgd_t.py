@@ -16,9 +16,7 @@ restart, target and epsilon, or one forward and a backward for each class that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -30,9 +28,8 @@ from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
 from .apgd import AutoPGD
-from .geometry import Radius, dual_length, those
+from .geometry import dual_length
 from .losses import Loss, targeted_dlr
-from .restarts import Try
 
 _TINY = 1e-12
 
@@ -47,15 +44,9 @@ class TargetedAutoPGD(AutoPGD):
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
-    def _tries(self, model: Model, samples: Samples, eps: Radius) -> Iterator[Try]:
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
         others = self.count_classes(model, samples) - 1
-        aims = self._aims(model, samples, others)
-        for _ in range(self.restarts):
-            for rank in range(min(self.targets, others)):
-                yield partial(self._aim, model, eps, aims[:, rank])
-
-    def _aim(self, model: Model, eps: Radius, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
-        return self.run(model, samples, aims[at], those(eps, at))
+        return self._aims(model, samples, others)[:, : self.targets].repeat(1, self.restarts)
 
     def _aims(self, model: Model, samples: Samples, others: int) -> Tensor:
         """(n, targets) classes, in the order in which they are aimed at."""

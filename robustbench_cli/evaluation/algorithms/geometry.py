@@ -21,7 +21,7 @@ def broad(eps: float | Tensor, like: Tensor) -> Radius:
     return eps.to(like, non_blocking=True)[:, None, None, None]
 
 
-def those(radius: float | Tensor, index: Tensor) -> float | Tensor:
+def those(radius: Radius, index: Tensor) -> Radius:
     """The radii of the samples at `index`."""
     return radius[index] if isinstance(radius, Tensor) else radius
 
@@ -35,7 +35,7 @@ def project(x: Tensor, images: Tensor, eps: Radius, norm: Norm) -> Tensor:
     """The nearest images in the ball around `x`, clipped to [0, 1]."""
     change = images - x
     if norm == "linf":
-        change = change.clamp(-eps, eps)
+        change = change.clamp(-eps, eps)  # type: ignore[arg-type]  # of one kind, both
     else:
         change = change * (eps / (length(change) + _TINY)).clamp(max=1)
     return (x + change).clamp(0, 1)

@@ -16,7 +16,7 @@ back after each fifth of that, or six steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from foolbox.models.base import Model
@@ -39,6 +39,8 @@ _TINY = 1e-10
 @dataclass(kw_only=True)
 class SparseAutoPGD(AutoPGD):
     """What its variants share; they differ by loss."""
+
+    pauses: ClassVar[tuple[float, ...]] = ()  # nothing leaves before the last ball
 
     def run(self, model: Model, samples: Samples, aims: Tensor, eps: Radius) -> Tensor:
         loss, point = type(self).loss, samples.x + samples.chance.normal(samples.x)

@@ -18,19 +18,19 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from math import log2, sqrt
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
-from robustbench_cli.evaluation.attack import Crafted, Mixing, Samples
+from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.chance import Chance
+from robustbench_cli.evaluation.mixing import Held, Mixing
 from robustbench_cli.spec import param
 
-from .geometry import Radius, broad, those
+from .geometry import Radius
 from .losses import margin
-from .restarts import until_broken
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
@@ -40,6 +40,7 @@ class SquareSearch(Mixing):
     """What both norms share. A sample leaves the batch with its first adversarial."""
 
     access: ClassVar[Literal["scores"]] = "scores"
+    pauses: ClassVar[tuple[float, ...]] = (0.02, 0.1, 0.4)
     smallest: ClassVar[int] = 1  # side of a square, in pixels
 
     queries: int = param(5000, "images shown to the network per sample", low=1)
@@ -57,46 +58,75 @@ class SquareSearch(Mixing):
         """`images` with another square each."""
         raise NotImplementedError
 
-    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
-        assert eps is not None
-        radius = broad(eps, samples.x)
-        tries = [lambda part, at: self._search(model, part, those(radius, at))] * self.restarts
-        return until_broken(model, samples, eps, self.norm, tries)
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
+        return samples.labels[:, None].expand(-1, self.restarts)
+
+    @property
+    def length(self) -> int:
+        return self.queries
+
+    def begin(self, samples: Samples, aims: Tensor, eps: Radius) -> Any:
+        x, unknown = samples.x, torch.zeros(len(samples), device=samples.x.device)
+        return Search(
+            where=torch.arange(len(x), device=x.device),
+            x=x,
+            labels=samples.labels,
+            radius=eps,
+            chance=samples.chance,
+            best=self.start(x, eps, samples.chance),
+            lead=unknown,
+            first=unknown,
+            before=unknown,
+        )
 
     @torch.no_grad()
-    def _search(self, model: Model, samples: Samples, eps: Radius) -> Tensor:
-        x, labels, chance = samples.x, samples.labels, samples.chance
-        where = torch.arange(len(x), device=x.device)
-        best = self.start(x, eps, chance)
-        final, lead = best.clone(), -margin(model(best), labels)
-        first, before, marks = lead, lead, doublings(self.queries)
-        for query in range(1, self.queries + 1):
-            leaves = lead < 0
+    def go_on(self, model: Model, held: Any, first: int, last: int) -> Tensor:
+        now: Search = held
+        images, marks = now.x.clone(), doublings(self.queries)
+        for done in range(first, last):
+            if done:
+                self._try_another(model, now, done)
+            else:
+                now.lead = now.first = now.before = -margin(model(now.best), now.labels)
+            leaves, query = now.lead < 0, done + 1
             if self.patience is not None and query in marks:
                 if query > marks[0]:
-                    pace = torch.maximum(before - lead, (first - lead) / log2(query))
-                    leaves |= lead > self.patience * log2(self.queries / query) * pace
-                before = lead
-            if len(gone := leaves.nonzero()[:, 0]):
-                final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
-                kept = (each[left] for each in (x, labels, where, best, lead, first, before))
-                x, labels, where, best, lead, first, before = kept
-                eps, chance = those(eps, left), chance.at(left)
-            if not len(where) or query == self.queries:
+                    whole = (now.first - now.lead) / log2(query)
+                    pace = torch.maximum(now.before - now.lead, whole)
+                    leaves |= now.lead > self.patience * log2(self.queries / query) * pace
+                now.before = now.lead
+            now.leave(images, leaves, now.best)
+            if not len(now.where):
                 break
-            share = self.p_init / 2 ** share_halvings(query, self.queries)
-            side = self._side(share, x.shape[2], x.shape[3])
-            tried = self.propose(x, best, eps, side, chance)
-            reached = -margin(model(tried), labels)
-            better = reached < lead
-            best = torch.where(better[:, None, None, None], tried, best)
-            lead = torch.where(better, reached, lead)
-        final[where] = best
-        return final
+        images[now.where] = now.best
+        return images
+
+    def _try_another(self, model: Model, now: Search, query: int) -> None:
+        share = self.p_init / 2 ** share_halvings(query, self.queries)
+        side = self._side(share, now.x.shape[2], now.x.shape[3])
+        tried = self.propose(now.x, now.best, now.radius, side, now.chance)
+        reached = -margin(model(tried), now.labels)
+        better = reached < now.lead
+        now.best = torch.where(better[:, None, None, None], tried, now.best)
+        now.lead = torch.where(better, reached, now.lead)
 
     def _side(self, share: float, height: int, width: int) -> int:
         side = max(round(sqrt(share * height * width)), self.smallest)
         return min(side, height, width)
+
+
+@dataclass
+class Search(Held):
+    """What still stands, (n, ...) each."""
+
+    x: Tensor
+    labels: Tensor
+    radius: Radius
+    chance: Chance
+    best: Tensor
+    lead: Tensor  # by which the label leads the next class
+    first: Tensor  # the lead at the first look
+    before: Tensor  # that when the search looked back
 
 
 def doublings(queries: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -10,8 +10,9 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.mixing import Held
 
-from .geometry import Radius, those
+from .geometry import Radius
 from .losses import Loss, margin
 
 TELLING = 6
@@ -22,10 +23,9 @@ _FADING = 1 / 6
 
 
 @dataclass
-class Standing:
+class Standing(Held):
     """Samples that still stand, (n, ...) each."""
 
-    where: Tensor  # its place in the batch
     x: Tensor
     labels: Tensor
     aims: Tensor
@@ -70,17 +70,6 @@ class Standing:
             checked_lead=-lowest,
             **own,
         )
-
-    def leave(self, images: Tensor, gone: Tensor, last: Tensor) -> None:
-        """Of those that are `gone`, (n,) bool, write the `last` points into `images`; forget them.
-
-        The host waits for the count, and for no mask of every field.
-        """
-        if len(index := gone.nonzero()[:, 0]):
-            images[self.where[index]] = last[index]
-            stays = (~gone).nonzero()[:, 0]
-            for f in fields(self):
-                setattr(self, f.name, those(getattr(self, f.name), stays))
 
     def look(self, model: Model, loss: Loss, *, slope: bool) -> Tensor:
         """Take in what is at `point`, a gradient only if `slope`; (n,), which are adversarial."""

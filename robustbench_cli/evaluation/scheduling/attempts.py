@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,19 +26,8 @@ class Attempt(NamedTuple):
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Position in the chunk, and what came of it."""
-        verdict = self.verdict
-        for i, position in enumerate(self.where.tolist()):
-            yield (
-                position,
-                Outcome(
-                    bool(verdict.adversarial[i]),
-                    int(verdict.prediction[i]),
-                    float(verdict.distance[i]),
-                    rejected=verdict.rejected.get(i, ""),
-                    failed=self.failed.get(i, ""),
-                    member=self.member,
-                ),
-            )
+        found = outcomes_of(self.verdict, self.failed, self.member)
+        yield from zip(self.where.tolist(), found, strict=True)
 
     def only(self, chosen: np.ndarray, member: str) -> Attempt:
         """The samples that are `chosen`, (n,) bool."""
@@ -51,6 +40,19 @@ class Attempt(NamedTuple):
         )
         failed = {places[i]: why for i, why in self.failed.items() if i in places}
         return self._replace(where=self.where[chosen], failed=failed, verdict=part, member=member)
+
+
+def outcomes_of(verdict: Verdict, failed: Mapping[int, str], member: str = "") -> Iterator[Outcome]:
+    """One for each sample of the batch."""
+    for i in range(len(verdict.adversarial)):
+        yield Outcome(
+            bool(verdict.adversarial[i]),
+            int(verdict.prediction[i]),
+            float(verdict.distance[i]),
+            rejected=verdict.rejected.get(i, ""),
+            failed=failed.get(i, ""),
+            member=member,
+        )
 
 
 def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attempt]:

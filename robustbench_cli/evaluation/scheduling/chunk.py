@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.descent import steps_alone
-from robustbench_cli.evaluation.attack import Attack, Mixing
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcomes
 from robustbench_cli.evaluation.verification.ball import inside

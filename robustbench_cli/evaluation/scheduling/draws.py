@@ -8,7 +8,6 @@ sent thousands of small draws that way; there they come from counters, all lanes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
 from math import prod
 from typing import Any, Protocol
 
@@ -20,12 +19,6 @@ from torch import Tensor
 from robustbench_cli.evaluation.chance import bell, numbers
 
 _ON_THE_HOST = ("cpu", "mps")  # mps lacks 64-bit products
-
-
-def lane_seed(*parts: object) -> int:
-    """A seed of 63 bits that depends on every part."""
-    text = ",".join(map(str, parts)).encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 class Seeded(PyTorchTensor):
