@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.device import is_out_of_memory, seed_everything
-from robustbench_cli.evaluation.algorithms.geometry import broad
+from robustbench_cli.evaluation.algorithms.geometry import Radius, broad
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.evaluation.chance import Streams, seed_of
 from robustbench_cli.evaluation.mixing import Held, Mixing
@@ -53,6 +53,7 @@ class _Run:
         self.chunk, self.schedule, self.attack = chunk, schedule, attack
         self.name, self.stretches = str(attack), attack.stretches
         self.fresh = defaultdict[int, list[Entry]](list)  # by the try that comes next
+        # by the try and the stretch of it that comes next
         self.paused = defaultdict[tuple[int, int], list[tuple[list[Entry], Held]]](list)
         self.ended = 0  # tasks
         self._add(task for i in todo for task in schedule.begin(i))
@@ -60,10 +61,8 @@ class _Run:
     def run(self) -> None:
         """What is least advanced goes first: most of it is soon over, and the rest can wait."""
         seed_everything(self.chunk.plan.seed, self.chunk.first)  # for networks that draw, too
-        while places := [(n, 0) for n, entries in self.fresh.items() if entries] + [
-            place for place, held in self.paused.items() if held
-        ]:
-            number, stretch = min(places)
+        while place := self._next():
+            number, stretch = place
             if stretch:
                 entries, held = self._resumed(number, stretch)
             else:
@@ -79,6 +78,11 @@ class _Run:
                 held = None
                 self.fresh[number] += entries
                 self.chunk.plan.batches.shrink(len(entries))
+
+    def _next(self) -> tuple[int, int] | None:
+        """The try, and the stretch of it, that somebody waits for; the first of all."""
+        starts = [(number, 0) for number, entries in self.fresh.items() if entries]
+        return min([*starts, *self.paused], default=None)
 
     def _add(self, tasks: Iterable[Task]) -> None:
         self.fresh[0] += map(Entry, tasks)
@@ -102,24 +106,26 @@ class _Run:
 
     def _go(self, entries: list[Entry], held: Held | None, number: int, stretch: int) -> None:
         """On to the next pause; who has ended by then is judged."""
-        attack, model, (first, last) = self.attack, self.chunk.model, self.stretches[stretch]
-        if held is None:
-            samples, eps = self._balls(entries)
-            samples = replace(samples, chance=self._chance(entries).again(number))
-            aims, radius = self._aims(entries, samples)[:, number], broad(eps, samples.x)
-            if len(self.stretches) > 1:
-                held = attack.begin(samples, aims, radius)
-            else:
-                images = attack.run(model, samples, aims, radius)
-        if held is not None:
+        attack, model, staying = self.attack, self.chunk.model, list[int]()
+        if len(self.stretches) == 1:
+            images = attack.run(model, *self._start(entries, number))
+        else:
+            if held is None:
+                held = attack.begin(*self._start(entries, number))
+            first, last = self.stretches[stretch]
             images = attack.go_on(model, held, first, last)
-        staying = held.where.tolist() if held is not None and last < attack.length else []
+            staying = held.where.tolist() if last < attack.length else []
         ended = sorted({*range(len(entries))} - {*staying})
         if ended:
             self._judge([entries[i] for i in ended], images[self._index(ended)], number)
-        if staying:
-            assert held is not None
+        if staying and held is not None:
             self.paused[number, stretch + 1].append(([entries[i] for i in staying], held))
+
+    def _start(self, entries: Sequence[Entry], number: int) -> tuple[Samples, Tensor, Radius]:
+        """The samples, what the try aims at, (n,), and the radii."""
+        samples, eps = self._balls(entries)
+        samples = replace(samples, chance=self._chance(entries).again(number))
+        return samples, self._aims(entries, samples)[:, number], broad(eps, samples.x)
 
     def _judge(self, entries: list[Entry], images: Tensor, number: int) -> None:
         """What they say of what they found: the next try, or the last word of the network."""
