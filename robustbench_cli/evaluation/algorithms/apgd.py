@@ -20,7 +20,7 @@ forwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -35,7 +35,7 @@ from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest
 from .losses import Loss
-from .restarts import Try, until_broken
+from .restarts import NEAR, Try, until_broken
 from .standing import TELLING, Standing
 
 
@@ -48,18 +48,20 @@ class AutoPGD(Attack):
 
     steps: int = param(100, "gradient steps", low=1)
     restarts: int = param(1, "random starts, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
-        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
+        rounds = [self._tries(model, samples, eps)] * self.restarts
+        return until_broken(model, samples, eps, self.norm, rounds, self.near)
 
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+    def _tries(self, model: Model, samples: Samples, eps: float) -> Sequence[Try]:
+        """Those of one start."""
         self.count_classes(model, samples)
-        for _ in range(self.restarts):
-            yield lambda part, at: self.run(model, part, part.labels, eps)
+        return [lambda part, at: self.run(model, part, part.labels, eps)]
 
     def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
         """One ascent; `aims` (n,) are for a loss that aims."""

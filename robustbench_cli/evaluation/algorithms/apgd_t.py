@@ -16,7 +16,7 @@ restart, target and epsilon, or one forward and a backward for each class that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal
@@ -47,12 +47,11 @@ class TargetedAutoPGD(AutoPGD):
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+    def _tries(self, model: Model, samples: Samples, eps: float) -> Sequence[Try]:
         others = self.count_classes(model, samples) - 1
         aims = self._aims(model, samples, others)
-        for _ in range(self.restarts):
-            for rank in range(min(self.targets, others)):
-                yield partial(self._aim, model, eps, aims[:, rank])
+        ranks = range(min(self.targets, others))
+        return [partial(self._aim, model, eps, aims[:, rank]) for rank in ranks]
 
     def _aim(self, model: Model, eps: float, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
         return self.run(model, samples, aims[at], eps)

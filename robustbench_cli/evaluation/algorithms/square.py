@@ -28,7 +28,7 @@ from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 from robustbench_cli.spec import param
 
 from .losses import margin
-from .restarts import until_broken
+from .restarts import NEAR, until_broken
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
@@ -43,6 +43,7 @@ class SquareSearch(Attack):
     queries: int = param(5000, "images shown to the network per sample", low=1)
     p_init: float = param(0.8, "share of the image that the first squares cover", low=0, high=1)
     restarts: int = param(1, "searches, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
@@ -58,8 +59,8 @@ class SquareSearch(Attack):
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
         radius = eps
-        tries = [lambda part, at: self._search(model, part, radius)] * self.restarts
-        return until_broken(model, samples, radius, self.norm, tries)
+        rounds = [[lambda part, at: self._search(model, part, radius)]] * self.restarts
+        return until_broken(model, samples, radius, self.norm, rounds, self.near)
 
     @torch.no_grad()
     def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:
