@@ -20,8 +20,8 @@ forwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Self
 
 import torch
@@ -35,7 +35,7 @@ from robustbench_cli.spec import param
 
 from .geometry import on_the_sphere, project, steepest
 from .losses import Loss
-from .restarts import NEAR, Try, until_broken
+from .restarts import NEAR, Again, Try, until_broken
 from .standing import TELLING, Standing
 
 
@@ -55,13 +55,24 @@ class AutoPGD(Attack):
 
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
-        rounds = [self._tries(model, samples, eps)] * self.restarts
-        return until_broken(model, samples, eps, self.norm, rounds, self.near)
-
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Sequence[Try]:
-        """Those of one start."""
         self.count_classes(model, samples)
-        return [lambda part, at: self.run(model, part, part.labels, eps)]
+        goals, radius = self.goals(model, samples), eps
+
+        def climb(part: Samples, at: Tensor, which: int | Tensor) -> Tensor:
+            return self.run(model, part, goals[at, which], radius)
+
+        each, again = goals.shape[1], None
+        tries: list[Try] = [partial(climb, which=column) for column in range(each)]
+        if self.near is None:
+            tries *= self.restarts
+        else:
+            times = each * (self.restarts - 1)
+            again = Again(self.near, times, lambda part, at, time: climb(part, at, time % each))
+        return until_broken(model, samples, eps, self.norm, tries, again)
+
+    def goals(self, model: Model, samples: Samples) -> Tensor:
+        """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column."""
+        return samples.labels[:, None]
 
     def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
         """One ascent; `aims` (n,) are for a loss that aims."""

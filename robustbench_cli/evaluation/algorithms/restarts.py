@@ -3,12 +3,14 @@
 With `near`, restarts are for samples that nearly broke: those that would break in a ball larger by
 this share at most, if the label's lead went on falling with the radius as it fell from the image
 itself, at radius 0, to the best image that was found in the ball. Whether a search breaks such a
-sample is the luck of its draws; one that is far off is not worth another.
+sample is the luck of its draws; one that is far off is not worth another. They are few: all of
+their restarts go into one batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from foolbox.models.base import Model
@@ -25,41 +27,83 @@ Try = Callable[[Samples, Tensor], Tensor]
 NEAR = "restarts are for what a ball larger by this share would break; none: for all that is left"
 
 
+@dataclass(frozen=True)
+class Again:
+    """What nearly broke is tried so many `times` more; `attempt` is also told which of them each
+    is, (n,) from 0."""
+
+    near: float
+    times: int
+    attempt: Callable[[Samples, Tensor, Tensor], Tensor]
+
+
 def until_broken(
     model: Model,
     samples: Samples,
     eps: float,
     norm: Norm,
-    rounds: Iterable[Iterable[Try]],
-    near: float | None = None,
+    tries: Iterable[Try],
+    again: Again | None = None,
 ) -> Crafted:
-    """The union of all tries: an image that one of them breaks is not handed to the next.
+    """The union of `tries`: an image that one of them breaks is not handed to the next.
 
-    rounds: a start and its restarts; `near`, where it is given, says who gets these.
     Images are clipped to the ball before they are judged. What withstands everything keeps the
     image of the last try.
     """
-    images, claimed = samples.x.clone(), torch.zeros_like(samples.labels, dtype=torch.bool)
-    lead = torch.full(claimed.shape, torch.inf, device=claimed.device)  # the least
-    far = torch.zeros_like(claimed)
-    for number, tries in enumerate(rounds):
-        if number == 1 and near is not None and len(left := (~claimed).nonzero()[:, 0]):
-            far[left] = ~_nearly(model, samples[left], lead[left], near)
-        for attempt in tries:
-            left = (~(claimed | far)).nonzero()[:, 0]
-            if not len(left):
-                break
-            part = samples[left]
-            found = into_ball(part.x, attempt(part, left), eps, norm)
-            with torch.no_grad():
-                logits = model(found)
-            images[left], claimed[left] = found, part.reached(logits.argmax(1))
-            lead[left] = torch.minimum(lead[left], -margin(logits, part.labels))
-    return Crafted(images, claimed)
+    found = _Found.nothing(model, samples, eps, norm)
+    for attempt in tries:
+        left = (~found.claimed).nonzero()[:, 0]
+        if not len(left):
+            break
+        found.take(left, attempt(samples[left], left))
+    if again is not None and again.times:
+        near = found.nearly(again.near).repeat_interleave(again.times)
+        times = torch.arange(len(near), device=near.device) % again.times
+        most = len(samples)  # as large as a batch may be
+        for at, time in zip(near.split(most), times.split(most), strict=True):
+            if len(at):
+                found.take(at, again.attempt(samples[at], at, time))
+    return Crafted(found.images, found.claimed)
 
 
-def _nearly(model: Model, samples: Samples, lead: Tensor, near: float) -> Tensor:
-    """(n,), who nearly broke, by the least `lead` (n,) that was reached. One forward."""
-    with torch.no_grad():
-        first = -margin(model(samples.x), samples.labels)
-    return lead <= near * (first - lead)
+@dataclass
+class _Found:
+    """Of each sample so far, (n, ...) each: the last image, or the first that broke it."""
+
+    model: Model
+    samples: Samples
+    eps: float
+    norm: Norm
+    images: Tensor
+    claimed: Tensor
+    lead: Tensor  # the least by which the label led
+
+    @classmethod
+    def nothing(cls, model: Model, samples: Samples, eps: float, norm: Norm) -> _Found:
+        claimed = torch.zeros_like(samples.labels, dtype=torch.bool)
+        lead = torch.full(claimed.shape, torch.inf, device=claimed.device)
+        return cls(model, samples, eps, norm, samples.x.clone(), claimed, lead)
+
+    def take(self, at: Tensor, images: Tensor) -> None:
+        """Images for the samples `at`, each of them once or several times."""
+        part = self.samples[at]
+        images = into_ball(part.x, images, self.eps, self.norm)
+        with torch.no_grad():
+            logits = self.model(images)
+        broken = part.reached(logits.argmax(1))
+        order = torch.arange(len(at), device=at.device) + len(at) * broken  # broken ones above all
+        first = torch.full_like(self.samples.labels, -1).scatter_reduce(0, at, order, "amax")
+        fresh = ((first >= 0) & ~self.claimed).nonzero()[:, 0]
+        chosen = first[fresh] % len(at)
+        self.images[fresh], self.claimed[fresh] = images[chosen], broken[chosen]
+        self.lead.scatter_reduce_(0, at, -margin(logits, part.labels), "amin")
+
+    def nearly(self, near: float) -> Tensor:
+        """Who nearly broke, (k,) places. One forward of all that stand."""
+        left = (~self.claimed).nonzero()[:, 0]
+        if not len(left):
+            return left
+        part, lead = self.samples[left], self.lead[left]
+        with torch.no_grad():
+            first = -margin(self.model(part.x), part.labels)
+        return left[lead <= near * (first - lead)]

@@ -28,7 +28,7 @@ from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 from robustbench_cli.spec import param
 
 from .losses import margin
-from .restarts import NEAR, until_broken
+from .restarts import NEAR, Again, until_broken
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
@@ -59,8 +59,14 @@ class SquareSearch(Attack):
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         assert eps is not None
         radius = eps
-        rounds = [[lambda part, at: self._search(model, part, radius)]] * self.restarts
-        return until_broken(model, samples, radius, self.norm, rounds, self.near)
+
+        def search(part: Samples, *_: Tensor) -> Tensor:
+            return self._search(model, part, radius)
+
+        tries, again = [search] * self.restarts, None
+        if self.near is not None:
+            tries, again = [search], Again(self.near, self.restarts - 1, search)
+        return until_broken(model, samples, radius, self.norm, tries, again)
 
     @torch.no_grad()
     def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:

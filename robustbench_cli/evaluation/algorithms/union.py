@@ -35,7 +35,7 @@ class Union(Attack):
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         """All of it on one batch, for attacks that wrap this one."""
         assert eps is not None
-        return until_broken(model, samples, eps, self.norm, [self._tries(model, samples, eps)])
+        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
 
     def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
         for member in self.members(count_classes(model, samples)):
