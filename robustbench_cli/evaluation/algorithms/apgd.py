@@ -10,12 +10,14 @@ It starts with step = 2·eps at a random point of the sphere. At checkpoints (af
 steps, then at distances that shrink by 3 % down to 6 %) a sample's step is halved and its walk goes
 on from the best point so far, if the loss rose in less than 75 % of the steps since the last
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
-with its first adversarial; restarts see only what the earlier ones left.
+with its first adversarial; restarts see only what the earlier ones left, or with `near` only what
+nearly broke, all restarts at once: what a ball larger by that share would break, if the label's
+lead went on falling with the radius as it fell up to there.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
 end if its least lead went on falling at `patience` times its pace: that since the last checkpoint,
 or a sixth of that since the first step, whichever is faster.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
-forwards.
+forwards; with `near` of a restart for the few that get one, and a forward.
 """
 
 from __future__ import annotations

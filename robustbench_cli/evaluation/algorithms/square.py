@@ -10,7 +10,9 @@ would still lead at the end if every further doubling took `patience` times what
 pace. That is the faster of two, of the last doubling and of all since the first image: a search
 that is nearly there often finds nothing for a while, and one far off slows down early.
 Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
-and one; no backward. Restarts see only what the earlier ones left.
+and one; no backward. Restarts see only what the earlier ones left, or with `near` only what nearly
+broke, all restarts at once: what a ball larger by that share would break, if the label's lead went
+on falling with the radius as it fell up to there.
 """
 
 from __future__ import annotations
