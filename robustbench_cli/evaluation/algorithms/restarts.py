@@ -60,9 +60,9 @@ def until_broken(
         near = found.nearly(again.near).repeat_interleave(again.times)
         times = torch.arange(len(near), device=near.device) % again.times
         most = len(samples)  # as large as a batch may be
-        for at, time in zip(near.split(most), times.split(most), strict=True):
-            if len(at):
-                found.take(at, again.attempt(samples[at], at, time))
+        for start in range(0, len(near), most):
+            at, time = near[start : start + most], times[start : start + most]
+            found.take(at, again.attempt(samples[at], at, time))
     return Crafted(found.images, found.claimed)
 
 
