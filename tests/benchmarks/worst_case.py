@@ -13,9 +13,9 @@ Both sides run in this process on one thread, on ``--samples`` test images from 
 AutoAttack's standard version in batches of its default 250. Forwards and backwards are per image of
 all those asked for, seconds those of the processor in all (ours with the look at the unchanged
 images). A sample counts as broken by AutoAttack if its image is in the ball and misclassified when
-looked at again. "weaker" counts samples that AutoAttack breaks and ours does not, "stronger" those that ours
-alone breaks. The last numbers are the share of AutoAttack's passes, forwards and backwards, and of
-its seconds that ours takes. Nothing of this is part of the test suite.
+looked at again. "weaker" counts samples that AutoAttack breaks and ours does not, "stronger" those
+that ours alone breaks. The last numbers are the share of AutoAttack's passes, forwards and
+backwards, and of its seconds that ours takes. Nothing of this is part of the test suite.
 """
 
 from __future__ import annotations
