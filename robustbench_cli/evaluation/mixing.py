@@ -18,7 +18,7 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from .algorithms.geometry import Radius, broad, those
-from .algorithms.restarts import until_broken
+from .algorithms.restarts import Again, until_broken
 from .attack import Attack, Crafted, Samples
 from .chance import Chance
 
@@ -70,13 +70,23 @@ class Mixing(Attack):
         """`eps`: one for all, or (n,), float64, on the host."""
         assert eps is not None
         aims, radius = self.aims_of(model, samples), broad(eps, samples.x)
-        tries = (partial(self._try, model, column, radius) for column in aims.unbind(1))
-        return until_broken(model, samples, eps, self.norm, tries)
 
-    def _try(
-        self, model: Model, aims: Tensor, radius: Radius, samples: Samples, at: Tensor
-    ) -> Tensor:
-        return self.run(model, samples, aims[at], those(radius, at))
+        def attempt(part: Samples, at: Tensor, which: int | Tensor) -> Tensor:
+            return self.run(model, part, aims[at, which], those(radius, at))
+
+        each, again = aims.shape[1], None
+        tries = [partial(attempt, which=column) for column in range(each)]
+        if self.more is not None:
+            near, rounds = self.more
+            again = Again(
+                near, each * rounds, lambda part, at, time: attempt(part, at, time % each)
+            )
+        return until_broken(model, samples, eps, self.norm, tries, again)
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        """For what nearly broke, by this share: how often the tries are repeated, all at once."""
+        return None
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
         """(n, tries), classes: what each try aims at, or the label where it aims at nothing."""

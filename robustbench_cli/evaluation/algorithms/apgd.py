@@ -10,12 +10,14 @@ It starts with step = 2·eps at a random point of the sphere. At checkpoints (af
 steps, then at distances that shrink by 3 % down to 6 %) a sample's step is halved and its walk goes
 on from the best point so far, if the loss rose in less than 75 % of the steps since the last
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
-with its first adversarial; restarts see only what the earlier ones left.
+with its first adversarial; restarts see only what the earlier ones left, or with `near` only what
+nearly broke, all restarts at once: what a ball larger by that share would break, if the label's
+lead went on falling with the radius as it fell up to there.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
 end if its least lead went on falling at `patience` times its pace: that since the last checkpoint,
 or a sixth of that since the first step, whichever is faster.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
-forwards.
+forwards; with `near` of a restart for the few that get one, and a forward.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from robustbench_cli.spec import param
 
 from .geometry import Radius, on_the_sphere, project, steepest
 from .losses import Loss
+from .restarts import NEAR
 from .standing import TELLING, Standing
 
 
@@ -49,13 +52,22 @@ class AutoPGD(Mixing):
 
     steps: int = param(100, "gradient steps", low=1)
     restarts: int = param(1, "random starts, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
         self.count_classes(model, samples)
-        return samples.labels[:, None].expand(-1, self.restarts)
+        return self.goals(model, samples).repeat(1, self.restarts if self.near is None else 1)
+
+    def goals(self, model: Model, samples: Samples) -> Tensor:
+        """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column."""
+        return samples.labels[:, None]
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        return None if self.near is None else (self.near, self.restarts - 1)
 
     @property
     def length(self) -> int:

@@ -44,16 +44,15 @@ class TargetedAutoPGD(AutoPGD):
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
-    def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        others = self.count_classes(model, samples) - 1
-        return self._aims(model, samples, others)[:, : self.targets].repeat(1, self.restarts)
-
-    def _aims(self, model: Model, samples: Samples, others: int) -> Tensor:
+    def goals(self, model: Model, samples: Samples) -> Tensor:
         """(n, targets) classes, in the order in which they are aimed at."""
+        others = self.count_classes(model, samples) - 1
         if self.order == "nearest":
-            return nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
-        with torch.no_grad():
-            return _likeliest(model(samples.x), samples.labels)[:, :others]
+            found = nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
+        else:
+            with torch.no_grad():
+                found = _likeliest(model(samples.x), samples.labels)[:, :others]
+        return found[:, : self.targets]
 
 
 def nearest_classes(model: Model, samples: Samples, norm: Norm, compared: int) -> Tensor:

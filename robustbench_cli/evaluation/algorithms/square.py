@@ -10,7 +10,9 @@ would still lead at the end if every further doubling took `patience` times what
 pace. That is the faster of two, of the last doubling and of all since the first image: a search
 that is nearly there often finds nothing for a while, and one far off slows down early.
 Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
-and one; no backward. Restarts see only what the earlier ones left.
+and one; no backward. Restarts see only what the earlier ones left, or with `near` only what nearly
+broke, all restarts at once: what a ball larger by that share would break, if the label's lead went
+on falling with the radius as it fell up to there.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from robustbench_cli.spec import param
 
 from .geometry import Radius
 from .losses import margin
+from .restarts import NEAR
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
@@ -46,6 +49,7 @@ class SquareSearch(Mixing):
     queries: int = param(5000, "images shown to the network per sample", low=1)
     p_init: float = param(0.8, "share of the image that the first squares cover", low=0, high=1)
     restarts: int = param(1, "searches, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
@@ -59,7 +63,11 @@ class SquareSearch(Mixing):
         raise NotImplementedError
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        return samples.labels[:, None].expand(-1, self.restarts)
+        return samples.labels[:, None].expand(-1, self.restarts if self.near is None else 1)
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        return None if self.near is None else (self.near, self.restarts - 1)
 
     @property
     def length(self) -> int:

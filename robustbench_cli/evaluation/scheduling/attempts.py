@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.square import SquareSearch
 from robustbench_cli.evaluation.attack import Crafted, Samples
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome
@@ -67,7 +68,10 @@ def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attemp
             found.append(Attempt(row, where.cpu().numpy(), crafted.failed, verdict))
         return found
 
-    for found in chunk.plan.batches.map(len(todo), work):
+    batches, attack = chunk.plan.batches, chunk.plan.attack
+    if isinstance(attack, SquareSearch) and attack.patience is not None:
+        batches = batches.wider()
+    for found in batches.map(len(todo), work):
         yield from found
 
 

@@ -54,7 +54,7 @@ def _runner(attack: Attack, schedule: str) -> Callable[[Chunk, Sequence[int], Sc
     if steps_alone(attack):
         return run_lanes
     # in any other order all samples of a batch ask for one epsilon
-    mixed = schedule == "bisect" and isinstance(attack, Mixing)
+    mixed = schedule == "bisect" and isinstance(attack, Mixing) and attack.more is None
     return run_mixed if mixed else run_rounds
 
 

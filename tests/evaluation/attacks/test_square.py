@@ -18,6 +18,7 @@ from robustbench_cli.evaluation.algorithms.square_bumps import pattern
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.throughput.batches import Batches
 from robustbench_cli.evaluation.verification.ball import Norm, distance
 from robustbench_cli.spec import build
 
@@ -165,3 +166,20 @@ def test_patience_judges_each_sample_by_itself() -> None:
 
 def test_it_looks_back_whenever_the_queries_have_doubled() -> None:
     assert doublings(5000) == [200, 400, 800, 1600, 3200] and doublings(200) == []
+
+
+def test_where_patience_soon_empties_the_batch_it_begins_with_more() -> None:
+    most = {}
+
+    class Watched(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            most[spec] = max(most.get(spec, 0), len(x))
+            return x[:, 0, 0, :2]
+
+    pixels = torch.zeros(60, 3, 32, 32)
+    pixels[:, 0, 0, 0] = 1
+    images = Images(pixels, torch.zeros(60, dtype=torch.long))
+    guessed = Batches(None, images.shape, images.device).size
+    for spec in ("linf-square:queries=2", "linf-square:queries=2,patience=1"):
+        evaluate_model(Watched(), images, spec, grid(["0.01"]), audit=0)
+    assert list(most.values()) == [guessed, 60] and guessed < 60
