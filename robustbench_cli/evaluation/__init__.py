@@ -8,8 +8,10 @@ What flows through, in order, and the word for it:
   each with a seed of its own.
 - the *network* is the predictor with a counter in front (`network.py`); a *victim* is a network
   with its answers to the clean images.
-- a *schedule* decides for one sample which epsilon comes next; *lanes* and *rounds* run schedules
-  in batches, step by step or attack by attack (`scheduling/`).
+- a *schedule* decides for one sample which epsilon comes next; *lanes*, *mixed* batches and
+  *rounds* run schedules: step by step, with an epsilon for each sample of an attack, or with one
+  for all of them (`scheduling/`). `chance.py` says where random numbers come from, `mixing.py` what
+  an attack must be able to do for the second.
 - every adversarial is checked again, without the attack (`verification/`), and only then is it the
   *outcome* of its sample and epsilon.
 - outcomes of a chunk are kept as a *part* until all are there; together they are the rows of the

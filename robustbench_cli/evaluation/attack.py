@@ -14,6 +14,7 @@ from torch import Tensor
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.spec import Plugin, parameters
 
+from .chance import Chance
 from .verification.ball import Norm, into_ball
 
 
@@ -30,20 +31,22 @@ class Samples:
     """What an attack works on.
 
     x: (n, C, H, W), float32 in [0, 1]. labels, targets: (n,); without targets any other class
-    will do.
+    will do. chance: where random numbers for them come from.
     """
 
     x: Tensor
     labels: Tensor
     targets: Tensor | None = None
     others: Others | None = None
+    chance: Chance = field(default_factory=Chance)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: Tensor) -> Samples:
         targets = None if self.targets is None else self.targets[index]
-        return Samples(self.x[index], self.labels[index], targets, self.others)
+        chance = self.chance.at(index)
+        return Samples(self.x[index], self.labels[index], targets, self.others, chance)
 
     def joined(self, other: Samples) -> Samples:
         """These and then those; both with targets, or neither."""

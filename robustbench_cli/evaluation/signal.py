@@ -147,7 +147,8 @@ def stronger(attack: Attack) -> Attack | None:
 def passes(attack: Attack) -> int:
     """About how many forwards and backwards an attack takes per sample and epsilon; 0: unknown.
 
-    With patience, most samples are given up before a fourth of the work.
+    With patience, most samples are given up before a fourth of the work; restarts for what is near
+    are few.
     """
     if isinstance(attack, Union):
         return sum(map(passes, attack.members(classes=10)))
@@ -158,5 +159,6 @@ def passes(attack: Attack) -> int:
     both = 2 if attack.access == "gradient" else 1
     steps = given.get("steps", 0) * both * (1 + given.get("targets", 0))
     asked = given.get("queries", 0) or (0 if steps else given.get("draws", 0))
-    whole = (steps + asked) * given.get("restarts", 1)
+    starts = given.get("restarts", 1) if attack.settings.get("near") is None else 1
+    whole = (steps + asked) * starts
     return whole if attack.settings.get("patience") is None else whole // 4

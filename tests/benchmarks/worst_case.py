@@ -9,13 +9,13 @@
 a folder with the published files named below; those that it lacks are left out. ``--run DIR@EPS``
 adds a run of your own. Several ``--ours`` show what each way of saving work brings.
 
-Both sides run in this process on one thread, on the first ``--samples`` test images, AutoAttack's
-standard version in batches of its default 250. Forwards and backwards are per image of all those
-asked for, seconds those of the processor in all (ours with the look at the unchanged images). A
-sample counts as broken by AutoAttack if its image is in the ball and misclassified when looked at
-again. "weaker" counts samples that AutoAttack breaks and ours does not, "stronger" those that ours
-alone breaks. The last numbers are the share of AutoAttack's passes, forwards and backwards, and of
-its seconds that ours takes. Nothing of this is part of the test suite.
+Both sides run in this process on one thread, on ``--samples`` test images from ``--first`` on,
+AutoAttack's standard version in batches of its default 250. Forwards and backwards are per image of
+all those asked for, seconds those of the processor in all (ours with the look at the unchanged
+images). A sample counts as broken by AutoAttack if its image is in the ball and misclassified when
+looked at again. "weaker" counts samples that AutoAttack breaks and ours does not, "stronger" those
+that ours alone breaks. The last numbers are the share of AutoAttack's passes, forwards and
+backwards, and of its seconds that ours takes. Nothing of this is part of the test suite.
 """
 
 from __future__ import annotations
@@ -59,11 +59,23 @@ class Published:
     eps: str
 
 
+_SDP = "0.485,0.456,0.406:0.225,0.225,0.225"
+
 PUBLISHED = (
+    # locuslab/fast_adversarial: MNIST/models/fgsm.pth, MNIST/models/pgd_madry.pth
     Published("fast_adversarial_mnist_fgsm.pth", "mnist", "none", "0.3"),
+    Published("fast_adversarial_pgd_madry.pth", "mnist", "none", "0.3"),
+    # BorealisAI/advertorch: advertorch_examples/trained_models/mnist_lenet5_{cln,adv}trained.pt
     Published("advertorch_mnist_lenet5_clean.pt", "mnist", "none", "0.1"),
+    Published("advertorch_mnist_lenet5_advtrained.pt", "mnist", "none", "0.3"),
+    # bethgelab/AnalysisBySynthesis: exp/mnist_cnn/nets/binary_cnn.net
     Published("abs_mnist_binary_cnn.net", "mnist", "none", "0.1"),
+    # Verified-Intelligence/alpha-beta-CROWN, complete_verifier/models: cifar10_resnet, sdp
     Published("abcrown_cifar10_resnet2b.pth", "cifar10", "cifar", "2/255"),
+    Published("mnist_cnn_a_adv.model", "mnist", "none", "0.3"),
+    Published("cifar_cnn_a_adv.model", "cifar10", _SDP, "2/255"),
+    Published("cifar_cnn_a_mix.model", "cifar10", _SDP, "2/255"),
+    # akamaster/pytorch_resnet_cifar10: pretrained_models/resnet20-12fca82f.th
     Published("akamaster_cifar10_resnet20.th", "cifar10", "imagenet", "0.5/255"),
 )
 
@@ -190,13 +202,17 @@ def networks(
 def _adopted(options: argparse.Namespace, path: Path, each: Published) -> tuple[nn.Module, Images]:
     data = open_data(build(Dataset, each.data), options.data_dir)
     run = adopt(path, options.runs_dir, data, normalise=each.normalise)
-    return load_predictor(run, CPU, "deployed").eval(), data.test[: options.samples]
+    return load_predictor(run, CPU, "deployed").eval(), data.test[
+        options.first : options.first + options.samples
+    ]
 
 
 def _own(options: argparse.Namespace, folder: Path) -> tuple[nn.Module, Images]:
     run = Run.open(folder)
     data = open_data(build(Dataset, run.config["data"]), options.data_dir)
-    return load_predictor(run, CPU, "deployed").eval(), data.test[: options.samples]
+    return load_predictor(run, CPU, "deployed").eval(), data.test[
+        options.first : options.first + options.samples
+    ]
 
 
 def autoattack(folder: Path | None) -> Any:
@@ -219,6 +235,7 @@ def main() -> None:
     parser.add_argument("--run", action="append", default=[], help="DIR@EPS, a run of your own")
     parser.add_argument("--ours", action="append", default=[], help="spec; worst-case")
     parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="of the test images")
     options = parser.parse_args()
     tool = autoattack(options.autoattack)
     if tool is None:

@@ -104,7 +104,9 @@ def test_brendel_and_bethge_around_the_walk(
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("attack", ["linf-bim:steps=9", "linf-square:queries=20"])
+@pytest.mark.parametrize(
+    "attack", ["linf-bim:steps=9", "linf-square:queries=20", "l2-square:queries=20"]
+)
 def test_every_schedule(network: nn.Module, images: Images, attack: str, schedule: str) -> None:
     """That the host looks at lanes late changes neither verdicts nor images."""
     found = [
@@ -150,9 +152,9 @@ class Robust(nn.Module):
         return torch.stack([1 + 0 * x.flatten(1).sum(1), 1e-6 * x.flatten(1).sum(1)], 1)
 
 
-def robust_waits(attack: str) -> int:
+def robust_waits(attack: str, **options: Any) -> int:
     calm = Images(torch.zeros(8, 1, 4, 4, dtype=torch.uint8), torch.zeros(8, dtype=torch.long))
-    found, waits = attacked(Robust(), calm, attack, DEVICE, audit=0)
+    found, waits = attacked(Robust(), calm, attack, DEVICE, audit=0, **options)
     assert found.accuracy()["accuracy"].eq(1).all()
     return waits
 
@@ -171,6 +173,14 @@ def test_attacks_of_whole_batches_wait_once_a_step(attack: str, more: int, bound
     """Foolbox's step of L1 sorts in NumPy, which is one more way there and back."""
     extra = robust_waits(attack.format(8)) - robust_waits(attack.format(8 - more))
     assert extra <= 2 * bound * more  # at two epsilons
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
+@pytest.mark.parametrize("attack", ["apgd-ce:steps={}", "square:queries={}"])
+def test_batches_of_mixed_epsilons_wait_once_a_step(norm: str, attack: str) -> None:
+    """As batches of one epsilon do; bisection asks for the larger of two alone."""
+    waits = [robust_waits(f"{norm}-{attack.format(n)}", schedule="bisect") for n in (60, 100)]
+    assert waits[1] - waits[0] <= 40
 
 
 def test_the_host_looks_when_an_eighth_has_stopped() -> None:

@@ -10,61 +10,75 @@ It starts with step = 2·eps at a random point of the sphere. At checkpoints (af
 steps, then at distances that shrink by 3 % down to 6 %) a sample's step is halved and its walk goes
 on from the best point so far, if the loss rose in less than 75 % of the steps since the last
 checkpoint, or if neither the step nor the best loss has changed since. A sample leaves the batch
-with its first adversarial; restarts see only what the earlier ones left.
+with its first adversarial; restarts see only what the earlier ones left, or with `near` only what
+nearly broke, all restarts at once: what a ball larger by that share would break, if the label's
+lead went on falling with the radius as it fell up to there.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
 end if its least lead went on falling at `patience` times its pace: that since the last checkpoint,
 or a sixth of that since the first step, whichever is faster.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
-forwards.
+forwards; with `near` of a restart for the few that get one, and a forward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.errors import UsageError
-from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
-from .geometry import on_the_sphere, project, steepest
+from .geometry import Radius, on_the_sphere, project, steepest
 from .losses import Loss
-from .restarts import Try, until_broken
+from .restarts import NEAR
 from .standing import TELLING, Standing
 
 
 @dataclass(kw_only=True)
-class AutoPGD(Attack):
+class AutoPGD(Mixing):
     """What its variants share; they differ by norm and loss."""
 
     loss: ClassVar[Loss]
+    pauses: ClassVar[tuple[float, ...]] = (0.1,)
     classes: ClassVar[int] = 2  # the fewest that the loss can tell apart
 
     steps: int = param(100, "gradient steps", low=1)
     restarts: int = param(1, "random starts, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
-    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
-        assert eps is not None
-        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
-
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
         self.count_classes(model, samples)
-        for _ in range(self.restarts):
-            yield lambda part, at: self.run(model, part, part.labels, eps)
+        return self.goals(model, samples).repeat(1, self.restarts if self.near is None else 1)
 
-    def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
-        """One ascent; `aims` (n,) are for a loss that aims."""
-        lanes = Lanes.start(samples, aims, eps, self.norm)
-        return ascend(model, lanes, eps, self.norm, type(self).loss, self.steps, self.patience)
+    def goals(self, model: Model, samples: Samples) -> Tensor:
+        """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column."""
+        return samples.labels[:, None]
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        return None if self.near is None else (self.near, self.restarts - 1)
+
+    @property
+    def length(self) -> int:
+        return self.steps + 1
+
+    def begin(self, samples: Samples, aims: Tensor, eps: Radius) -> Any:
+        return Lanes.start(samples, aims, eps, self.norm)
+
+    def go_on(self, model: Model, held: Any, first: int, last: int) -> Tensor:
+        looks, loss = range(first, last), type(self).loss
+        return ascend(model, held, self.norm, loss, self.steps, self.patience, looks)
 
     def count_classes(self, model: Model, samples: Samples) -> int:
         """
@@ -92,14 +106,15 @@ class Lanes(Standing):
     halved: Tensor  # whether the last checkpoint halved the step
 
     @classmethod
-    def start(cls, samples: Samples, aims: Tensor, eps: float, norm: Norm) -> Self:
+    def start(cls, samples: Samples, aims: Tensor, eps: Radius, norm: Norm) -> Self:
         n, device = len(samples), samples.x.device
-        point = on_the_sphere(samples.x, eps, norm).clamp(0, 1)
+        point = on_the_sphere(samples.x, eps, norm, samples.chance).clamp(0, 1)
         lowest = torch.full((n,), -torch.inf, device=device)
         return cls.at(
             samples,
             aims,
             point,
+            eps,
             2 * eps,
             before=point,
             value=lowest,
@@ -124,26 +139,29 @@ class Lanes(Standing):
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)
         self.checked_value, self.rises = self.best_value, torch.zeros_like(self.rises)
 
-    def move(self, eps: float, norm: Norm, momentum: float) -> None:
+    def move(self, norm: Norm, momentum: float) -> None:
         ahead = self.point + self.step * steepest(self.gradient, norm)
-        ahead = project(self.x, ahead, eps, norm)
+        ahead = project(self.x, ahead, self.radius, norm)
         inertia = (1 - momentum) * (self.point - self.before)
         ahead = self.point + momentum * (ahead - self.point) + inertia
-        self.before, self.point = self.point, project(self.x, ahead, eps, norm)
+        self.before, self.point = self.point, project(self.x, ahead, self.radius, norm)
 
 
 def ascend(
     model: Model,
     lanes: Lanes,
-    eps: float,
     norm: Norm,
     loss: Loss,
     steps: int,
     patience: float | None = None,
+    looks: Iterable[int] | None = None,
 ) -> Tensor:
-    """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss."""
+    """Images (n, C, H, W): the first adversarial of each sample, else its point of largest loss.
+
+    `looks`: those to be taken now, of 0 to `steps`; all, if none are named.
+    """
     images, marks = lanes.x.clone(), checkpoints(steps)
-    for i in range(steps + 1):
+    for i in range(steps + 1) if looks is None else looks:
         broken = lanes.look(model, loss, slope=i < steps)
         lanes.leave(images, broken, lanes.point)
         if not len(lanes.where) or i == steps:
@@ -160,7 +178,7 @@ def ascend(
                 lanes.leave(images, ~hopeful, lanes.best)
                 if not len(lanes.where):
                     break
-        lanes.move(eps, norm, momentum=0.75 if i else 1.0)
+        lanes.move(norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images
 

@@ -16,9 +16,7 @@ restart, target and epsilon, or one forward and a backward for each class that i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -32,7 +30,6 @@ from robustbench_cli.spec import param
 from .apgd import AutoPGD
 from .geometry import dual_length
 from .losses import Loss, targeted_dlr
-from .restarts import Try
 
 _TINY = 1e-12
 
@@ -47,22 +44,15 @@ class TargetedAutoPGD(AutoPGD):
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
 
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
-        others = self.count_classes(model, samples) - 1
-        aims = self._aims(model, samples, others)
-        for _ in range(self.restarts):
-            for rank in range(min(self.targets, others)):
-                yield partial(self._aim, model, eps, aims[:, rank])
-
-    def _aim(self, model: Model, eps: float, aims: Tensor, samples: Samples, at: Tensor) -> Tensor:
-        return self.run(model, samples, aims[at], eps)
-
-    def _aims(self, model: Model, samples: Samples, others: int) -> Tensor:
+    def goals(self, model: Model, samples: Samples) -> Tensor:
         """(n, targets) classes, in the order in which they are aimed at."""
+        others = self.count_classes(model, samples) - 1
         if self.order == "nearest":
-            return nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
-        with torch.no_grad():
-            return _likeliest(model(samples.x), samples.labels)[:, :others]
+            found = nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
+        else:
+            with torch.no_grad():
+                found = _likeliest(model(samples.x), samples.labels)[:, :others]
+        return found[:, : self.targets]
 
 
 def nearest_classes(model: Model, samples: Samples, norm: Norm, compared: int) -> Tensor:

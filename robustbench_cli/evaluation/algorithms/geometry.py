@@ -5,9 +5,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.evaluation.verification.ball import Norm
 
 _TINY = 1e-12
+
+Radius = float | Tensor
+"""One for all, or one for each sample: (n, 1, 1, 1), float32 in pixels, on their device."""
+
+
+def broad(eps: float | Tensor, like: Tensor) -> Radius:
+    """`eps`: one for all, or (n,), anywhere; for computing with (n, C, H, W) `like` these."""
+    if not isinstance(eps, Tensor):
+        return eps
+    return eps.to(like, non_blocking=True)[:, None, None, None]
+
+
+def those(radius: Radius, index: Tensor) -> Radius:
+    """The radii of the samples at `index`."""
+    return radius[index] if isinstance(radius, Tensor) else radius
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:
@@ -15,22 +31,22 @@ def steepest(gradient: Tensor, norm: Norm) -> Tensor:
     return gradient.sign() if norm == "linf" else gradient / (length(gradient) + _TINY)
 
 
-def project(x: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
+def project(x: Tensor, images: Tensor, eps: Radius, norm: Norm) -> Tensor:
     """The nearest images in the ball around `x`, clipped to [0, 1]."""
     change = images - x
     if norm == "linf":
-        change = change.clamp(-eps, eps)
+        change = change.clamp(-eps, eps)  # type: ignore[arg-type]  # of one kind, both
     else:
         change = change * (eps / (length(change) + _TINY)).clamp(max=1)
     return (x + change).clamp(0, 1)
 
 
-def on_the_sphere(x: Tensor, eps: float, norm: Norm) -> Tensor:
+def on_the_sphere(x: Tensor, eps: Radius, norm: Norm, chance: Chance) -> Tensor:
     """A random point at distance `eps` from each image, before it is clipped to [0, 1]."""
     if norm == "linf":
-        drawn = 2 * torch.rand_like(x) - 1
+        drawn = 2 * chance.uniform(x) - 1
         return x + eps * drawn / drawn.abs().flatten(1).amax(1)[:, None, None, None]
-    drawn = torch.randn_like(x)
+    drawn = chance.normal(x)
     return x + eps * drawn / (length(drawn) + _TINY)
 
 

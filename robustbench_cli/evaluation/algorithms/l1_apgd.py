@@ -16,7 +16,7 @@ back after each fifth of that, or six steps.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import torch
 from foolbox.models.base import Model
@@ -25,6 +25,7 @@ from torch import Tensor
 from robustbench_cli.evaluation.attack import Samples
 
 from .apgd import AutoPGD
+from .geometry import Radius
 from .l1_box import onto_l1_box
 from .losses import Loss
 from .standing import TELLING, Standing
@@ -39,13 +40,15 @@ _TINY = 1e-10
 class SparseAutoPGD(AutoPGD):
     """What its variants share; they differ by loss."""
 
-    def run(self, model: Model, samples: Samples, aims: Tensor, eps: float) -> Tensor:
-        loss, point = type(self).loss, samples.x + torch.randn_like(samples.x)
+    pauses: ClassVar[tuple[float, ...]] = ()  # nothing leaves before the last ball
+
+    def run(self, model: Model, samples: Samples, aims: Tensor, eps: Radius) -> Tensor:
+        loss, point = type(self).loss, samples.x + samples.chance.normal(samples.x)
         for scale, share in _STAGES:
             radius, steps = scale * eps, max(round(share * self.steps), 1)
             lanes = SparseLanes.start(samples, aims, onto_l1_box(samples.x, point, radius), radius)
             final = scale == 1
-            point = _ascend(model, lanes, radius, loss, steps, self.patience, final=final)
+            point = _ascend(model, lanes, loss, steps, self.patience, final=final)
         return point
 
 
@@ -57,35 +60,34 @@ class SparseLanes(Standing):
     support: Tensor  # how many the best point had changed at the last checkpoint
 
     @classmethod
-    def start(cls, samples: Samples, aims: Tensor, point: Tensor, radius: float) -> Self:
+    def start(cls, samples: Samples, aims: Tensor, point: Tensor, radius: Radius) -> Self:
         n, values, device = len(samples), samples.x[:1].numel(), samples.x.device
         count = torch.full((n,), 0.2 * values, device=device)
         support = torch.full((n,), float(values), device=device)
-        return cls.at(samples, aims, point, radius, count=count, support=support)
+        return cls.at(samples, aims, point, radius, radius, count=count, support=support)
 
-    def check(self, radius: float) -> None:
+    def check(self) -> None:
         """At a checkpoint: how many values to move, how far, and from where."""
         support = (self.best != self.x).flatten(1).sum(1).to(self.count)
         sparser = support < 0.95 * self.support
         self.count, self.support, wide = support / 1.5, support, sparser[:, None, None, None]
-        shorter = (self.step / 1.5).clamp(min=radius / 10)
-        self.step = torch.where(wide, radius, shorter)
+        shorter = (self.step / 1.5).clamp(min=self.radius / 10)
+        self.step = torch.where(wide, self.radius, shorter)
         self.point = torch.where(wide, self.best, self.point)
         self.gradient = torch.where(wide, self.best_gradient, self.gradient)
 
-    def move(self, radius: float) -> None:
+    def move(self) -> None:
         size = self.gradient.flatten(1).abs()
         place = self.count.floor().long().clamp(1, size.shape[1])
         least = size.sort(1, descending=True).values.gather(1, place[:, None] - 1)
         sign = torch.where(size >= least, self.gradient.flatten(1).sign(), 0.0)
         direction = (sign / (sign.abs().sum(1, keepdim=True) + _TINY)).reshape(self.x.shape)
-        self.point = onto_l1_box(self.x, self.point + self.step * direction, radius)
+        self.point = onto_l1_box(self.x, self.point + self.step * direction, self.radius)
 
 
 def _ascend(
     model: Model,
     lanes: SparseLanes,
-    radius: float,
     loss: Loss,
     steps: int,
     patience: float | None,
@@ -108,7 +110,7 @@ def _ascend(
             if not len(lanes.where):
                 break
         if i and i % every == 0:
-            lanes.check(radius)
-        lanes.move(radius)
+            lanes.check()
+        lanes.move()
     images[lanes.where] = lanes.best
     return images

@@ -10,8 +10,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .geometry import Radius
 
-def onto_l1_box(x: Tensor, images: Tensor, radius: float) -> Tensor:
+
+def onto_l1_box(x: Tensor, images: Tensor, radius: Radius) -> Tensor:
     """The nearest images with ``||. - x||_1 <= radius`` and pixels in [0, 1]; (n, C, H, W), exact.
 
     Each pixel moves from x towards the image by a - t, no less than 0 and no further than its room
@@ -19,6 +21,7 @@ def onto_l1_box(x: Tensor, images: Tensor, radius: float) -> Tensor:
     places a and a - c where a pixel begins or ceases to move.
     """
     change = (images - x).flatten(1)
+    radius = radius.flatten(1) if isinstance(radius, Tensor) else radius
     away, start = change.abs(), x.flatten(1)
     room = torch.where(change > 0, 1 - start, start)
     d = away.shape[1]

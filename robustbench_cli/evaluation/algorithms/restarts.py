@@ -1,34 +1,112 @@
-"""Several tries in a row, each on what the earlier ones left standing."""
+"""Several tries in a row, each on what the earlier ones left standing.
+
+With `near`, restarts are for samples that nearly broke: those that would break in a ball larger by
+this share at most, if the label's lead went on falling with the radius as it fell from the image
+itself, at radius 0, to the best image that was found in the ball. Whether a search breaks such a
+sample is the luck of its draws; one that is far off is not worth another. They are few: all of
+their restarts go into one batch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
-from robustbench_cli.evaluation.attack import Crafted, Samples, claim
+from robustbench_cli.evaluation.attack import Crafted, Samples
 from robustbench_cli.evaluation.verification.ball import Norm, into_ball
+
+from .losses import margin
 
 Try = Callable[[Samples, Tensor], Tensor]
 """Samples (n) and their places in the batch (n,) -> images (n, C, H, W), in the ball or not."""
 
+NEAR = "restarts are for what a ball larger by this share would break; none: for all that is left"
+
+
+@dataclass(frozen=True)
+class Again:
+    """What nearly broke is tried so many `times` more; `attempt` is also told which of them each
+    is, (n,) from 0."""
+
+    near: float
+    times: int
+    attempt: Callable[[Samples, Tensor, Tensor], Tensor]
+
 
 def until_broken(
-    model: Model, samples: Samples, eps: float, norm: Norm, tries: Iterable[Try]
+    model: Model,
+    samples: Samples,
+    eps: float | Tensor,
+    norm: Norm,
+    tries: Iterable[Try],
+    again: Again | None = None,
 ) -> Crafted:
     """The union of `tries`: an image that one of them breaks is not handed to the next.
 
     Images are clipped to the ball before they are judged. What withstands everything keeps the
-    image of the last try.
+    image of the last try. `eps`: one for all, or (n,), float64, on the host.
     """
-    images, claimed = samples.x.clone(), torch.zeros_like(samples.labels, dtype=torch.bool)
-    for attempt in tries:
-        left = (~claimed).nonzero()[:, 0]
+    found = _Found.nothing(model, samples, eps, norm)
+    for number, attempt in enumerate(tries):
+        left = (~found.claimed).nonzero()[:, 0]
         if not len(left):
             break
         part = samples[left]
-        found = into_ball(part.x, attempt(part, left), eps, norm)
-        images[left], claimed[left] = found, claim(model, part, found)
-    return Crafted(images, claimed)
+        part = replace(part, chance=part.chance.again(number))
+        found.take(left, attempt(part, left))
+    if again is not None and again.times:
+        near = found.nearly(again.near).repeat_interleave(again.times)
+        times = torch.arange(len(near), device=near.device) % again.times
+        most = len(samples)  # as large as a batch may be
+        for start in range(0, len(near), most):
+            at, time = near[start : start + most], times[start : start + most]
+            found.take(at, again.attempt(samples[at], at, time))
+    return Crafted(found.images, found.claimed)
+
+
+@dataclass
+class _Found:
+    """Of each sample so far, (n, ...) each: the last image, or the first that broke it."""
+
+    model: Model
+    samples: Samples
+    eps: float | Tensor
+    norm: Norm
+    images: Tensor
+    claimed: Tensor
+    lead: Tensor  # the least by which the label led
+
+    @classmethod
+    def nothing(cls, model: Model, samples: Samples, eps: float | Tensor, norm: Norm) -> _Found:
+        claimed = torch.zeros_like(samples.labels, dtype=torch.bool)
+        lead = torch.full(claimed.shape, torch.inf, device=claimed.device)
+        return cls(model, samples, eps, norm, samples.x.clone(), claimed, lead)
+
+    def take(self, at: Tensor, images: Tensor) -> None:
+        """Images for the samples `at`, each of them once or several times."""
+        part = self.samples[at]
+        eps = self.eps[at.cpu()] if isinstance(self.eps, Tensor) else self.eps
+        images = into_ball(part.x, images, eps, self.norm)
+        with torch.no_grad():
+            logits = self.model(images)
+        broken = part.reached(logits.argmax(1))
+        order = torch.arange(len(at), device=at.device) + len(at) * broken  # broken ones above all
+        first = torch.full_like(self.samples.labels, -1).scatter_reduce(0, at, order, "amax")
+        fresh = ((first >= 0) & ~self.claimed).nonzero()[:, 0]
+        chosen = first[fresh] % len(at)
+        self.images[fresh], self.claimed[fresh] = images[chosen], broken[chosen]
+        self.lead.scatter_reduce_(0, at, -margin(logits, part.labels), "amin")
+
+    def nearly(self, near: float) -> Tensor:
+        """Who nearly broke, (k,) places. One forward of all that stand."""
+        left = (~self.claimed).nonzero()[:, 0]
+        if not len(left):
+            return left
+        part, lead = self.samples[left], self.lead[left]
+        with torch.no_grad():
+            first = -margin(self.model(part.x), part.labels)
+        return left[lead <= near * (first - lead)]

@@ -10,7 +10,9 @@ would still lead at the end if every further doubling took `patience` times what
 pace. That is the faster of two, of the last doubling and of all since the first image: a search
 that is nearly there often finds nothing for a while, and one far off slows down early.
 Cost per restart and epsilon: up to `queries` forwards (a sample leaves with its first adversarial),
-and one; no backward. Restarts see only what the earlier ones left.
+and one; no backward. Restarts see only what the earlier ones left, or with `near` only what nearly
+broke, all restarts at once: what a ball larger by that share would break, if the label's lead went
+on falling with the radius as it fell up to there.
 """
 
 from __future__ import annotations
@@ -18,81 +20,121 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from math import log2, sqrt
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
-from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
+from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.chance import Chance
+from robustbench_cli.evaluation.mixing import Held, Mixing
 from robustbench_cli.spec import param
 
+from .geometry import Radius
 from .losses import margin
-from .restarts import until_broken
+from .restarts import NEAR
 
 _HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
 
 @dataclass(kw_only=True)
-class SquareSearch(Attack):
+class SquareSearch(Mixing):
     """What both norms share. A sample leaves the batch with its first adversarial."""
 
     access: ClassVar[Literal["scores"]] = "scores"
+    pauses: ClassVar[tuple[float, ...]] = (0.02, 0.1, 0.4)
     smallest: ClassVar[int] = 1  # side of a square, in pixels
 
     queries: int = param(5000, "images shown to the network per sample", low=1)
     p_init: float = param(0.8, "share of the image that the first squares cover", low=0, high=1)
     restarts: int = param(1, "searches, each for what the earlier ones left", low=1)
+    near: float | None = param(None, NEAR, low=0)
     patience: float | None = param(
         None, "give up what would not break at so many times its pace; none: never", low=0
     )
 
-    def start(self, x: Tensor, eps: float) -> Tensor:
+    def start(self, x: Tensor, eps: Radius, chance: Chance) -> Tensor:
         """The first images (n, C, H, W)."""
         raise NotImplementedError
 
-    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+    def propose(self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance) -> Tensor:
         """`images` with another square each."""
         raise NotImplementedError
 
-    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
-        assert eps is not None
-        radius = eps
-        tries = [lambda part, at: self._search(model, part, radius)] * self.restarts
-        return until_broken(model, samples, radius, self.norm, tries)
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
+        return samples.labels[:, None].expand(-1, self.restarts if self.near is None else 1)
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        return None if self.near is None else (self.near, self.restarts - 1)
+
+    @property
+    def length(self) -> int:
+        return self.queries
+
+    def begin(self, samples: Samples, aims: Tensor, eps: Radius) -> Any:
+        x, unknown = samples.x, torch.zeros(len(samples), device=samples.x.device)
+        return Search(
+            where=torch.arange(len(x), device=x.device),
+            x=x,
+            labels=samples.labels,
+            radius=eps,
+            chance=samples.chance,
+            best=self.start(x, eps, samples.chance),
+            lead=unknown,
+            first=unknown,
+            before=unknown,
+        )
 
     @torch.no_grad()
-    def _search(self, model: Model, samples: Samples, eps: float) -> Tensor:
-        x, labels = samples.x, samples.labels
-        where = torch.arange(len(x), device=x.device)
-        best = self.start(x, eps)
-        final, lead = best.clone(), -margin(model(best), labels)
-        first, before, marks = lead, lead, doublings(self.queries)
-        for query in range(1, self.queries + 1):
-            leaves = lead < 0
+    def go_on(self, model: Model, held: Any, first: int, last: int) -> Tensor:
+        now: Search = held
+        images, marks = now.x.clone(), doublings(self.queries)
+        for done in range(first, last):
+            if done:
+                self._try_another(model, now, done)
+            else:
+                now.lead = now.first = now.before = -margin(model(now.best), now.labels)
+            leaves, query = now.lead < 0, done + 1
             if self.patience is not None and query in marks:
                 if query > marks[0]:
-                    pace = torch.maximum(before - lead, (first - lead) / log2(query))
-                    leaves |= lead > self.patience * log2(self.queries / query) * pace
-                before = lead
-            if len(gone := leaves.nonzero()[:, 0]):
-                final[where[gone]], left = best[gone], (~leaves).nonzero()[:, 0]
-                kept = (each[left] for each in (x, labels, where, best, lead, first, before))
-                x, labels, where, best, lead, first, before = kept
-            if not len(where) or query == self.queries:
+                    whole = (now.first - now.lead) / log2(query)
+                    pace = torch.maximum(now.before - now.lead, whole)
+                    leaves |= now.lead > self.patience * log2(self.queries / query) * pace
+                now.before = now.lead
+            now.leave(images, leaves, now.best)
+            if not len(now.where):
                 break
-            share = self.p_init / 2 ** share_halvings(query, self.queries)
-            tried = self.propose(x, best, eps, self._side(share, x.shape[2], x.shape[3]))
-            reached = -margin(model(tried), labels)
-            better = reached < lead
-            best = torch.where(better[:, None, None, None], tried, best)
-            lead = torch.where(better, reached, lead)
-        final[where] = best
-        return final
+        images[now.where] = now.best
+        return images
+
+    def _try_another(self, model: Model, now: Search, query: int) -> None:
+        share = self.p_init / 2 ** share_halvings(query, self.queries)
+        side = self._side(share, now.x.shape[2], now.x.shape[3])
+        tried = self.propose(now.x, now.best, now.radius, side, now.chance)
+        reached = -margin(model(tried), now.labels)
+        better = reached < now.lead
+        now.best = torch.where(better[:, None, None, None], tried, now.best)
+        now.lead = torch.where(better, reached, now.lead)
 
     def _side(self, share: float, height: int, width: int) -> int:
         side = max(round(sqrt(share * height * width)), self.smallest)
         return min(side, height, width)
+
+
+@dataclass
+class Search(Held):
+    """What still stands, (n, ...) each."""
+
+    x: Tensor
+    labels: Tensor
+    radius: Radius
+    chance: Chance
+    best: Tensor
+    lead: Tensor  # by which the label leads the next class
+    first: Tensor  # the lead at the first look
+    before: Tensor  # that when the search looked back
 
 
 def doublings(queries: int) -> list[int]:

@@ -16,8 +16,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.spec import param
 
+from .geometry import Radius
 from .square import SquareSearch
 
 _TINY = 1e-12
@@ -32,26 +34,26 @@ class BumpSearch(SquareSearch):
 
     p_init: float = param(0.1, "share of the image that the first squares cover", low=0, high=1)
 
-    def start(self, x: Tensor, eps: float) -> Tensor:
+    def start(self, x: Tensor, eps: Radius, chance: Chance) -> Tensor:
         height, width = x.shape[2:]
         side = max(min(height, width) // 5, 1)
         tiles = torch.zeros_like(x)
         for top in range(0, height - side + 1, side):
             for left in range(0, width - side + 1, side):
-                tile = pattern(side, side, self.order).to(x, non_blocking=True) * _signs(x)
+                tile = _signed(x, side, self.order, chance)
                 tiles[:, :, top : top + side, left : left + side] = tile
         return (x + eps * tiles / (self._length(tiles) + _TINY)).clamp(0, 1)
 
-    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+    def propose(self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance) -> Tensor:
         side = min(side + 1 - side % 2, *x.shape[2:])  # an odd side has a middle
         change, order = images - x, self.order
-        filled, emptied = _square(x, side), _square(x, side)
+        filled, emptied = _square(x, side, chance), _square(x, side, chance)
         unused = (eps**order - self._length(change) ** order).clamp(min=0)
         both = torch.zeros_like(x[:1, :1])
         both[filled] = both[emptied] = 1
         budget = (unused / x.shape[1] + self._length(change * both) ** order) ** (1 / order)
         old = change[filled] / (self._in_channel(change[filled]) + _TINY)
-        new = pattern(side, side, order).to(x, non_blocking=True) * _signs(x) + old
+        new = _signed(x, side, order, chance) + old
         change[emptied] = 0
         change[filled] = new / (self._in_channel(new) + _TINY) * budget
         return (x + change * eps / (self._length(change) + _TINY)).clamp(0, 1)
@@ -67,12 +69,12 @@ class BumpSearch(SquareSearch):
         return lengths
 
 
-def pattern(height: int, width: int, order: int = 2) -> Tensor:
+def pattern(height: int, width: int, order: int = 2, *, chance: Chance) -> Tensor:
     """Two bumps of opposite signs, one above or beside the other; (height, width), norm 1."""
     half = height // 2
     both = torch.cat([_bump(half, width, order), -_bump(height - half, width, order)])
     both = _unit(both, order)
-    return both.T if height == width and torch.rand(()) > 0.5 else both
+    return both.T if height == width and chance.coin() else both
 
 
 def _bump(height: int, width: int, order: int) -> Tensor:
@@ -91,10 +93,12 @@ def _unit(patch: Tensor, order: int) -> Tensor:
     return patch / (norm + _TINY)
 
 
-def _square(x: Tensor, side: int) -> tuple[slice, slice, slice, slice]:
-    top, left = (int(torch.randint(size - side + 1, ())) for size in x.shape[2:])
+def _square(x: Tensor, side: int, chance: Chance) -> tuple[slice, slice, slice, slice]:
+    top, left = (chance.place(size - side + 1) for size in x.shape[2:])
     return slice(None), slice(None), slice(top, top + side), slice(left, left + side)
 
 
-def _signs(x: Tensor) -> Tensor:
-    return 2.0 * torch.randint(2, (*x.shape[:2], 1, 1), device=x.device) - 1
+def _signed(x: Tensor, side: int, order: int, chance: Chance) -> Tensor:
+    """A pattern for each channel of each image, of a random sign: (n, C, side, side)."""
+    made = pattern(side, side, order, chance=chance).to(x, non_blocking=True)
+    return made * (2.0 * chance.integers(2, (*x.shape[:2], 1, 1), x.device) - 1)

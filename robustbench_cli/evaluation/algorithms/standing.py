@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import torch
@@ -10,7 +10,9 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.mixing import Held
 
+from .geometry import Radius
 from .losses import Loss, margin
 
 TELLING = 6
@@ -21,13 +23,13 @@ _FADING = 1 / 6
 
 
 @dataclass
-class Standing:
+class Standing(Held):
     """Samples that still stand, (n, ...) each."""
 
-    where: Tensor  # its place in the batch
     x: Tensor
     labels: Tensor
     aims: Tensor
+    radius: Radius
     step: Tensor  # (n, 1, 1, 1), in pixels
     point: Tensor
     gradient: Tensor
@@ -39,7 +41,15 @@ class Standing:
     checked_lead: Tensor  # that at the last checkpoint
 
     @classmethod
-    def at(cls, samples: Samples, aims: Tensor, point: Tensor, step: float, **own: Tensor) -> Self:
+    def at(
+        cls,
+        samples: Samples,
+        aims: Tensor,
+        point: Tensor,
+        radius: Radius,
+        step: Radius,
+        **own: Tensor,
+    ) -> Self:
         """All of them at `point`, where nothing was looked at yet; `own`: what a subclass adds."""
         n, device = len(samples), samples.x.device
         lowest, nothing = torch.full((n,), -torch.inf, device=device), torch.zeros_like(point)
@@ -48,7 +58,8 @@ class Standing:
             x=samples.x,
             labels=samples.labels,
             aims=aims,
-            step=torch.full((n, 1, 1, 1), step, device=device),
+            radius=radius,
+            step=step * torch.ones((n, 1, 1, 1), device=device),
             point=point,
             gradient=nothing,
             best=point,
@@ -59,17 +70,6 @@ class Standing:
             checked_lead=-lowest,
             **own,
         )
-
-    def leave(self, images: Tensor, gone: Tensor, last: Tensor) -> None:
-        """Of those that are `gone`, (n,) bool, write the `last` points into `images`; forget them.
-
-        The host waits for the count, and for no mask of every field.
-        """
-        if len(index := gone.nonzero()[:, 0]):
-            images[self.where[index]] = last[index]
-            stays = (~gone).nonzero()[:, 0]
-            for f in fields(self):
-                setattr(self, f.name, getattr(self, f.name)[stays])
 
     def look(self, model: Model, loss: Loss, *, slope: bool) -> Tensor:
         """Take in what is at `point`, a gradient only if `slope`; (n,), which are adversarial."""

@@ -15,7 +15,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.geometry import Radius
 from robustbench_cli.evaluation.algorithms.square import SquareSearch
+from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.evaluation.verification.ball import Norm
 
 
@@ -23,25 +25,26 @@ from robustbench_cli.evaluation.verification.ball import Norm
 class LinfSquare(SquareSearch):
     norm: ClassVar[Norm] = "linf"
 
-    def start(self, x: Tensor, eps: float) -> Tensor:
+    def start(self, x: Tensor, eps: Radius, chance: Chance) -> Tensor:
         n, channels, _, width = x.shape
-        stripes = torch.randint(2, (n, channels, 1, width), device=x.device)
+        stripes = chance.integers(2, (n, channels, 1, width), x.device)
         return (x + eps * (2 * stripes - 1)).clamp(0, 1)
 
-    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+    def propose(self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance) -> Tensor:
         n, channels, height, width = x.shape
-        rows, columns = _window(n, height, side, x), _window(n, width, side, x)
+        rows, columns = (_window(size, side, x, chance) for size in (height, width))
         square = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
         square = square[:, None].expand(n, channels, side * side)  # places in the flat image
-        sign = 2 * torch.randint(2, (n, channels, 1), device=x.device) - 1
+        sign = 2 * chance.integers(2, (n, channels, 1), x.device) - 1
+        reach = sign * (eps[..., 0] if isinstance(eps, Tensor) else eps)
         middle, old = x.flatten(2).gather(2, square), images.flatten(2).gather(2, square)
-        new = (middle + eps * sign).clamp(0, 1)
+        new = (middle + reach).clamp(0, 1)
         idle = (new == old).flatten(1).all(1)[:, None, None]
-        new = torch.where(idle, (middle - eps * sign).clamp(0, 1), new)
+        new = torch.where(idle, (middle - reach).clamp(0, 1), new)
         return images.flatten(2).scatter(2, square, new).reshape(x.shape)
 
 
-def _window(n: int, size: int, side: int, like: Tensor) -> Tensor:
+def _window(size: int, side: int, like: Tensor, chance: Chance) -> Tensor:
     """(n, side) neighbouring places out of `size`."""
-    first = torch.randint(size - side + 1, (n, 1), device=like.device)
+    first = chance.integers(size - side + 1, (len(like), 1), like.device)
     return first + torch.arange(side, device=like.device)

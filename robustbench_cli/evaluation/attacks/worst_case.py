@@ -11,16 +11,18 @@ withstands every member. Each sees what the earlier ones left:
 apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
 four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD gives those up early, and so does Square, with half as much of it
-because there the pace since the start counts in full; each sample by its own pace alone. `norm`
-chooses the set; norms are never mixed.
+close; with `patience`, Auto-PGD gives those up early, and so does Square, with a third as much of
+it because there the pace since the start counts in full; each sample by its own pace alone. Whether
+a sample that nearly broke is broken is the luck of the draws: it has `restarts` starts of each of
+these members, if a ball larger by the share `near` would do, should the label's lead go on falling
+with the radius as it fell up to there. `norm` chooses the set; norms are never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
 forwards and backwards, and `queries` forwards; with the default patience well under half of the
-steps and a fourth of the queries. In L0, where `steps` alone counts, 2 · `steps` forwards and
-backwards, and some forty forwards. The column `member` says which of them broke a sample first, the
-record's `members` what each of them broke and cost. What a member breaks alone cannot be seen from
-that, since later ones are not shown it: with `every-member` all are shown every broken sample, at
-their own cost, and no accuracy changes.
+steps and a fourth of the queries; for the few that nearly broke, all of it `restarts` times. In L0,
+where `steps` alone counts, 2 · `steps` forwards and backwards, and some forty forwards. The column
+`member` says which of them broke a sample first, the record's `members` what each of them broke and
+cost. What a member breaks alone cannot be seen from that, since later ones are not shown it: with
+`every-member` all are shown every broken sample, at their own cost, and no accuracy changes.
 """
 
 from __future__ import annotations
@@ -44,6 +46,8 @@ class WorstCase(Union):
     patience: float | None = param(
         3.0, "apgd and square give up what would not break at so many times its pace", low=0
     )
+    restarts: int = param(3, "starts of apgd and square for what nearly broke", low=1)
+    near: float = param(0.05, "nearly broke: in a ball larger by this share, it would", low=0)
     every_member: bool = param(
         False, "show each what others broke, too: what does it break that no other does"
     )
@@ -56,11 +60,12 @@ class WorstCase(Union):
         return [build(Attack, f"{self.norm}-{text}") for text in texts]
 
     def _in_a_ball(self, classes: int) -> list[str]:
-        ascent = f"steps={self.steps},patience={self.patience or 'none'}"
+        again = f"restarts={self.restarts},near={self.near}"
+        ascent = f"steps={self.steps},patience={self.patience or 'none'},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
         aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
-        half = self.patience / 2 if self.patience else "none"
-        search = f"square:queries={self.queries},patience={half}"
+        third = self.patience / 3 if self.patience else "none"
+        search = f"square:queries={self.queries},patience={third},{again}"
         return [*first, f"apgd-ce:{ascent}", *aimed, search]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
+from robustbench_cli.evaluation.algorithms.square import SquareSearch
+from robustbench_cli.evaluation.attack import Crafted, Samples
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome
 from robustbench_cli.evaluation.verification.verify import Verdict, verify
@@ -25,19 +27,8 @@ class Attempt(NamedTuple):
 
     def outcomes(self) -> Iterator[tuple[int, Outcome]]:
         """Position in the chunk, and what came of it."""
-        verdict = self.verdict
-        for i, position in enumerate(self.where.tolist()):
-            yield (
-                position,
-                Outcome(
-                    bool(verdict.adversarial[i]),
-                    int(verdict.prediction[i]),
-                    float(verdict.distance[i]),
-                    rejected=verdict.rejected.get(i, ""),
-                    failed=self.failed.get(i, ""),
-                    member=self.member,
-                ),
-            )
+        found = outcomes_of(self.verdict, self.failed, self.member)
+        yield from zip(self.where.tolist(), found, strict=True)
 
     def only(self, chosen: np.ndarray, member: str) -> Attempt:
         """The samples that are `chosen`, (n,) bool."""
@@ -52,6 +43,19 @@ class Attempt(NamedTuple):
         return self._replace(where=self.where[chosen], failed=failed, verdict=part, member=member)
 
 
+def outcomes_of(verdict: Verdict, failed: Mapping[int, str], member: str = "") -> Iterator[Outcome]:
+    """One for each sample of the batch."""
+    for i in range(len(verdict.adversarial)):
+        yield Outcome(
+            bool(verdict.adversarial[i]),
+            int(verdict.prediction[i]),
+            float(verdict.distance[i]),
+            rejected=verdict.rejected.get(i, ""),
+            failed=failed.get(i, ""),
+            member=member,
+        )
+
+
 def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attempt]:
     """Craft and verify the samples at `todo`, batch by batch; row -1 stands for no epsilon."""
 
@@ -60,21 +64,28 @@ def attempts(chunk: Chunk, todo: Tensor, rows: Sequence[int]) -> Iterator[Attemp
         batch = chunk.samples[where]
         found = []
         for row, eps, crafted in chunk.craft(batch, part.start, rows):
-            verdict = verify(
-                chunk.network,
-                batch,
-                crafted.images,
-                norm=chunk.plan.attack.norm,
-                eps=eps,
-                claimed=crafted.claimed,
-            )
-            if not chunk.exact:
-                verdict = _pardoned(verdict)
+            verdict = judged(chunk, batch, crafted, eps)
             found.append(Attempt(row, where.cpu().numpy(), crafted.failed, verdict))
         return found
 
-    for found in chunk.plan.batches.map(len(todo), work):
+    batches, attack = chunk.plan.batches, chunk.plan.attack
+    if isinstance(attack, SquareSearch) and attack.patience is not None:
+        batches = batches.wider()
+    for found in batches.map(len(todo), work):
         yield from found
+
+
+def judged(chunk: Chunk, batch: Samples, crafted: Crafted, eps: float | Tensor | None) -> Verdict:
+    """What the network says of crafted images, whoever saw them before; `eps` as in `verify`."""
+    verdict = verify(
+        chunk.network,
+        batch,
+        crafted.images,
+        norm=chunk.plan.attack.norm,
+        eps=eps,
+        claimed=crafted.claimed,
+    )
+    return verdict if chunk.exact else _pardoned(verdict)
 
 
 def _pardoned(verdict: Verdict) -> Verdict:

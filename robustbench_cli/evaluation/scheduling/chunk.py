@@ -1,20 +1,25 @@
-"""One chunk of samples, attacked by its schedule: in lanes, in rounds, or all at once."""
+"""One chunk of samples, attacked by its schedule: in lanes, mixed, in rounds, or all at once."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.descent import steps_alone
+from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcomes
 from robustbench_cli.evaluation.verification.ball import inside
 
 from .attempts import attempts
 from .lanes import run_lanes
+from .mixed import run_mixed
 from .rounds import run_rounds
-from .schedules import SCHEDULES, Independent
+from .schedules import SCHEDULES, Independent, Schedule
 
 
 def run_chunk(chunk: Chunk, schedule: str, audited: np.ndarray) -> Outcomes:
@@ -41,9 +46,16 @@ def run_chunk(chunk: Chunk, schedule: str, audited: np.ndarray) -> Outcomes:
         _raw(chunk, todo, rows, found)
     else:
         order = SCHEDULES[schedule](chunk, rows, found, frozenset(here))
-        run = run_lanes if steps_alone(chunk.plan.attack) else run_rounds
-        run(chunk, todo.tolist(), order)
+        _runner(chunk.plan.attack, schedule)(chunk, todo.tolist(), order)
     return found
+
+
+def _runner(attack: Attack, schedule: str) -> Callable[[Chunk, Sequence[int], Schedule], None]:
+    if steps_alone(attack):
+        return run_lanes
+    # in any other order all samples of a batch ask for one epsilon
+    mixed = schedule == "bisect" and isinstance(attack, Mixing) and attack.more is None
+    return run_mixed if mixed else run_rounds
 
 
 def _raw(chunk: Chunk, todo: Tensor, rows: list[int], found: Outcomes) -> None:

@@ -1,16 +1,14 @@
 """Random starts of many lanes at once, each a function of its own seed and of nothing else.
 
 On the CPU a lane's numbers are those of torch's generator, seeded for the lane. A GPU would be
-sent thousands of small draws that way; there they come from a counter, all lanes in one draw:
-number i of a lane is SplitMix64's (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number
-generators"). Neither touches the default generators, and no draw makes the host wait.
+sent thousands of small draws that way; there they come from counters, all lanes in one draw
+(`chance.py`). Neither touches the default generators, and no draw makes the host wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
-from math import prod, tau
+from math import prod
 from typing import Any, Protocol
 
 import torch
@@ -18,18 +16,9 @@ from eagerpy.astensor import astensor
 from eagerpy.tensor.pytorch import PyTorchTensor
 from torch import Tensor
 
+from robustbench_cli.evaluation.chance import bell, numbers
+
 _ON_THE_HOST = ("cpu", "mps")  # mps lacks 64-bit products
-_GOLDEN, _FIRST, _SECOND = (  # the signed values of SplitMix64's constants
-    -0x61C8864680B583EB,
-    -0x40A7B892E31B1A47,
-    -0x6B2FB644ECCEEE15,
-)
-
-
-def lane_seed(*parts: object) -> int:
-    """A seed of 63 bits that depends on every part."""
-    text = ",".join(map(str, parts)).encode()
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 class Seeded(PyTorchTensor):
@@ -79,26 +68,13 @@ class _Counters:
     """A counter on the device for each row."""
 
     def __init__(self, seeds: Iterable[int], device: torch.device) -> None:
-        self._state = torch.tensor(list(seeds))[:, None].to(device, non_blocking=True)
+        self._state = torch.tensor(list(seeds)).to(device, non_blocking=True)
         self._drawn = 0
 
     def uniform(self, shape: Sequence[int]) -> Tensor:
-        """Multiples of 2^-24 from 0 to below 1."""
-        count = prod(shape[1:])
-        places = torch.arange(self._drawn + 1, self._drawn + count + 1, device=self._state.device)
-        self._drawn += count
-        mixed = self._state + places * _GOLDEN
-        mixed = (mixed ^ _shifted(mixed, 30)) * _FIRST
-        mixed = (mixed ^ _shifted(mixed, 27)) * _SECOND
-        mixed = mixed ^ _shifted(mixed, 31)
-        return (_shifted(mixed, 40).float() * 2**-24).reshape(tuple(shape))
+        drawn = numbers(self._state, self._drawn, prod(shape[1:]))
+        self._drawn += drawn.shape[1]
+        return drawn.reshape(tuple(shape))
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """By Box & Muller (1958)."""
-        length, angle = self.uniform(shape), self.uniform(shape)
-        return (-2 * (-length).log1p()).sqrt() * (tau * angle).cos()
-
-
-def _shifted(bits: Tensor, by: int) -> Tensor:
-    """Shifted right, with zeros from the left."""
-    return (bits >> by) & ((1 << (64 - by)) - 1)
+        return bell(self.uniform(shape), self.uniform(shape))

@@ -27,12 +27,12 @@ from torch import Tensor
 from robustbench_cli.device import is_out_of_memory, seed_everything
 from robustbench_cli.evaluation.algorithms.descent import Descent
 from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.chance import seed_of
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
 from robustbench_cli.evaluation.verification.ball import into_ball
 from robustbench_cli.evaluation.verification.verify import verify
 
-from .draws import lane_seed
 from .schedules import Schedule
 from .steps import Front, Pace, Stepper
 
@@ -122,7 +122,7 @@ class _Run:
     def _seed(self, lane: Lane) -> int:
         plan, task = self.chunk.plan, lane.task
         eps = plan.epsilons[task.row].value
-        return lane_seed(plan.seed, self.name, self.chunk.first + task.position, eps, lane.restart)
+        return seed_of(plan.seed, self.name, self.chunk.first + task.position, eps, lane.restart)
 
     def _balls(self, lanes: Sequence[Lane]) -> tuple[Samples, Tensor]:
         """The samples of lanes, and their radii: (n,), float64, on the host."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from typing import TypeVar
 
 import torch
@@ -16,6 +17,9 @@ from robustbench_cli.runs.parts import CHUNK
 from .memory import fitting
 
 T = TypeVar("T")
+
+WIDER = 4
+"""Without a gradient, so many times the images take no more memory than with one."""
 
 _PIXELS = {"cpu": 2**17, "cuda": 2**24}  # values per batch
 
@@ -34,6 +38,7 @@ class Batches:
         few = _PIXELS.get(device.type, 2**20) // (channels * height * width)
         self.size = size or min(max(few, 16), 512)
         self._measures = size is None and device.type == "cuda"
+        self._guessed = size is None and not self._measures
         self.notes: list[str] = []
 
     def fit(self, network: nn.Module, x: Tensor) -> None:
@@ -46,6 +51,17 @@ class Batches:
     def chunk(self) -> int | None:
         """Samples to be attacked together, so that a batch that was measured is full."""
         return max(self.size, CHUNK) if self._measures else None
+
+    def wider(self) -> Batches:
+        """For work that keeps no gradient, and whose batches are soon nearly empty: what is left
+        of several costs as many calls as what is left of one. The same where somebody chose the
+        size, or it was measured.
+        """
+        if not self._guessed:
+            return self
+        found = copy(self)  # with the same notes
+        found.size = WIDER * self.size
+        return found
 
     def map(self, n: int, work: Callable[[slice], T]) -> list[T]:
         """``work(slice)`` for consecutive parts of 0..n; a part that did not fit is tried again.

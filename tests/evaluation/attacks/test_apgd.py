@@ -162,3 +162,22 @@ def test_one_target_breaks_more_where_it_is_the_nearest(planes) -> None:
     right = [float((planes.distance(1) > float(e)).double().mean()) for e in RADII[:3]]
     assert near.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=0.017 + 1e-9)
     assert near.accuracy()["accuracy"].sum() < far.accuracy()["accuracy"].sum()
+
+
+def test_restarts_near_by_are_for_the_samples_just_outside_the_ball(planes) -> None:
+    """On a linear network the lead falls in proportion to the radius. All of them at once."""
+    shown: list[int] = []
+
+    class Watched(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            if x.requires_grad:
+                shown.append(len(x))
+            return planes.model(x)  # type: ignore[no-any-return]
+
+    radius, near = 0.03, 0.2
+    distance = planes.distance(1)
+    few = int(((distance > radius) & (distance <= radius * (1 + near))).sum())
+    attack = f"linf-apgd-t:steps=10,targets=3,restarts=3,near={near}"
+    found = evaluate_model(Watched(), planes.images, attack, grid([str(radius)]), audit=0)
+    assert found.correct().to_numpy().sum() == int((distance > radius).sum())
+    assert few and shown[-10:] == [2 * 3 * few] * 10

@@ -12,17 +12,20 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
+from robustbench_cli.evaluation.algorithms.geometry import Radius
 from robustbench_cli.evaluation.algorithms.square import SquareSearch, doublings, share_halvings
 from robustbench_cli.evaluation.algorithms.square_bumps import pattern
 from robustbench_cli.evaluation.attack import Attack, Samples
+from robustbench_cli.evaluation.chance import Chance
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.throughput.batches import Batches
 from robustbench_cli.evaluation.verification.ball import Norm, distance
 from robustbench_cli.spec import build
 
 
 def test_linf_comes_near_the_exact_curve_of_a_linear_network(planes) -> None:
     radii = grid(["0.01,0.03,0.05"])
-    found = evaluate_model(planes.model, planes.images, "linf-square:queries=300", radii)
+    found = evaluate_model(planes.model, planes.images, "linf-square:queries=500", radii)
     right = [float((planes.distance(1) > float(e)).double().mean()) for e in radii]
     assert found.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=0.04)
     assert found.record["cost"]["backwards"] == 0
@@ -64,9 +67,9 @@ def test_it_breaks_a_network_without_gradients(images: Images) -> None:
 def test_proposals_stay_inside_and_change_something(name: str, eps: float, shape) -> None:
     torch.manual_seed(0)
     attack, x = build(Attack, name), 0.3 + 0.4 * torch.rand(20, *shape)
-    images = attack.start(x, eps)
+    images = attack.start(x, eps, Chance())
     for side in (1, 2):
-        tried = attack.propose(x, images, eps, side)
+        tried = attack.propose(x, images, eps, side, Chance())
         assert (distance(x, tried, attack.norm) <= eps * (1 + 1e-5)).all()
         assert (tried != images).flatten(1).any(1).float().mean() > 0.9
     if name == "linf-square":
@@ -77,7 +80,7 @@ def test_proposals_stay_inside_and_change_something(name: str, eps: float, shape
 
 def test_the_pattern_is_two_bumps_of_opposite_signs() -> None:
     torch.manual_seed(0)
-    made = pattern(6, 6)
+    made = pattern(6, 6, chance=Chance())
     made = made if (made[:3] > 0).all() else made.T  # above each other, or side by side
     assert (made[:3] > 0).all() and (made[3:] < 0).all()
     assert float(made.norm()) == pytest.approx(1)
@@ -122,11 +125,11 @@ class Scripted(SquareSearch):
     norm: ClassVar[Norm] = "linf"
     SCRIPTS: ClassVar = (near_and_idle, late_and_steady, far)
 
-    def start(self, x: Tensor, eps: float) -> Tensor:
+    def start(self, x: Tensor, eps: Radius, chance: Chance) -> Tensor:
         self.taken = [0, 0, 0]
         return self._next(x)
 
-    def propose(self, x: Tensor, images: Tensor, eps: float, side: int) -> Tensor:
+    def propose(self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance) -> Tensor:
         return self._next(x)
 
     def _next(self, x: Tensor) -> Tensor:
@@ -145,7 +148,8 @@ def searched(patience: float | None, *scripts: int) -> list[int]:
     def network(images: Tensor) -> Tensor:
         return torch.cat([images.flatten(1), torch.zeros(len(images), 1)], 1)
 
-    attack._search(network, Samples(x, torch.zeros(len(x), dtype=torch.long)), 1.0)  # type: ignore[arg-type]
+    labels = torch.zeros(len(x), dtype=torch.long)
+    attack.run(network, Samples(x, labels), labels, 1.0)  # type: ignore[arg-type]
     return [attack.taken[number] for number in scripts]
 
 
@@ -162,3 +166,20 @@ def test_patience_judges_each_sample_by_itself() -> None:
 
 def test_it_looks_back_whenever_the_queries_have_doubled() -> None:
     assert doublings(5000) == [200, 400, 800, 1600, 3200] and doublings(200) == []
+
+
+def test_where_patience_soon_empties_the_batch_it_begins_with_more() -> None:
+    most = {}
+
+    class Watched(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            most[spec] = max(most.get(spec, 0), len(x))
+            return x[:, 0, 0, :2]
+
+    pixels = torch.zeros(60, 3, 32, 32)
+    pixels[:, 0, 0, 0] = 1
+    images = Images(pixels, torch.zeros(60, dtype=torch.long))
+    guessed = Batches(None, images.shape, images.device).size
+    for spec in ("linf-square:queries=2", "linf-square:queries=2,patience=1"):
+        evaluate_model(Watched(), images, spec, grid(["0.01"]), audit=0)
+    assert list(most.values()) == [guessed, 60] and guessed < 60

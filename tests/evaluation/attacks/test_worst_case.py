@@ -97,3 +97,10 @@ def test_every_member_is_shown_everything_also_where_early_ones_leave_nothing(pl
     for key in ("forwards", "backwards"):
         whole = sum(member[key] for member in members.values())
         assert whole == pytest.approx(found.record["cost"][key] * 10, abs=1)
+
+
+def test_members_that_draw_have_restarts_for_what_nearly_broke() -> None:
+    fgsm, *drawing = build(Attack, "worst-case:restarts=4,near=0.2").members(10)
+    assert fgsm.name == "linf-fgsm" and len(drawing) == 3
+    for member in drawing:
+        assert (member.settings["restarts"], member.settings["near"]) == (4, 0.2)

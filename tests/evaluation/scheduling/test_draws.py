@@ -10,7 +10,8 @@ from pretend_device import DEVICE, pretend_device
 from scipy import stats
 
 from robustbench_cli.evaluation.attack import Attack
-from robustbench_cli.evaluation.scheduling.draws import Seeded, lane_seed
+from robustbench_cli.evaluation.chance import seed_of
+from robustbench_cli.evaluation.scheduling.draws import Seeded
 from robustbench_cli.spec import build
 
 NORMS = ["linf", "l2", "l1"]
@@ -49,7 +50,7 @@ def splitmix64(state: int, count: int) -> list[int]:
 
 
 def test_elsewhere_numbers_are_splitmix64s() -> None:
-    seeds = [lane_seed("a", 1), lane_seed("a", 2), 0]
+    seeds = [seed_of("a", 1), seed_of("a", 2), 0]
     with pretend_device() as waits:
         source = Seeded(torch.zeros(3, 1, device=DEVICE), seeds)
         before = waits.total()

@@ -13,8 +13,8 @@ from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.algorithms.descent import Descent, steps_alone
 from robustbench_cli.evaluation.attack import Attack, Samples
+from robustbench_cli.evaluation.chance import seed_of
 from robustbench_cli.evaluation.evaluate import evaluate_model
-from robustbench_cli.evaluation.scheduling.draws import lane_seed
 from robustbench_cli.evaluation.scheduling.steps import Pace, Stepper
 from robustbench_cli.spec import build
 
@@ -33,7 +33,7 @@ def walked(spec: str, model: nn.Module, images: Images, epsilons: list[float]) -
     samples = Samples(images.x, images.labels)
     stepper = Stepper(attack, fb.PyTorchModel(model, (0, 1)))
     pace = Pace.of(attack, samples, torch.tensor(epsilons, dtype=torch.float64))
-    x = stepper.start(pace, [lane_seed(i) for i in range(len(epsilons))])
+    x = stepper.start(pace, [seed_of(i) for i in range(len(epsilons))])
     for _ in range(attack.steps):
         x, _ = stepper.step(x, pace)
     return x
@@ -51,7 +51,7 @@ def test_every_lane_goes_where_foolbox_goes(name: str, size: str, cnn, images: I
         tool = FOOLBOX[name](
             rel_stepsize=0.5, abs_stepsize=absolute, steps=5, random_start=name != "linf-bim"
         )
-        torch.manual_seed(lane_seed(i))
+        torch.manual_seed(seed_of(i))
         one = few[i : i + 1]
         alone = tool.run(fb.PyTorchModel(cnn, (0, 1)), one.x, one.labels, epsilon=eps)
         torch.testing.assert_close(ours[i : i + 1], alone, rtol=0, atol=1e-6)
@@ -168,9 +168,8 @@ def test_memory_may_run_out_in_the_backward_pass(
 
     found = evaluate_model(Small(), images, attack, EPSILONS, batch_size=30)
     assert found.record["notes"] == ["out of memory with 30 images at once; went on with 15"]
-    if "apgd" not in attack:  # it draws by batch
-        plain = evaluate_model(cnn, images, attack, EPSILONS)
-        assert found.samples["prediction"].equals(plain.samples["prediction"])
+    plain = evaluate_model(cnn, images, attack, EPSILONS)
+    assert found.samples["prediction"].equals(plain.samples["prediction"])
 
 
 def test_a_claim_that_is_denied_is_listed_and_the_lane_goes_on(images: Images) -> None:

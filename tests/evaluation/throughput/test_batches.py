@@ -38,3 +38,10 @@ def test_size_follows_the_images() -> None:
     assert small > large >= 1
     with pytest.raises(UsageError, match="--batch-size 0"):
         Batches(0, (1, 8, 8), CPU)
+
+
+def test_wider_where_nobody_chose_the_size_and_with_the_same_notes() -> None:
+    chosen, guessed = (Batches(size, (3, 32, 32), CPU) for size in (10, None))
+    assert chosen.wider().size == 10
+    wide = guessed.wider()
+    assert wide.size == 4 * guessed.size and wide.notes is guessed.notes

@@ -1,0 +1,131 @@
+"""Attacks whose batches hold samples with different epsilons, and which pause on the way.
+
+A pause lets samples of several batches that have come equally far go on in one. That is for
+bisection (`scheduling/mixed.py`): most samples break soon where the ball is large, and the few that
+do not would keep the network busy with a small batch for all the steps that are left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import torch
+from foolbox.models.base import Model
+from torch import Tensor
+
+from .algorithms.geometry import Radius, broad, those
+from .algorithms.restarts import Again, until_broken
+from .attack import Attack, Crafted, Samples
+from .chance import Chance
+
+
+@dataclass
+class Held:
+    """Samples under way: a field is (n, ...), or what all of them have in common."""
+
+    where: Tensor  # its place in the batch that is to be told
+
+    def picked(self, index: Tensor) -> Self:
+        return replace(self, **{name: _part(value, index) for name, value in self._fields()})
+
+    @classmethod
+    def joined(cls, held: Sequence[Self]) -> Self:
+        """These and those, which have come equally far; the batch is now all of them."""
+        first, n = held[0], sum(len(each.where) for each in held)
+        whole = {
+            name: _whole([getattr(each, name) for each in held]) for name, _ in first._fields()
+        }
+        return replace(first, **{**whole, "where": torch.arange(n, device=first.where.device)})
+
+    def leave(self, images: Tensor, gone: Tensor, last: Tensor) -> None:
+        """Of those that are `gone`, (n,) bool, write the `last` points into `images`; forget them.
+
+        The host waits for the count, and for no mask of every field.
+        """
+        if len(index := gone.nonzero()[:, 0]):
+            images[self.where[index]] = last[index]
+            stays = (~gone).nonzero()[:, 0]
+            for name, value in self._fields():
+                setattr(self, name, _part(value, stays))
+
+    def _fields(self) -> list[tuple[str, Any]]:
+        return [(f.name, getattr(self, f.name)) for f in fields(self)]
+
+
+@dataclass(kw_only=True)
+class Mixing(Attack):
+    """Tries in a row, each for what the earlier ones left; the epsilon may be one per sample.
+
+    What comes of a sample depends on no other one if its random numbers do not (`Samples.chance`).
+    """
+
+    pauses: ClassVar[tuple[float, ...]] = ()
+    """After which shares of its steps a try may pause; without any, `run` is all there is."""
+
+    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
+        """`eps`: one for all, or (n,), float64, on the host."""
+        assert eps is not None
+        aims, radius = self.aims_of(model, samples), broad(eps, samples.x)
+
+        def attempt(part: Samples, at: Tensor, which: int | Tensor) -> Tensor:
+            return self.run(model, part, aims[at, which], those(radius, at))
+
+        each, again = aims.shape[1], None
+        tries = [partial(attempt, which=column) for column in range(each)]
+        if self.more is not None:
+            near, rounds = self.more
+            again = Again(
+                near, each * rounds, lambda part, at, time: attempt(part, at, time % each)
+            )
+        return until_broken(model, samples, eps, self.norm, tries, again)
+
+    @property
+    def more(self) -> tuple[float, int] | None:
+        """For what nearly broke, by this share: how often the tries are repeated, all at once."""
+        return None
+
+    def aims_of(self, model: Model, samples: Samples) -> Tensor:
+        """(n, tries), classes: what each try aims at, or the label where it aims at nothing."""
+        raise NotImplementedError
+
+    def run(self, model: Model, samples: Samples, aims: Tensor, eps: Radius) -> Tensor:
+        """One try, from its start to its end: images (n, C, H, W), in the ball or not."""
+        return self.go_on(model, self.begin(samples, aims, eps), 0, self.length)
+
+    @property
+    def length(self) -> int:
+        """Looks at the network of one try."""
+        raise NotImplementedError
+
+    def begin(self, samples: Samples, aims: Tensor, eps: Radius) -> Any:
+        """The `Held` of a try that has not looked yet."""
+        raise NotImplementedError
+
+    def go_on(self, model: Model, held: Any, first: int, last: int) -> Tensor:
+        """Looks number `first` to below `last`: images (n, C, H, W) of the samples of `held`.
+
+        Those that still are in `held` afterwards are to go on; after the last look none are.
+        """
+        raise NotImplementedError
+
+    @property
+    def stretches(self) -> list[tuple[int, int]]:
+        """First and last look, from pause to pause."""
+        marks = sorted({0, self.length, *(int(share * self.length) for share in self.pauses)})
+        return list(pairwise(marks))
+
+
+def _part(value: Any, index: Tensor) -> Any:
+    if isinstance(value, Chance):
+        return value.at(index)
+    return value[index] if isinstance(value, Tensor) else value
+
+
+def _whole(values: list[Any]) -> Any:
+    if isinstance(values[0], Chance):
+        return values[0].joined(values[1:])
+    return torch.cat(values) if isinstance(values[0], Tensor) else values[0]
