@@ -21,7 +21,7 @@ from .errors import DeviceMemoryError
 from .gpu_memory import Ledger, Meter, Tenant, gib, measuring
 from .jobs import Job
 from .jobs.kind import Kind
-from .worker import Orders, begin
+from .worker import Orders, begin, boards
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,12 +92,11 @@ class _Worker:
     ) -> None:
         self.gpu = visible.partition(",")[0]  # it computes on the first that it sees
         self.board = context.RawArray("q", 3)
-        given = visible, orders, meter, self.board
-        self.executor = ProcessPoolExecutor(1, context, _begin, given)
+        self.executor = ProcessPoolExecutor(1, context, begin, (visible, self.board))
         self.job: int | None = None
         self.label = ""
         self.tenant: Tenant | None = None
-        self.future: Future[Any] | None = self._ask(_rest)
+        self.future: Future[Any] | None = self._ask(_arrive, orders, meter)
 
     def work(self, i: int, job: Job, kind: Kind | None, *, measured: bool) -> None:
         self.board[_STAGE] = _BEGUN
@@ -224,10 +223,12 @@ _reports: list[_Report] = []
 """In a worker that shares GPUs, its only one."""
 
 
-def _begin(visible: str, orders: Orders, meter: Meter | None, board: Any) -> None:
-    begin(visible, orders)
+def _arrive(orders: Orders, meter: Meter | None) -> bool:
+    """The first call of all; that it is one of this module has loaded torch, after `begin`."""
+    orders.follow()
     if meter:
-        _reports.append(_Report(meter, board))
+        _reports.append(_Report(meter, boards[0]))
+    return _rest()
 
 
 def _work(job: Job, whole: float | None) -> Finished:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .spec import allow_code, allowed_code
 
@@ -44,14 +45,18 @@ class Orders:
             self.setup()
 
 
-def begin(visible: str, orders: Orders) -> None:
+boards: list[Any] = []
+"""In a worker of a pool, its only one: this process writes on it, and its parent reads."""
+
+
+def begin(visible: str, board: Any) -> None:
     """The first thing a worker of a pool does; `visible` is its CUDA_VISIBLE_DEVICES, if any."""
     end_with_parent()
     for each in (signal.SIGINT, signal.SIGTERM):  # sent to a whole group: the parent decides
         signal.signal(each, signal.SIG_IGN)
     if visible:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    orders.follow()
+    boards.append(board)
 
 
 def end_with_parent() -> None:

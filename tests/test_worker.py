@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import importlib
 import signal
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny import OPTIONS, in_a_process, train_job
 
-from robustbench_cli import worker
+from robustbench_cli import pool
 from robustbench_cli.spec import allow_code, allowed_code
 from robustbench_cli.worker import Orders
 
@@ -69,16 +69,27 @@ def test_orders_are_what_the_parent_has(tmp_path: Path, monkeypatch: pytest.Monk
     assert allowed_code() == ("own_lab",) and Path.cwd() == tmp_path and done == ["set up"]
 
 
-def test_a_worker_knows_its_gpus_before_it_loads_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CUDA reads which GPUs there are when it starts, once."""
-    seen: list[str | None] = []
+EARLY = """
+import os, signal, sys
+from pathlib import Path
+from robustbench_cli import worker
 
-    def follow(orders: Orders) -> None:
-        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+def begin(visible, board):
+    worker.begin(visible, board)
+    deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    gpus, loaded = os.environ["CUDA_VISIBLE_DEVICES"], "torch" in sys.modules
+    Path("begun").write_text(f"GPUs {gpus}, deaf {deaf}, torch {loaded}")
+    os._exit(0)
+"""
 
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr(Orders, "follow", follow)
-    monkeypatch.setattr(worker, "end_with_parent", lambda: None)
-    monkeypatch.setattr(signal, "signal", lambda *given: None)
-    worker.begin("3,4", Orders(1))
-    assert seen == ["3,4"]
+
+def test_a_worker_knows_its_gpus_and_leaves_signals_alone_before_it_loads_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA reads which GPUs there are when it starts, once; and to load torch takes seconds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("begins_early.py").write_text(EARLY)
+    monkeypatch.setattr(pool, "begin", importlib.import_module("begins_early").begin)
+    assert list(pool.stream({0: train_job(tmp_path)}, ["3,4"], Orders(1))) == [(0, None)]
+    assert Path("begun").read_text() == "GPUs 3,4, deaf True, torch False"
