@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import SpawnContext
+from threading import Thread
 from typing import Any, TypeVar
 
 from .attempt import Finished, attempt
@@ -43,6 +44,7 @@ def stream(
     every worker always has a job.
     """
     context = multiprocessing.get_context("spawn")  # CUDA does not survive a fork
+    others = multiprocessing.active_children()
     waiting, lost = dict(jobs), False
     door = _Door({i: job.kind for i, job in jobs.items()} if meter else {})
     crew: list[_Worker] = []
@@ -63,18 +65,25 @@ def stream(
                     if i is not None:
                         yield i, outcome
             door.look(crew)
+        _dismiss(crew)
     except BaseException:
         # an interrupt must not wait for work that takes hours
         for worker in crew:
             worker.executor.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
-            process.kill()  # they leave all other signals to this process
+            if process not in others:
+                process.kill()  # they leave all other signals to this process
         raise
-    for worker in crew:
-        worker.executor.shutdown(wait=False)
-    for worker in crew:
-        worker.executor.shutdown()
     yield from ((i, None) for i in waiting)
+
+
+def _dismiss(crew: Sequence[_Worker]) -> None:
+    """All at once, for a process takes a moment to end; until then it holds memory of its GPU."""
+    leaving = [Thread(target=worker.executor.shutdown) for worker in crew]
+    for each in leaving:
+        each.start()
+    for each in leaving:
+        each.join()
 
 
 def _outcome(future: Future[T]) -> T | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ from robustbench_cli.grid import Workers, run_jobs
 from robustbench_cli.jobs.kind import Kind
 from robustbench_cli.pool import _Door, _Report
 from robustbench_cli.progress import Progress
+from robustbench_cli.worker import Orders
 
 GIB = 2**30
 
@@ -422,6 +424,27 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
     return Folder(tmp_path)
 
 
+def test_an_interrupt_ends_the_workers_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    own = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(100,))
+    own.start()
+    monkeypatch.setattr(pool, "wait", interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            next(pool.stream({0: train_job(tmp_path)}, ["", ""], Orders(1)))
+        for process in multiprocessing.active_children():
+            if process is not own:
+                process.join(20)
+                assert process.exitcode, "killed before it began"
+        assert own.is_alive()
+    finally:
+        own.kill()
+
+
 unix = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
 
@@ -434,6 +457,7 @@ def test_processes_share_a_gpu(
     finished = run_jobs(jobs, Workers(3, meter=gpu))
     assert [str(each.error) for each in finished if each.error] == []
     assert together([job.path for job in jobs]) == 2
+    assert multiprocessing.active_children() == [], "none holds memory while others begin"
     (said,) = caplog.messages
     assert "waiting for memory on GPU 0 (2 jobs there, " in said and "needs 3.0 GiB" in said
 
