@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.context import SpawnContext
 from threading import Thread
 from typing import Any, TypeVar
 
 from .attempt import Finished, attempt
-from .device import is_out_of_memory
 from .errors import DeviceMemoryError
-from .gpu_memory import Ledger, Meter, Tenant, gib, measuring
+from .gpu_memory import MARGIN, Ledger, Meter, Tenant, gib, measuring
 from .jobs import Job
 from .jobs.kind import Kind
 from .worker import Orders, begin, boards
@@ -57,11 +57,14 @@ def stream(
             looking = waiting and any(worker.tenant for worker in crew)
             busy = [worker.future for worker in crew if worker.future]
             wait(busy, POLL if looking else None, FIRST_COMPLETED)
-            for worker in crew:
+            for place, worker in enumerate(crew):
                 if worker.future and worker.future.done():
                     i, outcome = worker.job, _outcome(worker.future)
                     lost = lost or outcome is None
                     door.let_out(worker, crew, outcome)
+                    if outcome is False:  # another process can do what this one no more can
+                        _dismiss([worker])
+                        crew[place] = _Worker(context, gpus[place], orders, meter)
                     if i is not None:
                         yield i, outcome
             door.look(crew)
@@ -113,9 +116,12 @@ class _Worker:
         self.job, self.label = i, job.label
         self.future = self._ask(_work, job, kind and kind.whole)
 
-    def leave(self, *, rest: bool) -> None:
-        self.job = self.tenant = None
-        self.future = self._ask(_rest) if rest else None
+    def rest(self) -> None:
+        """After a job; until this has ended the tenant is there, and holds what it held."""
+        self.job, self.future = None, self._ask(_rest)
+
+    def leave(self) -> None:
+        self.job = self.tenant = self.future = None
 
     def room(self) -> int | None:
         """Bytes that a job could have here if others took no more; None if the process died."""
@@ -167,10 +173,12 @@ class _Door:
                 return i
             if kind and (need := self._ledger.need(kind)) and (worker.gpu, kind) not in self._told:
                 self._told.add((worker.gpu, kind))
-                left = max(0, room - self._ledger.promised(beside))
+                left, count = max(0, room - self._ledger.promised(beside)), len(beside)
                 _log.warning(
-                    "%s: waiting for memory on GPU %s (%d jobs there, %s left, it needs %s)",
-                    *(job.label, worker.gpu or "0", len(beside), gib(left), gib(need)),
+                    "%s: waiting for memory on GPU %s (%d job%s there, %s left, it needs %s and %s "
+                    "to spare)",
+                    *(job.label, worker.gpu or "0", count, "s" * (count > 1)),
+                    *(gib(left), gib(need), gib(MARGIN)),
                 )
         return None
 
@@ -193,7 +201,10 @@ class _Door:
             self._read(worker, done=isinstance(outcome, Finished) and error is None)
             if isinstance(error, DeviceMemoryError) and len(_tenants(crew, worker.gpu)) > 1:
                 self._ledger.ran_out(tenant)
-        worker.leave(rest=tenant is not None and outcome is not None)
+        if isinstance(outcome, Finished) and tenant:
+            worker.rest()
+        else:
+            worker.leave()
 
 
 def _tenants(crew: Sequence[_Worker], gpu: str) -> list[Tenant]:
@@ -245,24 +256,28 @@ def _work(job: Job, whole: float | None) -> Finished:
         return attempt(job)
     report = _reports[0]
     report.begin(whole)
-    try:
-        return attempt(job, report)
-    finally:
+    finished = attempt(job, report)
+    with suppress(RuntimeError):  # `_rest` will say so
         report.write()
+    return finished
 
 
 def _rest() -> bool:
-    """Once nothing of the last job is left in use."""
-    for report in _reports:
-        report.meter.rest()
-        report.write()
+    """Once nothing of the last job is left in use; False if CUDA works no more in this process.
+
+    As after an error on the GPU itself, an index that is none for instance.
+    """
+    try:
+        for report in _reports:
+            report.meter.rest()
+            report.write()
+    except RuntimeError:
+        return False
     return True
 
 
 def _free() -> int:
     try:
         return _reports[0].meter.free()
-    except RuntimeError as e:
-        if not is_out_of_memory(e):
-            raise
-        return 0  # too little for CUDA itself
+    except RuntimeError:
+        return 0  # CUDA does not start: too little for itself, or the GPU is for one process only
