@@ -131,13 +131,16 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
     """Where a process dies, most often for want of memory, half as many go on with what is left.
 
     So do, when the others are through, those that found too little memory on a device that they
-    shared. A job is blamed only where it was alone.
+    shared; of GPUs each is one's own then, as their memory had a say already in who shares them.
+    A job is blamed only where it was alone.
     """
     count, left = min(workers.count, len(jobs)), dict(jobs)
     while left:
-        crowded = _share_a_device(count, workers.gpus_per_job)
+        died, devices = False, _devices(count, workers.gpus_per_job)
+        crowded = devices < count
         for i, finished in _in_pool(left, count, workers):
             if finished is None:
+                died = True
                 continue
             if crowded and isinstance(finished.error, DeviceMemoryError):
                 _log.warning("%s: too little memory beside others; again later", left[i].label)
@@ -151,7 +154,9 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
         if left and count == 1:  # a pool of one takes the jobs in their order
             i = next(iter(left))
             yield i, Finished(left.pop(i), error=RunError(KILLED))
-        count = max(1, min(count // 2, len(left)))
+        half = count // 2
+        fewer = min(half, devices) if torch.cuda.device_count() and not died else half
+        count = max(1, min(fewer, len(left)))
 
 
 def _in_pool(
@@ -179,9 +184,9 @@ def _gpus_of(worker: int, per_job: float) -> str:
     return ",".join(names[(first + i) % gpus] for i in range(max(1, int(per_job))))
 
 
-def _share_a_device(count: int, per_job: float) -> bool:
-    """Whether two of so many workers compute on one; each does so on the first that it sees."""
-    return len({_gpus_of(worker, per_job).partition(",")[0] for worker in range(count)}) < count
+def _devices(count: int, per_job: float) -> int:
+    """On how many so many workers compute; each does so on the first that it sees."""
+    return len({_gpus_of(worker, per_job).partition(",")[0] for worker in range(count)})
 
 
 def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:

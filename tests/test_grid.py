@@ -260,6 +260,17 @@ def test_what_does_not_fit_beside_others_is_tried_with_fewer(
     assert caplog.messages[0] == "c: too little memory beside others; again later"
 
 
+def test_what_does_not_fit_on_a_gpu_is_tried_once_more_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = Device(memory=0)
+    monkeypatch.setattr(grid, "_in_pool", device.pool)
+    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 1)
+    finished = run_jobs([Needy(tmp_path / name) for name in "abcdefgh"], Workers(8))
+    assert all(f.error for f in finished)
+    assert device.pools == [("abcdefgh", 8), ("abcdefgh", 1)]
+
+
 def test_who_has_a_device_alone_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,18 +282,18 @@ def test_who_has_a_device_alone_is_not_tried_again(
 
 
 @pytest.mark.parametrize(
-    ("gpus", "count", "per_job", "shared"),
+    ("gpus", "count", "per_job", "devices"),
     [
-        *((0, 1, 1, False), (0, 2, 1, True), (1, 1, 1, False), (1, 2, 1, True)),
-        *((4, 4, 1, False), (4, 5, 1, True), (4, 2, 0.5, True), (4, 2, 2, False), (4, 3, 2, True)),
+        *((0, 1, 1, 1), (0, 2, 1, 1), (1, 1, 1, 1), (1, 2, 1, 1)),
+        *((4, 4, 1, 4), (4, 5, 1, 4), (4, 2, 0.5, 1), (4, 2, 2, 2), (4, 3, 2, 2)),
     ],
 )
-def test_who_shares_a_device(
-    monkeypatch: pytest.MonkeyPatch, gpus: int, count: int, per_job: float, shared: bool
+def test_on_how_many_devices_workers_compute(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, count: int, per_job: float, devices: int
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: gpus)
-    assert grid._share_a_device(count, per_job) == shared
+    assert grid._devices(count, per_job) == devices
 
 
 def test_without_ray_its_option_says_how_to_install_it(
