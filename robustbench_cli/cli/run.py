@@ -111,7 +111,8 @@ class _Done:
         from robustbench_cli.runs.run import Run
 
         paths = [path for path in experiment.run_paths if path not in self.untrained]
-        return [Run.open(path).with_only(self.records) for path in paths]
+        records = frozenset(path.resolve() for path in self.records)
+        return [Run.open(path).with_only(records) for path in paths]
 
 
 def _phases(

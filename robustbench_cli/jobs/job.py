@@ -59,7 +59,10 @@ class Job(Protocol):
 
     @property
     def kind(self) -> Kind | None:
-        """With whom it has in common how much memory of a GPU it takes; None: it takes none."""
+        """With whom it has in common how much memory of a GPU it takes.
+
+        None: it takes none, or of a GPU that it names itself, so nobody makes it wait.
+        """
         ...
 
     def done(self) -> bool: ...

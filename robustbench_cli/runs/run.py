@@ -86,10 +86,12 @@ class Run:
         """The same run, of which tables and figures show what was measured on these images."""
         return replace(self, split=split)
 
-    def with_only(self, records: Iterable[Path] | None) -> Run:
-        """The same run, as if these records were all that is stored; None: everything."""
-        only = None if records is None else frozenset(path.resolve() for path in records)
-        return replace(self, only=only)
+    def with_only(self, records: frozenset[Path] | None) -> Run:
+        """The same run, as if these records (resolved) were all that is stored; None: everything.
+
+        Resolved by who has them, once for all its runs.
+        """
+        return replace(self, only=records)
 
     @cached_property
     def name(self) -> str:
