@@ -156,6 +156,8 @@ def _in_processes(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int,
             yield i, Finished(left.pop(i), error=RunError(KILLED))
         half = count // 2
         fewer = min(half, devices) if torch.cuda.device_count() and not died else half
+        if left and died and half:
+            _log.warning("a process was killed (out of memory?); at most %d at once now", half)
         count = max(1, min(fewer, len(left)))
 
 

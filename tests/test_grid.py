@@ -195,7 +195,7 @@ def test_failures_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_process_that_dies_takes_no_other_job_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half as many processes go on; who is blamed was alone; who had finished is not asked again"""
     jobs = [Note(tmp_path / name, "death" * (name == "b")) for name in "abcdef"]
@@ -215,6 +215,8 @@ def test_a_process_that_dies_takes_no_other_job_with_it(
     assert [bool(f.error) for f in finished] == [False, True, False, False, False, False]
     assert [f.path for f in finished if f.path] == [tmp_path / name for name in "acdef"]
     assert pools == [("abcdef", 4), ("bcde", 2), ("bcde", 1), ("cde", 1)]
+    killed = "a process was killed (out of memory?); at most {} at once now"
+    assert caplog.messages == [killed.format(2), killed.format(1)]
 
 
 @dataclass(frozen=True)
