@@ -29,7 +29,9 @@ DOCUMENTS = {"thesis", "batchout-diary", "course-report", "large-margin"}
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("script", ["notebook.py", "own_method.py"])
+@pytest.mark.parametrize(
+    "script", [pytest.param("notebook.py", marks=pytest.mark.slow), "own_method.py"]
+)
 def test_scripts_run(script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ROBUSTMIX_RUNS", raising=False)

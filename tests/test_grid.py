@@ -183,6 +183,7 @@ def test_workers_give_the_bytes_of_one_process(runs: Path, monkeypatch: pytest.M
         assert contents(runs, pattern) == contents(Path("alone"), pattern)
 
 
+@pytest.mark.slow
 def test_failures_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that raises, one that takes its process with it; and nothing hangs."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent))

@@ -536,13 +536,11 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
 def test_the_same_file_gives_the_same_report_whatever_else_its_runs_hold(
     cli: Cli, experiment: Path
 ) -> None:
-    experiment.write_text(EXPERIMENT + '[[analyse]]\nanalysis = "representation-spectrum"\n')
     first = cli("run", experiment, "-j", "1", "--json")
     tables = {path.name: path.read_bytes() for path in Path("results").glob("*.csv")}
     cli("attack", f"runs/{PLAIN}", "-a", "l2-fgm", "-a", "linf-fgsm", "-e", "0.03", "-q")
     pair = ["--source", f"runs/{MIXUP}", "--target", f"runs/{PLAIN}"]
     cli("transfer", *pair, "-a", "linf-bim", "-q")
-    cli("analyse", f"runs/{PLAIN}", "-a", "per-class", "-q")
     again = cli("run", experiment, "-j", "1", "--json")
     assert json.loads(again.out)["curves"] == json.loads(first.out)["curves"]
     assert {path.name: path.read_bytes() for path in Path("results").glob("*.csv")} == tables

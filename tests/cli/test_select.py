@@ -154,6 +154,7 @@ def chosen(folder: str) -> dict[str, bytes]:
     return {run.name: run.weights.read_bytes() for run in load_runs(f"{folder}/*")}
 
 
+@pytest.mark.slow
 def test_a_killed_selection_goes_on_and_does_nothing_twice(
     cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ def test_track_prints_what_was_new_to_whom(cli: Cli, attacked: Path) -> None:
     assert (again.code, again.out) == (0, f"{run}  {RECORDER}  nothing new\n")
 
 
+@pytest.mark.slow
 def test_track_goes_on_after_a_failure_and_says_so(cli: Cli, attacked: Path) -> None:
     broken = f"{RECORDER}:fail=result"
     result = cli("track", "--to", broken, "--to", RECORDER, "-q")

@@ -51,6 +51,7 @@ def test_everything_that_it_depends_on_is_noticed(runs: Path) -> None:
     assert not asked.done()
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_goes_on_where_it_was(runs: Path) -> None:
     code = (
         "import time\n"

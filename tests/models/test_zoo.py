@@ -55,10 +55,14 @@ def test_a_network_gives_the_logits_of_the_zoos_own(spec: str) -> None:
         torch.testing.assert_close(model(x), torch.tensor(theirs["logits"]), rtol=1e-3, atol=1e-4)
 
 
-LARGE = [pytest.param(each, marks=pytest.mark.slow) for each in ENTRIES if " timm:" in each]
+LARGE = " timm:", " uneven-wide-resnet", " resnet18:width=128"
+NAMED = [
+    pytest.param(each, marks=[pytest.mark.slow] * any(large in each for large in LARGE))
+    for each in ENTRIES
+]
 
 
-@pytest.mark.parametrize("named", [*(each for each in ENTRIES if " timm:" not in each), *LARGE])
+@pytest.mark.parametrize("named", NAMED)
 def test_an_entry_gives_the_logits_of_the_zoos_own(named: str) -> None:
     theirs, (data, spec, normalise) = ENTRIES[named], named.split(" ")
     if spec.startswith("timm:"):

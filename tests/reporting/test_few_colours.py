@@ -14,7 +14,7 @@ from robustbench_cli.reporting.report import figure
 
 
 def test_paper_grids_lines_and_bands_keep_their_colours(tmp_path: Path) -> None:
-    figure("decay-curve", make_study(tmp_path, seeds=1, n=50)).savefig(drawn := BytesIO(), dpi=200)
+    figure("decay-curve", make_study(tmp_path, seeds=1, n=50)).savefig(drawn := BytesIO(), dpi=100)
     whole = Image.open(drawn).convert("RGB")
     assert len(whole.getcolors(whole.width * whole.height)) > COLOURS
     few = in_few_colours(whole)

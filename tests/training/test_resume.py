@@ -36,7 +36,10 @@ def spec(name: str) -> str:
 
 
 ALL = [name for name in names("methods") if name != "corpus-at"]  # has a test of its own
-COMPOSED = ["mixup+info-mixup:size=8+weight-averaging", "als+sat:smooth=attacker+advprop:steps=1"]
+COMPOSED = [
+    "mixup+info-mixup:size=8+weight-averaging",
+    pytest.param("als+sat:smooth=attacker+advprop:steps=1", marks=pytest.mark.slow),
+]
 
 
 QUICK = {"plain", "free-at", "info-mixup", "weight-averaging"}

@@ -75,6 +75,7 @@ def test_a_resumed_training_does_not_repeat_finished_epochs(tmp_path: Path) -> N
     assert {line.partition(" loss")[0].strip() for line in seen} == {"epoch 3/4", "epoch 4/4"}
 
 
+@pytest.mark.slow
 def test_sigkill_and_the_same_command_again(tmp_path: Path) -> None:
     """Through the command line, on the real signal."""
     command = ["-m", "robustbench_cli", "train", *OPTIONS, "--epochs", "200"]

@@ -163,6 +163,7 @@ def test_it_can_be_sent_without_telling_folders(tmp_path: Path) -> None:
     assert title == "Robustness of 2 networks on npz:me/x.npz, npz:other/x.npz"
 
 
+@pytest.mark.slow
 def test_a_page_of_thirty_runs_stays_small(tmp_path: Path) -> None:
     methods = ["plain", "mixup", "pgd-at", "sat", *(f"trades:beta={i}" for i in range(6))]
     runs = make_study(tmp_path, methods, 3, ["linf-fgsm", "l2-boundary"], n=20)

@@ -50,7 +50,9 @@ def losses(text: str, *, compiled: bool) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("text", ["manifold-mixup", "sat:smooth=attacker"])
+@pytest.mark.parametrize(
+    "text", [pytest.param("manifold-mixup", marks=pytest.mark.slow), "sat:smooth=attacker"]
+)
 def test_compiled_training_is_the_same_training(text: str) -> None:
     expected = losses(text, compiled=False)
     assert losses(text, compiled=True) == pytest.approx(expected, abs=1e-6)
