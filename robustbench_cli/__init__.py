@@ -13,7 +13,7 @@ experiment, api, adopt    a TOML file, a notebook, somebody else's weights: the 
 origins      where somebody else's weights come from, by name
 referee      a whole protocol for one network: its cost, its jobs, its card
 objects      what a notebook brings: networks, arrays and loaders become runs and data sets
-grid         many jobs at once: processes (pool), Ray, job arrays; worker is what each is told first
+grid         many jobs at once: processes, Ray, job arrays
 jobs         plain data that can travel: train this, attack that; done() and run()
 tracking     trackio, wandb...: told of epochs while a run trains, of results afterwards
 analysis     what a network looks like inside
@@ -25,7 +25,7 @@ models, data networks and images: pixels are in [0, 1], and so is epsilon
 runs         what lies on disk: the run directory, its evaluations and analyses, half-done parts
 statistics   intervals, curves, paired comparisons
 spec         ``name:key=value`` becomes an object; a folder's listing is a registry
-device, gpu_memory, epsilon, files, locks, job_array, progress, errors    for everybody to stand on
+device, epsilon, files, locks, progress, worker, errors    what everybody stands on
 
 Data goes one way: spec -> config -> job -> run -> evaluation -> finding, table, figure.
 """

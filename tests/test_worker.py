@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tiny import OPTIONS, in_a_process, train_job
 
-from robustbench_cli import pool
+from robustbench_cli.grid import pool
 from robustbench_cli.spec import allow_code, allowed_code
 from robustbench_cli.worker import Orders
 

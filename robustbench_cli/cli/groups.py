@@ -90,7 +90,7 @@ class Work:
     @property
     def workers(self) -> Workers:
         from robustbench_cli.grid import Workers
-        from robustbench_cli.job_array import JobArray
+        from robustbench_cli.grid.job_array import JobArray
 
         if self.ray and self.submitit:
             raise UsageError("--ray and --submitit are two clusters; choose one")

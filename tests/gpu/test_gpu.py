@@ -180,7 +180,7 @@ def test_workers_share_a_gpu(
         for name in ("shared", "alone")
         for seed in range(3)
     ]
-    with caplog.at_level("INFO", "robustbench_cli.pool"):
+    with caplog.at_level("INFO", "robustbench_cli.grid.pool"):
         finished = [*run_jobs(jobs[:3], Workers(3)), *run_jobs(jobs[3:])]
     assert [each.error for each in finished] == [None] * 6
     shared, alone = (contents(tmp_path / name, "*/*.safetensors") for name in ("shared", "alone"))

@@ -14,9 +14,8 @@ import pytest
 import torch
 from tiny import attack_job, contents, train_job
 
-from robustbench_cli import grid
 from robustbench_cli.errors import DeviceMemoryError, RunError, UsageError
-from robustbench_cli.grid import Finished, Workers, attempt, run_jobs, side_by_side
+from robustbench_cli.grid import Finished, Workers, attempt, run, run_jobs, side_by_side
 from robustbench_cli.jobs import Job
 from robustbench_cli.progress import Progress
 from robustbench_cli.runs.run import load_runs
@@ -189,7 +188,7 @@ def test_failures_in_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     troubles = enumerate(("theirs", "device memory", "death"))
     jobs: dict[int, Job] = {i: Note(tmp_path / trouble, trouble) for i, trouble in troubles}
-    (_, raised), (_, crowded), (_, died) = grid._in_processes(jobs, Workers(1))
+    (_, raised), (_, crowded), (_, died) = run._in_processes(jobs, Workers(1))
     assert isinstance(crowded.error, DeviceMemoryError), "by its class also from there"
     assert "ZeroDivisionError: division; type --debug" in str(raised.error)
     assert "its process was killed (out of memory?)" in str(died.error)
@@ -211,7 +210,7 @@ def test_a_process_that_dies_takes_no_other_job_with_it(
                 return
             yield i, attempt(job)
 
-    monkeypatch.setattr(grid, "_in_pool", pool)
+    monkeypatch.setattr(run, "_in_pool", pool)
     finished = run_jobs(jobs, Workers(4))
     assert [bool(f.error) for f in finished] == [False, True, False, False, False, False]
     assert [f.path for f in finished if f.path] == [tmp_path / name for name in "acdef"]
@@ -253,7 +252,7 @@ def test_what_does_not_fit_beside_others_is_tried_with_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     device = Device(memory=10)
-    monkeypatch.setattr(grid, "_in_pool", device.pool)
+    monkeypatch.setattr(run, "_in_pool", device.pool)
     needs = {"a": 2, "b": 7, "c": 7, "d": 11, "e": 1, "f": 2}
     finished = run_jobs([Needy(tmp_path / n, need=size) for n, size in needs.items()], Workers(4))
     failed = {f.job.label: str(f.error) for f in finished if f.error}
@@ -267,8 +266,8 @@ def test_what_does_not_fit_on_a_gpu_is_tried_once_more_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = Device(memory=0)
-    monkeypatch.setattr(grid, "_in_pool", device.pool)
-    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(run, "_in_pool", device.pool)
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 1)
     finished = run_jobs([Needy(tmp_path / name) for name in "abcdefgh"], Workers(8))
     assert all(f.error for f in finished)
     assert device.pools == [("abcdefgh", 8), ("abcdefgh", 1)]
@@ -278,8 +277,8 @@ def test_who_has_a_device_alone_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = Device(memory=0)
-    monkeypatch.setattr(grid, "_in_pool", device.pool)
-    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(run, "_in_pool", device.pool)
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 2)
     finished = run_jobs([Needy(tmp_path / name) for name in "ab"], Workers(2))
     assert all(f.error for f in finished) and device.pools == [("ab", 2)]
 
@@ -295,8 +294,8 @@ def test_on_how_many_devices_workers_compute(
     monkeypatch: pytest.MonkeyPatch, gpus: int, count: int, per_job: float, devices: int
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: gpus)
-    assert grid._devices(count, per_job) == devices
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: gpus)
+    assert run._devices(count, per_job) == devices
 
 
 def test_without_ray_its_option_says_how_to_install_it(
@@ -324,8 +323,8 @@ def test_jobs_side_by_side_are_at_least_one_and_at_most_eight() -> None:
 def test_workers_share_the_gpus_that_their_parent_may_use(
     monkeypatch: pytest.MonkeyPatch, listed: str | None, per_job: float, expected: list[str]
 ) -> None:
-    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 3)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if listed:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
-    assert [grid._gpus_of(worker, per_job) for worker in range(4)] == expected
+    assert [run._gpus_of(worker, per_job) for worker in range(4)] == expected

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar, get_type_hints
 
-from .errors import RunError, UsageError
-from .spec import convert, refuse_unknown
+from robustbench_cli.errors import RunError, UsageError
+from robustbench_cli.spec import convert, refuse_unknown
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from robustbench_cli.gpu_memory import MARGIN, Cuda, Ledger, Tenant, measuring
+from robustbench_cli.grid.gpu_memory import MARGIN, Cuda, Ledger, Tenant, measuring
 
 GIB = 2**30
 

@@ -8,31 +8,25 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from multiprocessing.context import SpawnContext
 from threading import Thread
 from typing import Any, TypeVar
 
-from .attempt import Finished, attempt
-from .errors import DeviceMemoryError
+from robustbench_cli.errors import DeviceMemoryError
+from robustbench_cli.jobs import Job
+from robustbench_cli.jobs.kind import Kind
+from robustbench_cli.worker import Orders, begin
+
+from . import tasks
+from .attempt import Finished
 from .gpu_memory import MARGIN, Ledger, Meter, Tenant, gib, measuring
-from .jobs import Job
-from .jobs.kind import Kind
-from .worker import Orders, begin, boards
+from .tasks import AT_WORK, BEGUN, HELD, MOST, POLL, STAGE, WHOLE
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-POLL = 0.5
-"""Seconds between two looks at a GPU whose jobs leave no room for the next."""
-
-_HELD, _MOST, _STAGE = range(3)  # places on a board: bytes, bytes, and one of the stages
-_BEGUN, _AT_WORK, _WHOLE = range(3)
-"""Stages of a job: it may find that another process does its work; it has done everything once."""
 
 
 def stream(
@@ -108,28 +102,28 @@ class _Worker:
         self.job: int | None = None
         self.label = ""
         self.tenant: Tenant | None = None
-        self.future: Future[Any] | None = self._ask(_arrive, orders, meter)
+        self.future: Future[Any] | None = self._ask(tasks.arrive, orders, meter)
 
     def work(self, i: int, job: Job, kind: Kind | None, *, measured: bool) -> None:
-        self.board[_STAGE] = _BEGUN
-        self.tenant = Tenant(kind, measured, self.board[_HELD]) if kind else None
+        self.board[STAGE] = BEGUN
+        self.tenant = Tenant(kind, measured, self.board[HELD]) if kind else None
         self.job, self.label = i, job.label
-        self.future = self._ask(_work, job, kind and kind.whole)
+        self.future = self._ask(tasks.work, job, kind and kind.whole)
 
     def rest(self) -> None:
         """After a job; until this has ended the tenant is there, and holds what it held."""
-        self.job, self.future = None, self._ask(_rest)
+        self.job, self.future = None, self._ask(tasks.rest)
 
     def leave(self) -> None:
         self.job = self.tenant = self.future = None
 
     def room(self) -> int | None:
         """Bytes that a job could have here if others took no more; None if the process died."""
-        future = self._ask(_free)
+        future = self._ask(tasks.free)
         if (free := _outcome(future)) is None:
             self.future = future
             return None
-        return free + int(self.board[_HELD])
+        return free + int(self.board[HELD])
 
     def _ask(self, call: Callable[..., T], *given: object) -> Future[T]:
         try:
@@ -189,10 +183,10 @@ class _Door:
 
     def _read(self, worker: _Worker, *, done: bool = False) -> None:
         board, tenant = worker.board, worker.tenant
-        stage = board[_STAGE]  # written last, so it is read first
-        whole = stage == _WHOLE or (done and stage == _AT_WORK)
-        if tenant and self._ledger.saw(tenant, board[_HELD], board[_MOST], whole=whole):
-            _log.info("%s: takes %s of GPU %s", worker.label, gib(board[_MOST]), worker.gpu or "0")
+        stage = board[STAGE]  # written last, so it is read first
+        whole = stage == WHOLE or (done and stage == AT_WORK)
+        if tenant and self._ledger.saw(tenant, board[HELD], board[MOST], whole=whole):
+            _log.info("%s: takes %s of GPU %s", worker.label, gib(board[MOST]), worker.gpu or "0")
 
     def let_out(self, worker: _Worker, crew: Sequence[_Worker], outcome: object) -> None:
         """What a worker was at has ended, or the worker itself, where there is no `outcome`."""
@@ -209,75 +203,3 @@ class _Door:
 
 def _tenants(crew: Sequence[_Worker], gpu: str) -> list[Tenant]:
     return [worker.tenant for worker in crew if worker.gpu == gpu and worker.tenant]
-
-
-# --- in a worker ---
-
-
-class _Report:
-    """Writes on the board what the job of this process takes, every now and then."""
-
-    def __init__(self, meter: Meter, board: Any) -> None:
-        self.meter, self._board = meter, board
-        self._whole = self._first = 1.0
-        self._next = 0.0
-
-    def begin(self, whole: float) -> None:
-        """A job begins; after the share `whole` of its work it has done everything once."""
-        self._whole, self._first = whole, 1.0
-
-    def __call__(self, job: Job, done: int, total: int, text: Callable[[], str]) -> None:
-        share = done / max(total, 1)
-        self._first = min(self._first, share)  # not 0 where an earlier process did a part
-        stage = _WHOLE if share - self._first > self._whole else _AT_WORK
-        if stage != self._board[_STAGE] or time.monotonic() >= self._next:
-            self._next = time.monotonic() + POLL
-            self.write()
-            self._board[_STAGE] = stage
-
-    def write(self) -> None:
-        self._board[_HELD], self._board[_MOST] = self.meter.taken()
-
-
-_reports: list[_Report] = []
-"""In a worker that shares GPUs, its only one."""
-
-
-def _arrive(orders: Orders, meter: Meter | None) -> bool:
-    """The first call of all; that it is one of this module has loaded torch, after `begin`."""
-    orders.follow()
-    if meter:
-        _reports.append(_Report(meter, boards[0]))
-    return _rest()
-
-
-def _work(job: Job, whole: float | None) -> Finished:
-    if not _reports or whole is None:
-        return attempt(job)
-    report = _reports[0]
-    report.begin(whole)
-    finished = attempt(job, report)
-    with suppress(RuntimeError):  # `_rest` will say so
-        report.write()
-    return finished
-
-
-def _rest() -> bool:
-    """Once nothing of the last job is left in use; False if CUDA works no more in this process.
-
-    As after an error on the GPU itself, an index that is none for instance.
-    """
-    try:
-        for report in _reports:
-            report.meter.rest()
-            report.write()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _free() -> int:
-    try:
-        return _reports[0].meter.free()
-    except RuntimeError:
-        return 0  # CUDA does not start: too little for itself, or the GPU is for one process only

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .device import is_out_of_memory
-from .errors import DeviceMemoryError, RobustmixError, RunError
-from .jobs import Job
+from robustbench_cli.device import is_out_of_memory
+from robustbench_cli.errors import DeviceMemoryError, RobustmixError, RunError
+from robustbench_cli.jobs import Job
+from robustbench_cli.worker import Orders, follow_once
 
 _log = logging.getLogger(__name__)
 
@@ -52,3 +53,9 @@ def attempt(job: Job, step: Step | None = None) -> Finished:
         first = str(e).strip().partition("\n")[0]
         text = f"{type(e).__name__}: {first}; type --debug to see where"
         return Finished(job, error=RunError(text))
+
+
+def attempt_far(orders: Orders, job: Job) -> Finished:
+    """In a process that somebody else started, for jobs of one parent."""
+    follow_once(orders)
+    return attempt(job)

@@ -1,6 +1,6 @@
 """A real cluster of two nodes on this machine; it takes half a minute, so it has to be asked for:
 
-TEST_RAY_OF_ROBUSTMIX=1 python -m pytest -n 0 tests/test_ray.py
+TEST_RAY_OF_ROBUSTMIX=1 python -m pytest -n 0 tests/grid/test_cluster.py
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import contents, train_job
+from tiny import train_job
 
-from robustbench_cli import grid, pool
-from robustbench_cli.attempt import Finished
 from robustbench_cli.errors import DeviceMemoryError, RunError
-from robustbench_cli.grid import Workers, run_jobs
+from robustbench_cli.grid import Workers, pool, run, run_jobs
+from robustbench_cli.grid.attempt import Finished
+from robustbench_cli.grid.pool import _Door
 from robustbench_cli.jobs.kind import Kind
-from robustbench_cli.pool import _Door, _Report
 from robustbench_cli.progress import Progress
 from robustbench_cli.worker import Orders
 
@@ -283,74 +282,6 @@ def test_a_job_that_waits_says_so_once(caplog: pytest.LogCaptureFixture) -> None
     ]
 
 
-# --- what a worker writes on its board ---
-
-
-class Held:
-    """A meter that stands at what it is set to."""
-
-    now = most = 0
-
-    def free(self) -> int:
-        return 0
-
-    def taken(self) -> tuple[int, int]:
-        return self.now, self.most
-
-    def rest(self) -> None:
-        self.most = self.now
-
-
-def test_a_training_has_shown_its_need_after_the_first_epoch_it_does_here() -> None:
-    """Four epochs of ten steps; a resumed one begins with the third."""
-    for start in (0, 20):
-        board, meter = [0, 0, 0], Held()
-        report = _Report(meter, board)
-        report.begin(1 / 4)
-        whole = []
-        for step in range(start + 1, 41):
-            meter.most = step
-            report(None, step, 40, str)  # type: ignore[arg-type]
-            whole.append(step) if board[2] == 2 else None
-        assert whole == list(range(start + 12, 41))
-        assert board[1] >= start + 12, "what it took until then is there before that is said"
-
-
-def test_what_comes_before_the_work_itself_shows_little() -> None:
-    board = [0, 0, 0]
-    report = _Report(Held(), board)
-    report.begin(1 / 2)
-    for done in (1, 90, 100):  # pictures for a training are made
-        report(None, done, 100, str)  # type: ignore[arg-type]
-    assert board[2] == 2
-    report(None, 1, 20, str)  # type: ignore[arg-type]
-    assert board[2] == 1
-
-
-def test_a_training_tells_its_board_and_trains_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    board, meter = [7, 7, 0], Held()
-    meter.now, meter.most = 5, 6
-    told, alone = (train_job(tmp_path / name, epochs=3) for name in ("told", "alone"))
-    monkeypatch.setattr(pool, "_reports", [_Report(meter, board)])
-    finished = pool._work(told, told.kind and told.kind.whole)
-    assert finished.path == told.path and board == [5, 6, 2]
-    assert pool._rest() and board[1] == 5, "the next job begins at what is held"
-    alone.run()
-    weights = [contents(job.path, "*.safetensors") for job in (told, alone)]
-    assert weights[0] == weights[1]
-
-
-def test_a_gpu_on_which_cuda_does_not_start_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Shut(Held):
-        def free(self) -> int:
-            raise RuntimeError("all CUDA-capable devices are busy or unavailable")
-
-    monkeypatch.setattr(pool, "_reports", [_Report(Shut(), [0, 0, 0])])
-    assert pool._free() == 0
-
-
 # --- real processes, and a GPU that is a folder ---
 
 
@@ -435,7 +366,7 @@ def gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
         raise AssertionError("the parent started CUDA")
 
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.setattr(grid.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "_lazy_init", start)
     return Folder(tmp_path)
 
@@ -505,5 +436,5 @@ def test_where_one_breaks_cuda_a_new_process_goes_on(gpu: Folder, tmp_path: Path
     (tmp_path / "a.held").write_text("0")
     (tmp_path / "b.held").write_text("0")
     jobs: dict[int, Any] = {0: Broken(tmp_path / "broken", gpu), 1: Greedy(tmp_path / "next", gpu)}
-    (_, broken), (_, after) = grid._in_processes(jobs, Workers(1, meter=gpu))
+    (_, broken), (_, after) = run._in_processes(jobs, Workers(1, meter=gpu))
     assert "device-side assert" in str(broken.error) and after.path == tmp_path / "next"

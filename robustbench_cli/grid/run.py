@@ -1,4 +1,4 @@
-"""Many jobs: one after another, in processes side by side, on a Ray cluster or as a job array.
+"""Many jobs, wherever they run.
 
 A job whose result exists is not run again; one that fails does not stop the others. What needs the
 result of another job comes after it.
@@ -6,28 +6,25 @@ result of another job comes after it.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
-from .attempt import Finished, attempt
-from .errors import DeviceMemoryError, RobustmixError, RunError, UsageError
+from robustbench_cli.errors import DeviceMemoryError, RobustmixError, RunError
+from robustbench_cli.jobs import Job
+from robustbench_cli.worker import Orders
+
+from . import cluster
+from .attempt import Finished, attempt, attempt_far
 from .gpu_memory import Cuda, Meter
 from .job_array import JobArray
-from .jobs import Job
 from .pool import stream
-from .worker import Orders, follow_once
-
-__all__ = ["Finished", "Watcher", "Workers", "attempt", "run_jobs", "side_by_side"]
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +94,7 @@ def _stream(
     jobs: dict[int, Job], workers: Workers, watcher: Watcher | None
 ) -> Iterator[tuple[int, Finished]]:
     if workers.ray:
-        return _on_ray(jobs, workers)
+        return cluster.stream(jobs, workers.ray, workers.gpus_per_job, workers.setup)
     if workers.array:
         return _in_array(jobs, workers.array, workers)
     if workers.count > 1 and len(jobs) > 1:
@@ -191,49 +188,12 @@ def _devices(count: int, per_job: float) -> int:
     return len({_gpus_of(worker, per_job).partition(",")[0] for worker in range(count)})
 
 
-def _on_ray(jobs: dict[int, Job], workers: Workers) -> Iterator[tuple[int, Finished]]:
-    try:
-        ray: Any = importlib.import_module("ray")
-    except ImportError as e:
-        raise UsageError('--ray needs Ray: pip install "robustmix[ray]"') from e
-    with _own_signals():
-        ray.init(address=None if workers.ray == "local" else workers.ray, log_to_driver=False)
-    try:
-        gpus = workers.gpus_per_job if ray.cluster_resources().get("GPU") else 0
-        remote = ray.remote(num_cpus=1, num_gpus=gpus)(_attempt_far)
-        orders = Orders(threads=1, setup=workers.setup)  # one thread for the one CPU
-        futures = {remote.remote(orders, job): i for i, job in jobs.items()}
-        while futures:
-            (ready,), _ = ray.wait(list(futures))
-            i = futures.pop(ready)
-            try:
-                yield i, ray.get(ready)
-            except ray.exceptions.RayError as e:
-                yield i, Finished(jobs[i], error=RunError(f"Ray: {type(e).__name__}"))
-    finally:
-        ray.shutdown()
-
-
 def _in_array(
     jobs: dict[int, Job], array: JobArray, workers: Workers
 ) -> Iterator[tuple[int, Finished]]:
     orders = Orders(threads=array.cpus, setup=workers.setup)
     folder = next(iter(jobs.values())).home.parent / ".submitit"
-    calls = {i: partial(_attempt_far, orders, job) for i, job in jobs.items()}
+    calls = {i: partial(attempt_far, orders, job) for i, job in jobs.items()}
     with closing(array.stream(calls, folder)) as ended:
         for i, found in ended:
             yield i, Finished(jobs[i], error=found) if isinstance(found, RunError) else found
-
-
-def _attempt_far(orders: Orders, job: Job) -> Finished:
-    follow_once(orders)
-    return attempt(job)
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray answers SIGTERM by an exit of its own; whoever called decides that."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)

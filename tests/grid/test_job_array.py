@@ -19,7 +19,7 @@ from tiny import OPTIONS, contents, in_a_process, train_job
 
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.grid import Workers, run_jobs
-from robustbench_cli.job_array import JobArray
+from robustbench_cli.grid.job_array import JobArray
 
 real = [
     pytest.mark.slow,
