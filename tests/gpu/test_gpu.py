@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 import torch
+from file_job import FileJob
 from tiny import contents, train_job
 from torch import Tensor, nn
 
@@ -189,25 +190,14 @@ def test_workers_share_a_gpu(
     assert len(takes) == (device.type == "cuda")
 
 
+HOLDER = Kind(("holder",))
+
+
 @dataclass(frozen=True)
-class Holder:
-    """A job that holds 1 GiB of a GPU for some seconds, and writes down which."""
+class Holder(FileJob):
+    """Holds 1 GiB of a GPU for some seconds, and writes down which."""
 
-    path: Path
-
-    needs = ()
-    kind = Kind(("holder",))
-
-    @property
-    def home(self) -> Path:
-        return self.path
-
-    @property
-    def label(self) -> str:
-        return self.path.name
-
-    def done(self) -> bool:
-        return self.path.exists()
+    kind: Kind | None = field(default=HOLDER, kw_only=True)
 
     def run(self, progress: Progress | None = None) -> Path:
         began = time.time()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from file_job import FileJob
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny import train_job
@@ -313,29 +314,16 @@ class Folder:
         (self.path / f"{os.getpid()}.held").write_text("0")
 
 
+GREEDY = Kind(("greedy",))
+
+
 @dataclass(frozen=True)
-class Greedy:
+class Greedy(FileJob):
     """Holds 3 GiB for a moment; `dies` at its first try, when it holds them."""
 
-    path: Path
     gpu: Folder
     dies: bool = False
-    needs: tuple[Path, ...] = ()
-
-    @property
-    def kind(self) -> Kind:
-        return Kind(("greedy",))
-
-    @property
-    def home(self) -> Path:
-        return self.path
-
-    @property
-    def label(self) -> str:
-        return self.path.name
-
-    def done(self) -> bool:
-        return self.path.exists()
+    kind: Kind | None = field(default=GREEDY, kw_only=True)
 
     def run(self, progress: Progress | None = None) -> Path:
         mine, deadline = self.gpu.path / f"{os.getpid()}.held", time.monotonic() + 60

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from file_job import FileJob
 from tiny import attack_job, contents, train_job
 
 from robustbench_cli.errors import DeviceMemoryError, RunError, UsageError
@@ -23,21 +24,15 @@ from robustbench_cli.spec import allow_code
 
 
 @dataclass(frozen=True)
-class Note:
-    """A job that writes its name, or comes to grief."""
+class Note(FileJob):
+    """Writes its name, or comes to grief."""
 
-    path: Path
     trouble: str = ""
-    needs: tuple[Path, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return self.path.name
 
     def done(self) -> bool:
         if self.trouble == "damaged":
             raise RunError(f"{self.path} is damaged")
-        return self.path.is_file()
+        return super().done()
 
     def run(self, progress: Progress | None = None) -> Path:
         if self.trouble == "ours":
@@ -262,25 +257,21 @@ def test_what_does_not_fit_beside_others_is_tried_with_fewer(
     assert caplog.messages[0] == "c: too little memory beside others; again later"
 
 
-def test_what_does_not_fit_on_a_gpu_is_tried_once_more_by_itself(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("gpus", "jobs", "pools"),
+    [
+        (1, "abcdefgh", [("abcdefgh", 8), ("abcdefgh", 1)]),  # once more, each by itself
+        (2, "ab", [("ab", 2)]),  # each had one alone
+    ],
+)
+def test_what_does_not_fit_on_a_gpu_alone_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, jobs: str, pools: object
 ) -> None:
     device = Device(memory=0)
     monkeypatch.setattr(run, "_in_pool", device.pool)
-    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 1)
-    finished = run_jobs([Needy(tmp_path / name) for name in "abcdefgh"], Workers(8))
-    assert all(f.error for f in finished)
-    assert device.pools == [("abcdefgh", 8), ("abcdefgh", 1)]
-
-
-def test_who_has_a_device_alone_is_not_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    device = Device(memory=0)
-    monkeypatch.setattr(run, "_in_pool", device.pool)
-    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: 2)
-    finished = run_jobs([Needy(tmp_path / name) for name in "ab"], Workers(2))
-    assert all(f.error for f in finished) and device.pools == [("ab", 2)]
+    monkeypatch.setattr(run.torch.cuda, "device_count", lambda: gpus)
+    finished = run_jobs([Needy(tmp_path / name) for name in jobs], Workers(len(jobs)))
+    assert all(f.error for f in finished) and device.pools == pools
 
 
 @pytest.mark.parametrize(
