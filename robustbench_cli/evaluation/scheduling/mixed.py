@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.device import is_out_of_memory, seed_everything
-from robustbench_cli.evaluation.algorithms.geometry import Radius, broad
+from robustbench_cli.evaluation.algorithms.geometry import Radius
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.evaluation.chance import Streams, seed_of
 from robustbench_cli.evaluation.mixing import Held, Mixing
@@ -125,7 +125,8 @@ class _Run:
         """The samples, what the try aims at, (n,), and the radii."""
         samples, eps = self._balls(entries)
         samples = replace(samples, chance=self._chance(entries).again(number))
-        return samples, self._aims(entries, samples)[:, number], broad(eps, samples.x)
+        radius = eps.to(samples.x, non_blocking=True)[:, None, None, None]
+        return samples, self._aims(entries, samples)[:, number], radius
 
     def _judge(self, entries: list[Entry], images: Tensor, number: int) -> None:
         """What they say of what they found: the next try, or the last word of the network."""
