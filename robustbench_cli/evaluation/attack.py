@@ -54,7 +54,7 @@ class Samples:
         if targets is not None and other.targets is not None:
             targets = torch.cat([targets, other.targets])
         x, labels = torch.cat([self.x, other.x]), torch.cat([self.labels, other.labels])
-        return Samples(x, labels, targets, self.others)
+        return Samples(x, labels, targets, self.others, self.chance.joined([other.chance]))
 
     def reached(self, prediction: Tensor) -> Tensor:
         """Whether each class is what the attack wants: the target, or any but the label."""

@@ -56,10 +56,6 @@ class Chance:
         """For these samples and those of `others`, which have drawn as much."""
         return self
 
-    def again(self, number: int) -> Self:
-        """For another try, whatever the tries before have drawn."""
-        return self
-
 
 class Streams(Chance):
     """A counter for each sample. `common`: the seed of what is drawn once for all of them."""
@@ -99,6 +95,7 @@ class Streams(Chance):
         return whole
 
     def again(self, number: int) -> Self:
+        """For another try, whatever the tries before have drawn."""
         seeds = _mixed(self._seeds, torch.tensor(2**40 + number))  # no draw gets that far
         return type(self)(seeds.to(self._device), self._common + number)
 

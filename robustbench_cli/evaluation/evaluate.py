@@ -75,7 +75,7 @@ def evaluate_model(
             None: a few.
         batch_size: images at once; None: by image size and device. Attacks that draw random
             numbers draw them by batch, except descents and, while samples are bisected, Auto-PGD
-            and Square, whose draws depend on the sample alone.
+            and Square without `near`, whose draws depend on the sample alone.
         parts: a folder for finished chunks. A repeated call with the same arguments goes on from
             them and ends with the same rows. Remove the folder once the result is saved.
         identity: what else the rows depend on (digests of the weights and the data); chunks made

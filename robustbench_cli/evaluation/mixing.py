@@ -17,7 +17,7 @@ import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
-from .algorithms.geometry import Radius, broad, those
+from .algorithms.geometry import Radius
 from .algorithms.restarts import Again, until_broken
 from .attack import Attack, Crafted, Samples
 from .chance import Chance
@@ -58,7 +58,7 @@ class Held:
 
 @dataclass(kw_only=True)
 class Mixing(Attack):
-    """Tries in a row, each for what the earlier ones left; the epsilon may be one per sample.
+    """Tries in a row, each for what the earlier ones left; a try may have a radius per sample.
 
     What comes of a sample depends on no other one if its random numbers do not (`Samples.chance`).
     """
@@ -66,13 +66,16 @@ class Mixing(Attack):
     pauses: ClassVar[tuple[float, ...]] = ()
     """After which shares of its steps a try may pause; without any, `run` is all there is."""
 
-    def craft(self, model: Model, samples: Samples, eps: float | Tensor | None) -> Crafted:
-        """`eps`: one for all, or (n,), float64, on the host."""
+    def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
+        """All of it at one epsilon, drawing by batch.
+
+        Bisection goes try by try instead, each with `Streams` of its own.
+        """
         assert eps is not None
-        aims, radius = self.aims_of(model, samples), broad(eps, samples.x)
+        aims = self.aims_of(model, samples)
 
         def attempt(part: Samples, at: Tensor, which: int | Tensor) -> Tensor:
-            return self.run(model, part, aims[at, which], those(radius, at))
+            return self.run(model, part, aims[at, which], eps)
 
         each, again = aims.shape[1], None
         tries = [partial(attempt, which=column) for column in range(each)]
@@ -85,7 +88,11 @@ class Mixing(Attack):
 
     @property
     def more(self) -> tuple[float, int] | None:
-        """For what nearly broke, by this share: how often the tries are repeated, all at once."""
+        """For what nearly broke, by this share: how often the tries are repeated, all at once.
+
+        An attack that has this is bisected in rounds, at one epsilon after another: who nearly
+        broke is known when all tries of a batch are over, and what is repeated draws by batch.
+        """
         return None
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from foolbox.models.base import Model
 from foolbox.models.pytorch import PyTorchModel
 from torch import Tensor
@@ -20,6 +21,7 @@ from robustbench_cli.spec import build
 from .algorithms.targets import choose_targets
 from .attack import Attack, Crafted, Others, Samples
 from .network import Clean, Network, predict_clean
+from .recording.outcomes import Task
 from .throughput.batches import Batches
 
 
@@ -138,6 +140,17 @@ class Chunk:
     def exact(self) -> bool:
         """Whether the attack sees the very network that has the last word."""
         return self.crafting is None
+
+    def index(self, places: Sequence[int]) -> Tensor:
+        """On the device of the samples; nobody waits."""
+        device = self.samples.x.device
+        return torch.tensor(places, dtype=torch.long).to(device, non_blocking=True)
+
+    def balls(self, tasks: Sequence[Task]) -> tuple[Samples, Tensor]:
+        """The samples of tasks, and their radii: (n,), float64, on the host."""
+        radii = [float(self.plan.epsilons[task.row]) for task in tasks]
+        samples = self.samples[self.index([task.position for task in tasks])]
+        return samples, torch.tensor(radii, dtype=torch.float64)
 
     def craft(
         self, batch: Samples, offset: int, rows: Sequence[int]

@@ -6,6 +6,7 @@ import torch
 from pretend_device import DEVICE, pretend_device
 from scipy import stats
 
+from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.chance import Streams, numbers
 
 SEEDS = torch.tensor([3, 1, 4, 159])
@@ -37,6 +38,13 @@ def test_who_stays_goes_on_and_who_joins_has_drawn_as_much() -> None:
     again = left.joined([right])
     assert torch.equal(drawn(again, 3), drawn(whole, 4)[order])
     assert again.place(10**6) == whole.place(10**6) and again.coin() == whole.coin()
+
+
+def test_samples_keep_their_streams_when_they_are_parted_and_joined() -> None:
+    samples = Samples(torch.zeros(4, 1, 2, 2), torch.zeros(4), chance=Streams(SEEDS, 0))
+    left, right = samples[torch.tensor([2])], samples[torch.tensor([0, 3])]
+    found = left.joined(right).chance.uniform(torch.empty(3, 5))
+    assert torch.equal(found, samples.chance.uniform(torch.empty(4, 5))[[2, 0, 3]])
 
 
 def test_another_try_is_a_function_of_its_number() -> None:

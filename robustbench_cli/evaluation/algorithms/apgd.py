@@ -58,11 +58,15 @@ class AutoPGD(Mixing):
     )
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        self.count_classes(model, samples)
         return self.goals(model, samples).repeat(1, self.restarts if self.near is None else 1)
 
     def goals(self, model: Model, samples: Samples) -> Tensor:
-        """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column."""
+        """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column.
+
+        Raises:
+            UsageError: too few classes for this loss.
+        """
+        self.count_classes(model, samples)
         return samples.labels[:, None]
 
     @property

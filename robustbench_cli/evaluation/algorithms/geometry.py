@@ -14,18 +14,6 @@ Radius = float | Tensor
 """One for all, or one for each sample: (n, 1, 1, 1), float32 in pixels, on their device."""
 
 
-def broad(eps: float | Tensor, like: Tensor) -> Radius:
-    """`eps`: one for all, or (n,), anywhere; for computing with (n, C, H, W) `like` these."""
-    if not isinstance(eps, Tensor):
-        return eps
-    return eps.to(like, non_blocking=True)[:, None, None, None]
-
-
-def those(radius: Radius, index: Tensor) -> Radius:
-    """The radii of the samples at `index`."""
-    return radius[index] if isinstance(radius, Tensor) else radius
-
-
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:
     """The direction of length 1 in which a loss rises fastest: its sign, or the unit vector."""
     return gradient.sign() if norm == "linf" else gradient / (length(gradient) + _TINY)

@@ -10,7 +10,7 @@ their restarts go into one batch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from foolbox.models.base import Model
@@ -40,7 +40,7 @@ class Again:
 def until_broken(
     model: Model,
     samples: Samples,
-    eps: float | Tensor,
+    eps: float,
     norm: Norm,
     tries: Iterable[Try],
     again: Again | None = None,
@@ -48,16 +48,14 @@ def until_broken(
     """The union of `tries`: an image that one of them breaks is not handed to the next.
 
     Images are clipped to the ball before they are judged. What withstands everything keeps the
-    image of the last try. `eps`: one for all, or (n,), float64, on the host.
+    image of the last try.
     """
     found = _Found.nothing(model, samples, eps, norm)
-    for number, attempt in enumerate(tries):
+    for attempt in tries:
         left = (~found.claimed).nonzero()[:, 0]
         if not len(left):
             break
-        part = samples[left]
-        part = replace(part, chance=part.chance.again(number))
-        found.take(left, attempt(part, left))
+        found.take(left, attempt(samples[left], left))
     if again is not None and again.times:
         near = found.nearly(again.near).repeat_interleave(again.times)
         times = torch.arange(len(near), device=near.device) % again.times
@@ -74,14 +72,14 @@ class _Found:
 
     model: Model
     samples: Samples
-    eps: float | Tensor
+    eps: float
     norm: Norm
     images: Tensor
     claimed: Tensor
     lead: Tensor  # the least by which the label led
 
     @classmethod
-    def nothing(cls, model: Model, samples: Samples, eps: float | Tensor, norm: Norm) -> _Found:
+    def nothing(cls, model: Model, samples: Samples, eps: float, norm: Norm) -> _Found:
         claimed = torch.zeros_like(samples.labels, dtype=torch.bool)
         lead = torch.full(claimed.shape, torch.inf, device=claimed.device)
         return cls(model, samples, eps, norm, samples.x.clone(), claimed, lead)
@@ -89,8 +87,7 @@ class _Found:
     def take(self, at: Tensor, images: Tensor) -> None:
         """Images for the samples `at`, each of them once or several times."""
         part = self.samples[at]
-        eps = self.eps[at.cpu()] if isinstance(self.eps, Tensor) else self.eps
-        images = into_ball(part.x, images, eps, self.norm)
+        images = into_ball(part.x, images, self.eps, self.norm)
         with torch.no_grad():
             logits = self.model(images)
         broken = part.reached(logits.argmax(1))

@@ -8,15 +8,14 @@ sent thousands of small draws that way; there they come from counters, all lanes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from eagerpy.astensor import astensor
 from eagerpy.tensor.pytorch import PyTorchTensor
 from torch import Tensor
 
-from robustbench_cli.evaluation.chance import bell, numbers
+from robustbench_cli.evaluation.chance import Streams
 
 _ON_THE_HOST = ("cpu", "mps")  # mps lacks 64-bit products
 
@@ -27,54 +26,36 @@ class Seeded(PyTorchTensor):
     def __init__(self, raw: Tensor, seeds: Sequence[int] = ()) -> None:
         super().__init__(raw)
         if seeds:  # what is computed from this tensor draws nothing
-            made = _Generators if raw.device.type in _ON_THE_HOST else _Counters
-            self._source: _Source = made(seeds, raw.device)
+            self._source = _source(seeds, raw.device)
 
     def uniform(self, shape: Any, low: Any = 0.0, high: Any = 1.0) -> Any:
-        return astensor(self._source.uniform(shape)) * (high - low) + low
+        return astensor(self._source.uniform(self.raw.new_empty(shape))) * (high - low) + low
 
     def normal(self, shape: Any, mean: float = 0.0, stddev: float = 1.0) -> Any:
-        return astensor(self._source.normal(shape)) * stddev + mean
+        return astensor(self._source.normal(self.raw.new_empty(shape))) * stddev + mean
 
 
-class _Source(Protocol):
-    """Numbers of a shape (n, ...), float32; each call goes on where the last one stopped."""
-
-    def uniform(self, shape: Sequence[int]) -> Tensor: ...
-    def normal(self, shape: Sequence[int]) -> Tensor: ...
+def _source(seeds: Sequence[int], device: torch.device) -> Streams | _Generators:
+    if device.type in _ON_THE_HOST:
+        return _Generators(seeds)
+    return Streams(torch.tensor(seeds).to(device, non_blocking=True), 0)
 
 
 class _Generators:
-    """One of torch's on the host for each row."""
+    """One of torch's on the host for each row; each call goes on where the last one stopped."""
 
-    def __init__(self, seeds: Iterable[int], device: torch.device) -> None:
+    def __init__(self, seeds: Iterable[int]) -> None:
         self._rows = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._device = device
 
-    def uniform(self, shape: Sequence[int]) -> Tensor:
-        return self._filled(shape, Tensor.uniform_)
+    def uniform(self, like: Tensor) -> Tensor:
+        """As `Chance` does."""
+        return self._filled(like, Tensor.uniform_)
 
-    def normal(self, shape: Sequence[int]) -> Tensor:
-        return self._filled(shape, Tensor.normal_)
+    def normal(self, like: Tensor) -> Tensor:
+        return self._filled(like, Tensor.normal_)
 
-    def _filled(self, shape: Sequence[int], fill: Callable[..., Tensor]) -> Tensor:
-        drawn = torch.empty(*shape)
+    def _filled(self, like: Tensor, fill: Callable[..., Tensor]) -> Tensor:
+        drawn = torch.empty(like.shape)
         for row, generator in zip(drawn, self._rows, strict=True):
             fill(row, generator=generator)
-        return drawn.to(self._device)
-
-
-class _Counters:
-    """A counter on the device for each row."""
-
-    def __init__(self, seeds: Iterable[int], device: torch.device) -> None:
-        self._state = torch.tensor(list(seeds)).to(device, non_blocking=True)
-        self._drawn = 0
-
-    def uniform(self, shape: Sequence[int]) -> Tensor:
-        drawn = numbers(self._state, self._drawn, prod(shape[1:]))
-        self._drawn += drawn.shape[1]
-        return drawn.reshape(tuple(shape))
-
-    def normal(self, shape: Sequence[int]) -> Tensor:
-        return bell(self.uniform(shape), self.uniform(shape))
+        return drawn.to(like.device)

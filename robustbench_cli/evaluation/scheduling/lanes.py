@@ -26,7 +26,6 @@ from torch import Tensor
 
 from robustbench_cli.device import is_out_of_memory, seed_everything
 from robustbench_cli.evaluation.algorithms.descent import Descent
-from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.chance import seed_of
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
@@ -78,7 +77,6 @@ class _Run:
         self.lanes: list[Lane] = []
         self.front: Front | None = None  # of the same lanes
         self.stopping = 1.0  # the share of lanes that claimed at each of the last steps
-        self.radii = [float(eps) for eps in chunk.plan.epsilons]
         self.waiting: list[Lane] = []  # for the verdict
         self.ended = 0  # tasks
 
@@ -104,16 +102,16 @@ class _Run:
 
     def _places(self, lanes: Sequence[Lane]) -> tuple[Tensor, Pace]:
         """Where lanes enter the batch, (n, C, H, W), and how they go on."""
-        samples, eps = self._balls(lanes)
+        samples, eps = self.chunk.balls([lane.task for lane in lanes])
         pace = Pace.of(self.attack, samples, eps)
         places = samples.x.clone()
         if warm := [i for i, lane in enumerate(lanes) if _is_warm(lane)]:
-            index, starts = self._index(warm), torch.stack([_start(lanes[i]) for i in warm])
+            index, starts = self.chunk.index(warm), torch.stack([_start(lanes[i]) for i in warm])
             places[index] = into_ball(samples.x[index], starts, eps[warm], self.attack.norm)
         if back := [i for i, lane in enumerate(lanes) if lane.image is not None]:
-            places[self._index(back)] = torch.stack([_standing(lanes[i]) for i in back])
+            places[self.chunk.index(back)] = torch.stack([_standing(lanes[i]) for i in back])
         if fresh := sorted({*range(len(lanes))} - {*warm, *back}):
-            index, seeds = self._index(fresh), [self._seed(lanes[i]) for i in fresh]
+            index, seeds = self.chunk.index(fresh), [self._seed(lanes[i]) for i in fresh]
             places[index] = self.stepper.start(pace.at(index), seeds)
         for lane in lanes:
             lane.image = None
@@ -123,16 +121,6 @@ class _Run:
         plan, task = self.chunk.plan, lane.task
         eps = plan.epsilons[task.row].value
         return seed_of(plan.seed, self.name, self.chunk.first + task.position, eps, lane.restart)
-
-    def _balls(self, lanes: Sequence[Lane]) -> tuple[Samples, Tensor]:
-        """The samples of lanes, and their radii: (n,), float64, on the host."""
-        samples = self.chunk.samples[self._index([lane.task.position for lane in lanes])]
-        radii = [self.radii[lane.task.row] for lane in lanes]
-        return samples, torch.tensor(radii, dtype=torch.float64)
-
-    def _index(self, where: Sequence[int]) -> Tensor:
-        device = self.chunk.samples.x.device
-        return torch.tensor(where, dtype=torch.long).to(device, non_blocking=True)
 
     def _step(self) -> None:
         """Go on until it is worth while to look which lanes have stopped, and let those leave."""
@@ -175,14 +163,14 @@ class _Run:
         """Lanes of the batch with their images, which are copies."""
         assert self.front is not None
         lanes = [self.lanes[i] for i in where]
-        for lane, image in zip(lanes, self.front.x[self._index(where)], strict=True):
+        for lane, image in zip(lanes, self.front.x[self.chunk.index(where)], strict=True):
             lane.image = image
         return lanes
 
     def _keep(self, where: Sequence[int]) -> None:
         assert self.front is not None
         self.lanes = [self.lanes[i] for i in where]
-        self.front = self.front.at(self._index(where)) if where else None
+        self.front = self.front.at(self.chunk.index(where)) if where else None
 
     def _shrink(self, tried: int) -> None:
         size = self.chunk.plan.batches.shrink(tried)
@@ -214,7 +202,7 @@ class _Run:
         return zip(lanes, (outcome for part in found for outcome in part), strict=True)
 
     def _look(self, lanes: list[Lane], claiming: bool) -> list[Outcome]:
-        samples, eps = self._balls(lanes)
+        samples, eps = self.chunk.balls([lane.task for lane in lanes])
         images = torch.stack([_standing(lane) for lane in lanes])
         images = into_ball(samples.x, images, eps, self.attack.norm)
         verdict = verify(

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from robustbench_cli.device import is_out_of_memory, seed_everything
-from robustbench_cli.evaluation.algorithms.geometry import Radius, broad
+from robustbench_cli.evaluation.algorithms.geometry import Radius
 from robustbench_cli.evaluation.attack import Crafted, Samples, claim
 from robustbench_cli.evaluation.chance import Streams, seed_of
 from robustbench_cli.evaluation.mixing import Held, Mixing
@@ -117,19 +117,20 @@ class _Run:
             staying = held.where.tolist() if last < attack.length else []
         ended = sorted({*range(len(entries))} - {*staying})
         if ended:
-            self._judge([entries[i] for i in ended], images[self._index(ended)], number)
+            self._judge([entries[i] for i in ended], images[self.chunk.index(ended)], number)
         if staying and held is not None:
             self.paused[number, stretch + 1].append(([entries[i] for i in staying], held))
 
     def _start(self, entries: Sequence[Entry], number: int) -> tuple[Samples, Tensor, Radius]:
         """The samples, what the try aims at, (n,), and the radii."""
-        samples, eps = self._balls(entries)
+        samples, eps = self.chunk.balls([entry.task for entry in entries])
         samples = replace(samples, chance=self._chance(entries).again(number))
-        return samples, self._aims(entries, samples)[:, number], broad(eps, samples.x)
+        radius = eps.to(samples.x, non_blocking=True)[:, None, None, None]
+        return samples, self._aims(entries, samples)[:, number], radius
 
     def _judge(self, entries: list[Entry], images: Tensor, number: int) -> None:
         """What they say of what they found: the next try, or the last word of the network."""
-        samples, eps = self._balls(entries)
+        samples, eps = self.chunk.balls([entry.task for entry in entries])
         images = into_ball(samples.x, images, eps, self.attack.norm)
         claimed = claim(self.chunk.model, samples, images)
         aims = entries[0].aims
@@ -137,7 +138,7 @@ class _Run:
         over = [number + 1 == len(aims) or flag for flag in claimed.tolist()]
         done = [i for i, flag in enumerate(over) if flag]
         if done:
-            at = self._index(done)
+            at = self.chunk.index(done)
             crafted, eps = Crafted(images[at], claimed[at]), eps[done]
             verdict = judged(self.chunk, samples[at], crafted, eps)
             for i, outcome in zip(done, outcomes_of(verdict, crafted.failed), strict=True):
@@ -150,13 +151,6 @@ class _Run:
         held = chain.from_iterable(self.paused.values())
         left = sum(map(len, self.fresh.values())) + sum(len(entries) for entries, _ in held)
         self.chunk.tell(self.ended / (self.ended + left + 1), "")
-
-    def _balls(self, entries: Sequence[Entry]) -> tuple[Samples, Tensor]:
-        """The samples, and their radii: (n,), float64, on the host."""
-        grid = self.chunk.plan.epsilons
-        samples = self.chunk.samples[self._index([entry.task.position for entry in entries])]
-        radii = [float(grid[entry.task.row]) for entry in entries]
-        return samples, torch.tensor(radii, dtype=torch.float64)
 
     def _aims(self, entries: Sequence[Entry], samples: Samples) -> Tensor:
         """(n, tries); chosen before the first try."""
@@ -174,8 +168,4 @@ class _Run:
             seed_of(plan.seed, self.name, first + position, plan.epsilons[row].value, again)
             for position, row, again, _ in (entry.task for entry in entries)
         ]
-        return Streams(self._index(seeds), seed_of(plan.seed, self.name))
-
-    def _index(self, values: Sequence[int]) -> Tensor:
-        device = self.chunk.samples.x.device
-        return torch.tensor(values, dtype=torch.long).to(device, non_blocking=True)
+        return Streams(self.chunk.index(seeds), seed_of(plan.seed, self.name))

@@ -13,8 +13,10 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.algorithms.apgd import Lanes, checkpoints
 from robustbench_cli.evaluation.algorithms.apgd_t import nearest_classes
-from robustbench_cli.evaluation.attack import Samples
+from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.mixing import Mixing
+from robustbench_cli.spec import build
 
 RADII = grid(["0.01,0.02,0.03,0.05,0.08"])
 QUICK = "steps=30,targets=1"
@@ -181,3 +183,20 @@ def test_restarts_near_by_are_for_the_samples_just_outside_the_ball(planes) -> N
     found = evaluate_model(Watched(), planes.images, attack, grid([str(radius)]), audit=0)
     assert found.correct().to_numpy().sum() == int((distance > radius).sum())
     assert few and shown[-10:] == [2 * 3 * few] * 10
+
+
+def test_classes_are_counted_once_and_ranked_once(planes) -> None:
+    """Of one image, and of all; what follows are steps."""
+    shown: list[int] = []
+
+    def watched(x: Tensor) -> Tensor:
+        shown.append(len(x))
+        return planes.model(x)  # type: ignore[no-any-return]
+
+    attack = build(Attack, "linf-apgd-t:targets=2,restarts=2")
+    samples = Samples(planes.images.x[:5], planes.images.labels[:5])
+    assert isinstance(attack, Mixing)
+    aims = attack.aims_of(watched, samples)  # type: ignore[arg-type]
+    assert shown == [1, 5]
+    assert aims.shape == (5, 2 * 2) and not (aims == samples.labels[:, None]).any()
+    assert torch.equal(aims[:, :2], aims[:, 2:])

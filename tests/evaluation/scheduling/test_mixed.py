@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,11 +12,14 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import Eps, grid
-from robustbench_cli.evaluation.attack import Attack, Samples
+from robustbench_cli.evaluation.algorithms.geometry import Radius
+from robustbench_cli.evaluation.algorithms.square import Search, SquareSearch
+from robustbench_cli.evaluation.attack import Attack, Samples, claim
 from robustbench_cli.evaluation.chance import Streams
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.scheduling import chunk as chunks
+from robustbench_cli.evaluation.verification.ball import into_ball
 from robustbench_cli.spec import build
 
 NORMS = {"linf": (0.02, 0.2), "l2": (0.05, 0.7), "l1": (0.2, 2.0)}  # balls that break some
@@ -44,10 +49,10 @@ class ByRow(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.first, self.second = torch.randn(6, 16), torch.randn(4, 6)
-        self.calls = 0
+        self.calls = self.most = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        self.calls += 1
+        self.calls, self.most = self.calls + 1, max(self.most, len(x))
         hidden = ((x.flatten(1) - 0.5)[:, None] * self.first).sum(2).tanh()
         return (hidden[:, None] * self.second).sum(2)
 
@@ -77,15 +82,31 @@ def test_a_batch_of_many_epsilons_is_each_sample_at_its_own(rows, name: str) -> 
     attack, model = build(Attack, name), PyTorchModel(network, (0, 1), device="cpu")
     assert isinstance(attack, Mixing)
     radii = [float(eps) for eps in epsilons(name, len(images))]
-    samples = samples_of(images, seeds=torch.arange(10))
-    mixed = attack.craft(model, samples, torch.tensor(radii, dtype=torch.float64))
-    assert mixed.claimed is not None and 0 < mixed.claimed.sum() < 10
+    every, close = torch.arange(10), 0 if attack.norm == "linf" else 1e-4
+    mixed, claimed = tried(attack, model, samples_of(images, every), torch.tensor(radii))
+    assert 0 < claimed.any(1).sum() < 10
     for i, eps in enumerate(radii):
-        one = torch.tensor([i])
-        alone = attack.craft(model, samples_of(images[one], seeds=one), eps)
-        assert alone.claimed is not None and bool(alone.claimed) == bool(mixed.claimed[i])
-        close = 0 if attack.norm == "linf" else 1e-4
-        torch.testing.assert_close(mixed.images[i], alone.images[0], rtol=0, atol=close)
+        one = every[i : i + 1]
+        alone, broken = tried(attack, model, samples_of(images[one], one), eps)
+        assert torch.equal(broken[0], claimed[i])
+        torch.testing.assert_close(mixed[i], alone[0], rtol=0, atol=close)
+
+
+def tried(
+    attack: Mixing, model: PyTorchModel, samples: Samples, eps: float | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Images (n, C, H, W) of the first try that breaks each, or the last; which do, (n, tries)."""
+    aims, streams = attack.aims_of(model, samples), samples.chance
+    assert isinstance(streams, Streams)
+    radius = eps[:, None, None, None] if isinstance(eps, Tensor) else eps
+    found = []
+    for number, aim in enumerate(aims.T):
+        part = replace(samples, chance=streams.again(number))
+        found.append(into_ball(samples.x, attack.run(model, part, aim, radius), eps, attack.norm))
+    claimed = torch.stack([claim(model, samples, each) for each in found], 1)
+    last = torch.full_like(samples.labels, len(found) - 1)
+    first = torch.where(claimed.any(1), claimed.int().argmax(1), last)
+    return torch.stack(found, 1)[torch.arange(len(samples)), first], claimed
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -137,15 +158,48 @@ def test_the_curve_of_a_linear_network_is_exact(linear) -> None:
     assert found.record["schedule"] == "bisect" and found.record["audit"]["disagreements"] == 0
 
 
+@pytest.mark.parametrize(
+    ("schedule", "more"),
+    [("ascending", ""), ("independent", ""), ("bisect", ",restarts=2,near=0.1")],
+)
 def test_at_one_epsilon_after_another_nothing_is_mixed(
-    rows, monkeypatch: pytest.MonkeyPatch
+    rows, monkeypatch: pytest.MonkeyPatch, schedule: str, more: str
 ) -> None:
+    """Nor where restarts are for what nearly broke."""
     network, images = rows
     monkeypatch.setattr(chunks, "run_mixed", None)
-    for schedule in ("ascending", "independent"):
+    for name in ("apgd-ce:steps=2", "square:queries=2"):
         evaluate_model(
-            network, images, "linf-apgd-ce:steps=2", epsilons("linf-"), schedule=schedule
+            network, images, f"linf-{name}{more}", epsilons("linf-"), schedule=schedule, audit=2
         )
+
+
+@pytest.mark.parametrize("name", ["apgd-ce:steps=20", "square:queries=50"])
+def test_no_batch_is_larger_than_asked_for(rows, name: str) -> None:
+    """Also where several that have paused go on together."""
+    network, images = rows
+    network.most = 0
+    radii = epsilons("linf-")
+    evaluate_model(network, images, f"linf-{name}", radii, schedule="bisect", batch_size=4)
+    assert network.most == 4
+
+
+def test_every_try_and_the_audit_have_draws_of_their_own(
+    rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 10 samples at 0.0001, which all withstand: three searches, and of one a second look."""
+    network, images = rows
+    drawn, begin = [], SquareSearch.begin
+
+    def watched(attack: SquareSearch, samples: Samples, aims: Tensor, eps: Radius) -> Search:
+        drawn.extend(samples.chance.at(torch.arange(len(samples))).uniform(samples.x).tolist())
+        return begin(attack, samples, aims, eps)
+
+    monkeypatch.setattr(SquareSearch, "begin", watched)
+    attack, radii = "linf-square:queries=3,restarts=3", grid(["0.0001", "0.0002"])
+    evaluate_model(network, images, attack, radii, schedule="bisect", audit=1)
+    assert len(drawn) == 3 * (10 + 2)
+    assert len({str(each) for each in drawn}) == len(drawn)
 
 
 def test_memory_running_out_changes_nothing(rows) -> None:
