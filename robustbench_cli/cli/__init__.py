@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -68,6 +69,14 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _with_remedy(message: str) -> str:
+    """What to type instead, where typer knows of no command that is spelled nearly so."""
+    if not (found := re.fullmatch(r"No such command '(.*)'\.", message)):
+        return message
+    option = f"--{found[1]}" if found[1] in ("explain", "list", "version") else "--help"
+    return f"{message} Type robustmix {option}"
+
+
 def _main(arguments: list[str] | None) -> int:
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     try:
@@ -101,7 +110,7 @@ def _main(arguments: list[str] | None) -> int:
             if type(e).__name__ == "NoArgsIsHelpError":
                 print(e.format_message(), file=sys.stderr)  # type: ignore[attr-defined]
             else:
-                complain(e.format_message())  # type: ignore[attr-defined]
+                complain(_with_remedy(e.format_message()))  # type: ignore[attr-defined]
             return 2
         if debug:
             traceback.print_exc()

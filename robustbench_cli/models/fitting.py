@@ -104,7 +104,11 @@ def compare(state: State, network: nn.Module) -> Match | Mismatch:
 def _in_order(given: State, expected: State) -> Match | Mismatch:
     for (entry, there), (name, here) in zip(given.items(), expected.items(), strict=False):
         if _leaf(entry) != _leaf(name) or not _alike(there, here):
-            return _differ(entry, there, name, here)
+            found = _differ(entry, there, name, here)
+            if len(given) == len(expected):
+                return found
+            sizes = f"the file has {len(given)} tensors, the network {len(expected)}"
+            return Mismatch(f"{sizes}; {found.reason}")  # not only classes or channels differ
     if len(given) != len(expected):
         rest = [*given][len(expected) :] or [*expected][len(given) :]
         where = "network" if len(expected) > len(given) else "file"

@@ -48,8 +48,8 @@ def fitting(
     channels, height, width = shape
     raise RunError(
         f"the weights ({_summary(state)}) fit no known network for {channels}x{height}x{width} "
-        f"images and {classes} classes; tried {', '.join(names(Architecture.room))}; check --data, "
-        "or name the network: --model NAME or --model my_lab.nets:MyNet"
+        f"images and {classes} classes; check --data, or name the network: --model NAME "
+        "(robustmix --list models), timm:NAME, torchvision:NAME or my_lab.nets:MyNet"
     )
 
 

@@ -104,6 +104,8 @@ def test_nothing_of_that_name(cli: Cli) -> None:
     ("arguments", "message"),
     [
         (["tarin"], "No such command 'tarin'"),
+        (["begin"], "No such command 'begin'. Type robustmix --help"),
+        (["explain", "vib"], "No such command 'explain'. Type robustmix --explain"),
         (["train", "--epoch", "3"], "No such option: --epoch"),
         (["train", "--epochs", "three"], "Invalid value for '--epochs'"),
         (["train", "--schedule", "cosin"], "Invalid value for '--schedule'"),

@@ -146,6 +146,14 @@ def test_missing_and_additional_tensors_are_counted() -> None:
         fit(model_of("small-cnn"), state | {"7.bias": last, "9.bias": last})
 
 
+def test_a_network_with_fewer_layers_is_not_one_of_other_classes() -> None:
+    specs = "chain:20-20-20", "chain:20-20"
+    deep, shallow = (make(build(Architecture, spec), (1, 28, 28), 10) for spec in specs)
+    with pytest.raises(RunError, match=r"file has 8 tensors, the network 6; .* --model NAME") as e:
+        fit(shallow, deep.network.state_dict())
+    assert "classes" not in str(e.value)
+
+
 INFERRED = [
     ("lenet5", (1, 28, 28)),
     ("cifar-resnet:depth=20", COLOUR),
@@ -182,8 +190,10 @@ def test_what_fits_nothing_is_described(tmp_path: Path) -> None:
     assert message.startswith(
         "the weights (2 tensors: weight 4x5) fit no known network for 1x28x28"
     )
-    assert "lenet5" in message
-    assert "--model NAME" in message
+    assert message.endswith(
+        "10 classes; check --data, or name the network: --model NAME (robustmix --list models), "
+        "timm:NAME, torchvision:NAME or my_lab.nets:MyNet"
+    )
     assert message.isprintable()
 
 
