@@ -157,7 +157,8 @@ def attacked(case: Case, data: Data, n: int) -> dict[str, tuple[float, float]]:
 
     The truth comes first.
     """
-    (architecture,) = fitting(case.state, data.test.shape, len(data.classes))
+    known = fitting(case.state, data.test.shape, len(data.classes), shown=False)  # no chains
+    (architecture,) = known
     model = make(architecture, data.test.shape, len(data.classes))
     fit(model, case.state)
     model.eval()
