@@ -265,7 +265,7 @@ def test_weights_of_another_activation_are_refused_unless_the_network_is_named(
         known = replace(digits.train, labels=theirs(digits.train.x).argmax(1))
     data, path = replace(digits, train=known), tmp_path / "theirs.pt"
     torch.save(theirs.state_dict(), path)
-    with pytest.raises(UsageError, match=r"small-cnn has the same shapes.*tanh instead of ReLU"):
+    with pytest.raises(UsageError, match=r"small-cnn has the same shapes.*Tanh instead of ReLU"):
         adopt(path, tmp_path / "runs", data, normalise="none")
     caplog.clear()
     few = [make_attack_config("linf-pgd", "digits", grid(["0.01"]), samples=10)]
@@ -273,4 +273,4 @@ def test_weights_of_another_activation_are_refused_unless_the_network_is_named(
     assert "instead of ReLU" in caplog.text
     caplog.clear()
     adopt(path, tmp_path / "runs", data, normalise="none", model="small-cnn")
-    assert "tanh" not in caplog.text
+    assert "Tanh" not in caplog.text

@@ -7,7 +7,7 @@ remains possible for the size of the images is listed; `readings.py` shows train
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import get_args
@@ -17,12 +17,9 @@ from torch import Tensor
 from robustbench_cli.spec import build
 
 from .activations import Activation
-from .fitting import weights_alone
-from .layers import Convolution, Layer, Linear, Mean, Pool, oddities
+from .fitting import State, weights_alone
+from .layers import Convolution, Layer, Linear, Mean, Pool, Shape, oddities
 from .model import Architecture
-
-State = Mapping[str, Tensor]
-Shape = tuple[int, int, int]
 
 MOST = 64
 """Geometries that are tried; of more, only the plain ones: one padding and one way to shrink."""

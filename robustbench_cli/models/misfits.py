@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from robustbench_cli.data.dataset import Images
 
+from .activations import ACTIVATIONS
 from .guessing import Right, near_chance, surpasses
 from .model import Model, Normalise
 
@@ -27,12 +28,7 @@ _BATCH = 256
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "LeakyReLU(0.1)": partial(nn.LeakyReLU, 0.1),
     "LeakyReLU(0.2)": partial(nn.LeakyReLU, 0.2),
-    "ELU": nn.ELU,
-    "GELU": nn.GELU,
-    "SiLU": nn.SiLU,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
+    **{kind.__name__: kind for kind in ACTIVATIONS.values() if kind not in (nn.ReLU, nn.LeakyReLU)},
 }
 _Padding = Literal["circular", "reflect", "replicate"]
 _STAGES = {64: 4, 256: 0, 1024: 0}

@@ -61,9 +61,9 @@ def test_nothing_is_said_of_what_it_was_taken_for() -> None:
 @pytest.mark.parametrize(
     ("truth", "view", "said"),
     [
-        (network(nn.Tanh), lambda x: x, "with tanh instead of ReLU, "),
+        (network(nn.Tanh), lambda x: x, "with Tanh instead of ReLU, "),
         (network(nn.ELU), lambda x: x, "with ELU instead of ReLU, "),
-        (network(nn.Softplus), lambda x: x, "with softplus instead of ReLU, "),
+        (network(nn.Softplus), lambda x: x, "with Softplus instead of ReLU, "),
         (network(padding="circular"), lambda x: x, "with circular padding, "),
         (network(), lambda x: F.pad(x, [12] * 4), "with images padded to 32x32, "),
         (network(), lambda x: 255 * x, "with pixels in 0..255, "),
