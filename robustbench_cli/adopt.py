@@ -144,10 +144,10 @@ def _understand(
     read = _readings(placed, data, model, normalise, chains=len(data.train) > 0)
     if not len(data.train) and len(read) > 1:
         raise UsageError(_UNTRAINED.format(data.dataset.name, " or ".join(options(read)[:3])))
-    choice = choose(read, placed, shown, numbers, insisted)
+    choice = choose(read, placed, shown, data.test, numbers, insisted)
     if told and near_chance(choice.looked[0].right, len(data.classes)):
         read = _readings(placed, data, model, normalise, chains=False)  # nothing else is known
-        choice = choose(read, placed, shown, numbers, insisted)
+        choice = choose(read, placed, shown, data.test, numbers, insisted)
     if not model and not _wrong_order(choice, data):
         network = placed(choice.reading)
         why = _misfit(network, choice, data, scales=not told)

@@ -16,6 +16,7 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.models.guessing import CLEAN, Guess, Judged, Seen, ahead, near_chance, possible
 from robustbench_cli.models.model import Model
 from robustbench_cli.models.readings import FIRST, Looked, Reading, look, options, probes
+from robustbench_cli.statistics.intervals import half_width
 
 from .attack import Attack
 from .evaluate import evaluate_model
@@ -57,13 +58,15 @@ def choose(
     read: Sequence[Reading],
     place: Callable[[Reading], Model],
     train: Images,
+    test: Images,
     numbers: Mapping[str, Numbers],
     insisted: bool = False,
 ) -> Choice:
     """The likeliest reading. `guess.matters` says whether another one would give other numbers.
 
-    `place` gives the network of a reading, on the device of the training images. `numbers`, by
-    short attack (:func:`short_attacks`), are those to come.
+    `place` gives the network of a reading, on the device of the images. `numbers`, by short attack
+    (:func:`short_attacks`), are those to come. Nothing is chosen by `test` images: they say how
+    wide the interval of the clean accuracy will be.
     """
     images = probes(train) if len(read) > 1 else probes(train)[:FIRST]
     looked = look(read, place, images)
@@ -81,10 +84,8 @@ def choose(
     ]
     judged = []
     if len(still) > 1 and not lost:
-        shares = tuple(float(each.right.mean()) for each in looked[: len(still)])
         most = max(asked.n for asked in numbers.values())
-        clean = Judged("", "0", most, CLEAN, len(images), shares)
-        judged += [clean] * (not clean.tie)
+        judged += _clean(looked[: len(still)], place, test[:most])
         for attack, (epsilons, n) in numbers.items():
             some = images[: min(max(n, ATTACKED[0]), ATTACKED[1])]
             left = [
@@ -96,6 +97,21 @@ def choose(
                 for eps, accuracy in zip(epsilons, zip(*left, strict=True), strict=True)
             ]
     return Choice(looked, images, Guess(tuple(seen), tuple(judged), insisted))
+
+
+def _clean(
+    looked: Sequence[Looked], place: Callable[[Reading], Model], test: Images
+) -> list[Judged]:
+    """The clean accuracy, if the readings differ by more than its interval on these test images.
+
+    That goes by the test accuracy: of training images nearly all may be right, which narrows it.
+    """
+    shares = tuple(float(each.right.mean()) for each in looked)
+    found = Judged("", "0", len(test), CLEAN, len(looked[0].right), shares)
+    if found.tie:
+        return []
+    printed = float(look([looked[0].reading], place, test)[0].right.mean())
+    return [found] if found.gap > half_width(printed, len(test)) else []
 
 
 def unjudged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ def still(*networks: Stub) -> list[str]:
     images = Images(index.view(-1, 1, 1, 1) / N, index % 2)
     read = [Reading(each, "none", ([0.0], [1.0])) for each in networks]
     numbers = {USUAL: Numbers((Eps.parse("1e-6"),), 100)}
-    choice = choose(read, place, images, numbers)
+    choice = choose(read, place, images, images[:100], numbers)
     possible = choice.guess.possible
     assert all(len(j.accuracy) == len(possible) for j in choice.guess.judged)
     return [each.option.partition(" --norm")[0] for each in possible]
@@ -69,3 +70,15 @@ def test_an_unusual_network_that_is_surely_ahead_is_attacked_as_well() -> None:
 def test_an_unusual_network_that_is_clearly_better_is_meant() -> None:
     usual, odd = Stub(wrong=900), Stub(wrong=300, oddities=1)
     assert still(usual, odd) == ["--normalise none"]
+
+
+@pytest.mark.parametrize(("start", "asked"), [(0, False), (2000, True)])
+def test_the_interval_is_that_of_test_images(start: int, asked: bool) -> None:
+    """Nearly all training images are right; of the first 2000 test images a tenth is not."""
+    index = torch.arange(N)
+    images = Images(index.view(-1, 1, 1, 1) / N, index % 2)
+    read = [Reading(Stub(wrong=wrong), "none", ([0.0], [1.0])) for wrong in (200, 240)]
+    test = images[start : start + 2000]
+    choice = choose(read, place, images, test, {USUAL: Numbers((Eps.parse("1e-6"),), 2000)})
+    clean = [each for each in choice.guess.judged if each.clean]
+    assert bool(clean) is asked
