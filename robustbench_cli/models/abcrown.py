@@ -39,7 +39,10 @@ def residual(
     the image's size.
     """
     channels, height, width = shape
-    layers: dict[str, nn.Module] = {}
+    layers: dict[str, nn.Module] = {
+        "conv1": nn.Conv2d(channels, stem, 3, stride=2, padding=1),
+        "relu1": nn.ReLU(),
+    }
     inputs = stem
     for i, outputs in enumerate(widths, 1):
         layers[f"layer{i}"] = nn.Sequential(Block(inputs, outputs, 2), Block(outputs, outputs, 1))
@@ -47,9 +50,7 @@ def residual(
     shrunk = 2 ** (1 + len(widths))
     left = -(-height // shrunk) * -(-width // shrunk)
     return sequence(
-        conv1=nn.Conv2d(channels, stem, 3, stride=2, padding=1),
-        relu1=nn.ReLU(),
-        **layers,
+        **layers,  # made first: a seed stands for the order in which weights are drawn
         flatten=nn.Flatten(),
         linear1=nn.Linear(inputs * left, 100),
         relu2=nn.ReLU(),

@@ -145,6 +145,22 @@ def test_activations_and_norms_are_modules_that_methods_can_replace(spec: str) -
         assert len(calls) == len(set(calls)) == len(activations)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [spec for spec in SPECS if spec.startswith(("abcrown", "chain", "lenet", "small", "mlp"))],
+)
+def test_weights_are_drawn_from_the_image_on(spec: str) -> None:
+    """Else the same seed would give another network whenever its code is put in order."""
+    torch.manual_seed(0)
+    network = build(Architecture, spec).build(GREY, 10)
+    leaves = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    drawn = [module.weight.clone() for module in leaves]
+    torch.manual_seed(0)
+    for module in leaves:
+        module.reset_parameters()
+    assert all(torch.equal(a, module.weight) for a, module in zip(drawn, leaves, strict=True))
+
+
 @pytest.mark.parametrize("spec", SPECS)
 def test_gradients_can_be_differentiated_again(spec: str) -> None:
     model, x = model_of(spec, SMALL), images(SMALL).requires_grad_()

@@ -105,10 +105,22 @@ def test_transfers_as_a_heat_map(tmp_path: Path) -> None:
     assert bar.get_ylabel() == "accuracy of the target (%)"
 
 
+@pytest.mark.parametrize("sources", [1, 2])
+def test_no_text_of_a_heat_map_is_cut_off(tmp_path: Path, sources: int) -> None:
+    names = [f"noise:scale=0.{i}+mixup:per-sample=true+pgd-at:steps={i}" for i in (2, 3, 4)]
+    runs = with_transfers(tmp_path, ("plain", *names))
+    drawing = figure("transfer-matrix", runs[:sources])
+    drawing.draw_without_rendering()
+    width, height = drawing.bbox.size
+    for axes in drawing.axes:
+        box = axes.get_tightbbox()
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height
+
+
 def test_long_names_below_a_heat_map_do_not_run_into_each_other(tmp_path: Path) -> None:
     names = [f"noise:scale=0.{i}+mixup:per-sample=true+pgd-at:steps={i}" for i in (2, 3, 4)]
     drawing = figure("transfer-matrix", with_transfers(tmp_path, ("plain", *names)))
-    drawing.canvas.draw()
+    drawing.draw_without_rendering()
     boxes = [tick.get_window_extent() for tick in drawing.axes[0].get_xticklabels()]
     assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 

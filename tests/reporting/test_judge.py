@@ -135,7 +135,7 @@ def test_long_names_of_neighbouring_claims_do_not_run_into_each_other(study: lis
         "eps": ["0.1", "0.2", "0.3", "0.4"],
     }
     drawing = figure("claims:row=0.2", study, statements={"claim": claim})
-    drawing.canvas.draw()
+    drawing.draw_without_rendering()
     boxes = [label.get_window_extent() for label in drawing.axes[0].get_yticklabels()]
     assert all(above.y0 > below.y1 for above, below in pairwise(boxes))
 

@@ -47,7 +47,8 @@ class TransferMatrix(Figure):
                 norm = NORMS.get(cells[0].norm, cells[0].norm)
                 panel.set_title(_canvas.wrapped(f"{cells[0].attack}, {norm}, ε={cells[0].eps}", 40))
             bar = canvas.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
-            bar.set_label("accuracy of the target (%)")
+            label = ["accuracy of", "the target (%)"]  # in a line longer than one row is high
+            bar.set_label(("\n" if len(sources) == 1 else " ").join(label))
             stars = "; *: white box" if any(c.white_box for m in matrices for c in m) else ""
             canvas.supxlabel(f"{what}{stars}", fontsize=8)
         return canvas
