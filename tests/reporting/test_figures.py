@@ -107,7 +107,7 @@ def test_transfers_as_a_heat_map(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sources", [1, 2])
 def test_no_text_of_a_heat_map_is_cut_off(tmp_path: Path, sources: int) -> None:
-    names = [f"noise:scale=0.{i}+mixup:per-sample=true+pgd-at:steps={i}" for i in (2, 3, 4)]
+    names = [f"mixup-inference:keep=0.{i},draws=5+iat:eps=4/255,steps={i}" for i in range(1, 7)]
     runs = with_transfers(tmp_path, ("plain", *names))
     drawing = figure("transfer-matrix", runs[:sources])
     drawing.draw_without_rendering()
