@@ -18,7 +18,7 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from .algorithms.geometry import Radius
-from .algorithms.restarts import Again, until_broken
+from .algorithms.restarts import Round, until_broken
 from .attack import Attack, Crafted, Samples
 from .chance import Chance
 
@@ -74,26 +74,27 @@ class Mixing(Attack):
         assert eps is not None
         aims = self.aims_of(model, samples)
 
-        def attempt(part: Samples, at: Tensor, which: int | Tensor) -> Tensor:
-            return self.run(model, part, aims[at, which], eps)
+        def attempt(part: Samples, at: Tensor, which: Tensor, tries: Sequence[int]) -> Tensor:
+            column = torch.tensor(tries).to(which.device, non_blocking=True)[which]
+            return self.run(model, part, aims[at, column], eps)
 
-        each, again = aims.shape[1], None
-        tries = [partial(attempt, which=column) for column in range(each)]
-        if self.more is not None:
-            near, rounds = self.more
-            again = Again(
-                near, each * rounds, lambda part, at, time: attempt(part, at, time % each)
-            )
-        return until_broken(model, samples, eps, self.norm, tries, again)
+        rounds = [
+            Round(partial(attempt, tries=tries), len(tries), near)
+            for tries, near in self.rounds(aims.shape[1])
+        ]
+        return until_broken(model, samples, eps, self.norm, rounds)
+
+    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+        """Which of them are made at once, and for whom: `Round.near`."""
+        return [((number,), None) for number in range(tries)]
 
     @property
-    def more(self) -> tuple[float, int] | None:
-        """For what nearly broke, by this share: how often the tries are repeated, all at once.
+    def alone(self) -> bool:
+        """Whether what comes of a sample, at its own radius, depends on no other of its batch.
 
-        An attack that has this is bisected in rounds, at one epsilon after another: who nearly
-        broke is known when all tries of a batch are over, and what is repeated draws by batch.
+        If not, the attack is bisected in rounds, at one epsilon after another.
         """
-        return None
+        return True
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
         """(n, tries), classes: what each try aims at, or the label where it aims at nothing."""

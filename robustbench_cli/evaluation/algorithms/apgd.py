@@ -15,14 +15,15 @@ nearly broke, all restarts at once: what a ball larger by that share would break
 lead went on falling with the radius as it fell up to there.
 With `patience`, a sample is also given up, at a checkpoint, where its label would still lead at the
 end if its least lead went on falling at `patience` times its pace: that since the last checkpoint,
-or a sixth of that since the first step, whichever is faster.
+or a sixth of that since the first step, whichever is faster; and halfway to the first checkpoint,
+by its pace since the first step.
 Cost per epsilon, restart and, where it aims, target: `steps` forwards and backwards, and two
 forwards; with `near` of a restart for the few that get one, and a forward.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -69,9 +70,15 @@ class AutoPGD(Mixing):
         self.count_classes(model, samples)
         return samples.labels[:, None]
 
+    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+        found = super().rounds(tries)
+        if self.near is not None and self.restarts > 1:
+            found.append(([*range(tries)] * (self.restarts - 1), self.near))
+        return found
+
     @property
-    def more(self) -> tuple[float, int] | None:
-        return None if self.near is None else (self.near, self.restarts - 1)
+    def alone(self) -> bool:
+        return self.near is None
 
     @property
     def length(self) -> int:
@@ -165,6 +172,7 @@ def ascend(
     `looks`: those to be taken now, of 0 to `steps`; all, if none are named.
     """
     images, marks = lanes.x.clone(), checkpoints(steps)
+    halfway = min(marks) // 2
     for i in range(steps + 1) if looks is None else looks:
         broken = lanes.look(model, loss, slope=i < steps)
         lanes.leave(images, broken, lanes.point)
@@ -177,11 +185,15 @@ def ascend(
             lanes.checked_value = lanes.best_value
         elif i in marks:
             lanes.check(marks[i])
-            if patience is not None and marks[i] >= TELLING:
-                hopeful = lanes.hopeful(marks[i], i, steps - i, patience)
+        if patience is not None and (i in marks or i == halfway):
+            interval = marks.get(i, i)
+            if interval >= TELLING:
+                hopeful = lanes.hopeful(interval, i, steps - i, patience)
                 lanes.leave(images, ~hopeful, lanes.best)
                 if not len(lanes.where):
                     break
+        if i in marks:
+            lanes.checked_lead = lanes.lead
         lanes.move(norm, momentum=0.75 if i else 1.0)
     images[lanes.where] = lanes.best
     return images

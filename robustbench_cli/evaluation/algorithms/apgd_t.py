@@ -10,12 +10,16 @@ for the `targets` classes t that are likeliest after the label y; any wrong clas
     smallest (z_y - z_t) / ||grad z_y - grad z_t||,   in the dual norm, at the image
 
 as MALT chooses them (Melamed et al. 2024, arXiv:2407.02240), among the likeliest, four times as
-many. Needs four classes or more. Cost besides the ascents: one forward per
-restart, target and epsilon, or one forward and a backward for each class that is compared.
+many. With `far`, three targets are for all samples, and the others only for those that would break
+in a ball larger by this share, if the label's lead went on falling with the radius as it fell up to
+there; the second and the third are aimed at together, and so are the others.
+Needs four classes or more. Cost besides the ascents: one forward per restart, target and epsilon,
+or one forward and a backward for each class that is compared.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -32,6 +36,8 @@ from .geometry import dual_length
 from .losses import Loss, targeted_dlr
 
 _TINY = 1e-12
+_SURE = 3
+"""Targets that are for all: of what only others would break, next to nothing is far off."""
 
 
 @dataclass(kw_only=True)
@@ -43,6 +49,24 @@ class TargetedAutoPGD(AutoPGD):
 
     targets: int = param(9, "classes aimed at", low=1)
     order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
+
+    far: float | None = param(
+        None,
+        "targets after the third are for what a ball larger by this share would break;"
+        " none: for all that is left",
+        low=0,
+    )
+
+    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+        found = super().rounds(tries)
+        if self.far is None or tries <= _SURE:
+            return found
+        first, restarts = range(_SURE), found[tries:]
+        return [((0,), None), (first[1:], None), (range(_SURE, tries), self.far), *restarts]
+
+    @property
+    def alone(self) -> bool:
+        return super().alone and self.far is None
 
     def goals(self, model: Model, samples: Samples) -> Tensor:
         """(n, targets) classes, in the order in which they are aimed at."""

@@ -109,6 +109,7 @@ def _ascend(
             lanes.leave(images, ~hopeful, lanes.best)
             if not len(lanes.where):
                 break
+            lanes.checked_lead = lanes.lead
         if i and i % every == 0:
             lanes.check()
         lanes.move()

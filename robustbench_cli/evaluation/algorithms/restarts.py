@@ -1,10 +1,10 @@
 """Several tries in a row, each on what the earlier ones left standing.
 
-With `near`, restarts are for samples that nearly broke: those that would break in a ball larger by
+With `near`, tries are for samples that nearly broke: those that would break in a ball larger by
 this share at most, if the label's lead went on falling with the radius as it fell from the image
 itself, at radius 0, to the best image that was found in the ball. Whether a search breaks such a
-sample is the luck of its draws; one that is far off is not worth another. They are few: all of
-their restarts go into one batch.
+sample is the luck of its draws; one that is far off is not worth another. They are few: all that
+is to be tried of them goes into one batch.
 """
 
 from __future__ import annotations
@@ -21,48 +21,39 @@ from robustbench_cli.evaluation.verification.ball import Norm, into_ball
 
 from .losses import margin
 
-Try = Callable[[Samples, Tensor], Tensor]
-"""Samples (n) and their places in the batch (n,) -> images (n, C, H, W), in the ball or not."""
+Try = Callable[[Samples, Tensor, Tensor], Tensor]
+"""Samples (n), their places in the batch (n,), and which of a round's tries each is (n,), from 0
+-> images (n, C, H, W), in the ball or not."""
 
 NEAR = "restarts are for what a ball larger by this share would break; none: for all that is left"
 
 
 @dataclass(frozen=True)
-class Again:
-    """What nearly broke is tried so many `times` more; `attempt` is also told which of them each
-    is, (n,) from 0."""
+class Round:
+    """So many `times` at once, for each sample that is left; with `near`, that nearly broke."""
 
-    near: float
-    times: int
-    attempt: Callable[[Samples, Tensor, Tensor], Tensor]
+    attempt: Try
+    times: int = 1
+    near: float | None = None
 
 
 def until_broken(
-    model: Model,
-    samples: Samples,
-    eps: float,
-    norm: Norm,
-    tries: Iterable[Try],
-    again: Again | None = None,
+    model: Model, samples: Samples, eps: float, norm: Norm, rounds: Iterable[Round]
 ) -> Crafted:
-    """The union of `tries`: an image that one of them breaks is not handed to the next.
+    """The union of `rounds`: an image that one of them breaks is not handed to the next.
 
     Images are clipped to the ball before they are judged. What withstands everything keeps the
-    image of the last try.
+    image of its last try.
     """
     found = _Found.nothing(model, samples, eps, norm)
-    for attempt in tries:
-        left = (~found.claimed).nonzero()[:, 0]
-        if not len(left):
-            break
-        found.take(left, attempt(samples[left], left))
-    if again is not None and again.times:
-        near = found.nearly(again.near).repeat_interleave(again.times)
-        times = torch.arange(len(near), device=near.device) % again.times
-        most = len(samples)  # as large as a batch may be
-        for start in range(0, len(near), most):
-            at, time = near[start : start + most], times[start : start + most]
-            found.take(at, again.attempt(samples[at], at, time))
+    most = len(samples)  # as large as a batch may be
+    for each in rounds:
+        left = found.left() if each.near is None else found.nearly(each.near)
+        places = left.repeat_interleave(each.times)
+        which = torch.arange(len(places), device=places.device) % each.times
+        for start in range(0, len(places), most):
+            at, number = places[start : start + most], which[start : start + most]
+            found.take(at, each.attempt(samples[at], at, number))
     return Crafted(found.images, found.claimed)
 
 
@@ -77,6 +68,7 @@ class _Found:
     images: Tensor
     claimed: Tensor
     lead: Tensor  # the least by which the label led
+    unchanged: Tensor | None = None  # that of the unchanged images
 
     @classmethod
     def nothing(cls, model: Model, samples: Samples, eps: float, norm: Norm) -> _Found:
@@ -98,12 +90,14 @@ class _Found:
         self.images[fresh], self.claimed[fresh] = images[chosen], broken[chosen]
         self.lead.scatter_reduce_(0, at, -margin(logits, part.labels), "amin")
 
+    def left(self) -> Tensor:
+        """Who stands, (k,) places."""
+        return (~self.claimed).nonzero()[:, 0]
+
     def nearly(self, near: float) -> Tensor:
-        """Who nearly broke, (k,) places. One forward of all that stand."""
-        left = (~self.claimed).nonzero()[:, 0]
-        if not len(left):
-            return left
-        part, lead = self.samples[left], self.lead[left]
-        with torch.no_grad():
-            first = -margin(self.model(part.x), part.labels)
-        return left[lead <= near * (first - lead)]
+        """Who nearly broke, (k,) places. One forward of all samples, once."""
+        if self.unchanged is None:
+            with torch.no_grad():
+                self.unchanged = -margin(self.model(self.samples.x), self.samples.labels)
+        close = self.lead <= near * (self.unchanged - self.lead)
+        return (close & ~self.claimed).nonzero()[:, 0]

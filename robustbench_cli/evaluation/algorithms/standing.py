@@ -99,12 +99,12 @@ class Standing(Held):
         self.first_lead = self.checked_lead = self.lead
 
     def hopeful(self, interval: int, done: int, left: int, patience: float) -> Tensor:
-        """(n,), at a checkpoint: whether the `left` steps may suffice at `patience` times the pace.
+        """(n,): whether the `left` steps may suffice at `patience` times the pace.
 
-        That is the faster of two: of the last `interval`, and a part of that of all that were
+        That is the faster of two: since the last checkpoint, so many steps ago as `interval` says
+        (or since the first step, before there was one), and a part of that of all that were
         `done`, since steps that are too large stand still until they are halved.
         """
         last = (self.checked_lead - self.lead) / interval
         whole = (self.first_lead - self.lead) / done
-        self.checked_lead = self.lead
         return self.lead <= patience * left * torch.maximum(last, whole * _FADING)

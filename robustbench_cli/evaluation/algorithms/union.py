@@ -5,7 +5,6 @@ Each member sees what the earlier ones left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 
-from .restarts import Try, until_broken
+from .restarts import Round, until_broken
 
 
 @dataclass(kw_only=True)
@@ -35,11 +34,9 @@ class Union(Attack):
     def craft(self, model: Model, samples: Samples, eps: float | None) -> Crafted:
         """All of it on one batch, for attacks that wrap this one."""
         assert eps is not None
-        return until_broken(model, samples, eps, self.norm, self._tries(model, samples, eps))
-
-    def _tries(self, model: Model, samples: Samples, eps: float) -> Iterator[Try]:
-        for member in self.members(count_classes(model, samples)):
-            yield partial(_run, member, model, eps)
+        members = self.members(count_classes(model, samples))
+        rounds = [Round(partial(_run, member, model, eps)) for member in members]
+        return until_broken(model, samples, eps, self.norm, rounds)
 
 
 def count_classes(model: Model, samples: Samples) -> int:
@@ -48,5 +45,7 @@ def count_classes(model: Model, samples: Samples) -> int:
         return int(model(samples.x[:1]).shape[1])
 
 
-def _run(member: Attack, model: Model, eps: float, samples: Samples, at: Tensor) -> Tensor:
+def _run(
+    member: Attack, model: Model, eps: float, samples: Samples, at: Tensor, which: Tensor
+) -> Tensor:
     return member.craft(model, samples, eps if member.budget else None).images

@@ -43,6 +43,14 @@ class LinfSquare(SquareSearch):
         new = torch.where(idle, (middle - reach).clamp(0, 1), new)
         return images.flatten(2).scatter(2, square, new).reshape(x.shape)
 
+    def propose_several(
+        self, x: Tensor, images: Tensor, eps: Radius, side: int, chance: Chance, times: int
+    ) -> Tensor:
+        if isinstance(eps, Tensor):
+            eps = eps.repeat(times, 1, 1, 1)
+        x, images = (each.repeat(times, 1, 1, 1) for each in (x, images))
+        return self.propose(x, images, eps, side, chance)
+
 
 def _window(size: int, side: int, like: Tensor, chance: Chance) -> Tensor:
     """(n, side) neighbouring places out of `size`."""

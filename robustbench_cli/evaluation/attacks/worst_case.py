@@ -48,6 +48,7 @@ class WorstCase(Union):
     )
     restarts: int = param(3, "starts of apgd and square for what nearly broke", low=1)
     near: float = param(0.05, "nearly broke: in a ball larger by this share, it would", low=0)
+    far: float = param(0.5, "the same of apgd-t after three targets, for the others", low=0)
     every_member: bool = param(
         False, "show each what others broke, too: what does it break that no other does"
     )
@@ -63,9 +64,9 @@ class WorstCase(Union):
         again = f"restarts={self.restarts},near={self.near}"
         ascent = f"steps={self.steps},patience={self.patience or 'none'},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
-        aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest"]
+        aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest,far={self.far}"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
         third = self.patience / 3 if self.patience else "none"
-        search = f"square:queries={self.queries},patience={third},{again}"
+        search = f"square:queries={self.queries},patience={third},{again},together=64"
         return [*first, f"apgd-ce:{ascent}", *aimed, search]

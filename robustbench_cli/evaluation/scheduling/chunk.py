@@ -53,8 +53,8 @@ def run_chunk(chunk: Chunk, schedule: str, audited: np.ndarray) -> Outcomes:
 def _runner(attack: Attack, schedule: str) -> Callable[[Chunk, Sequence[int], Schedule], None]:
     if steps_alone(attack):
         return run_lanes
-    # in any other order all samples of a batch ask for one epsilon; see `Mixing.more`, too
-    mixed = schedule == "bisect" and isinstance(attack, Mixing) and attack.more is None
+    # in any other order all samples of a batch ask for one epsilon
+    mixed = schedule == "bisect" and isinstance(attack, Mixing) and attack.alone
     return run_mixed if mixed else run_rounds
 
 

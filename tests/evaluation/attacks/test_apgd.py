@@ -137,6 +137,7 @@ def test_the_pace_decides_who_is_given_up(planes) -> None:
     lanes.lead = torch.tensor([4.0, 2.0, 5.0, 0.9])
     # at 1, 3 and 0 per ten steps, twenty more and twice the pace take off 4, 12 and 0
     assert lanes.hopeful(10, 10, 20, 2.0).tolist() == [True, True, False, True]
+    lanes.checked_lead = lanes.lead
     lanes.lead = lanes.lead - torch.tensor([0.1, 0.1, 0.1, 0.0])
     # now 0.4 at most; but the last one, whose step is too large, has come 4.1 in all twenty:
     # twenty more at twice that take off 8.2, a sixth of which is more than 0.9
@@ -183,6 +184,27 @@ def test_restarts_near_by_are_for_the_samples_just_outside_the_ball(planes) -> N
     found = evaluate_model(Watched(), planes.images, attack, grid([str(radius)]), audit=0)
     assert found.correct().to_numpy().sum() == int((distance > radius).sum())
     assert few and shown[-10:] == [2 * 3 * few] * 10
+
+
+def test_samples_far_off_are_aimed_at_three_classes_and_the_others_at_all() -> None:
+    """A pixel is a logit, so the lead falls by two radii. The second and the third class at once,
+    and so all others, in batches as large as the first."""
+    shown: list[int] = []
+
+    def pixels(x: Tensor) -> Tensor:
+        if x.requires_grad:
+            shown.append(len(x))
+        return x.flatten(1)
+
+    x = torch.full((12, 1, 2, 4), 0.3)
+    x[:4, 0, 0, 0], x[4:8, 0, 0, 0], x[8:, 0, 0, 0] = 0.38, 0.42, 0.5  # leads by 0.08, 0.12, 0.2
+    attack = build(Attack, "linf-apgd-t:steps=10,far=0.5")
+    samples = Samples(x, torch.zeros(12, dtype=torch.long))
+    found = attack.craft(pixels, samples, 0.05)  # type: ignore[arg-type]
+    assert found.claimed is not None
+    assert found.claimed.tolist() == [True] * 4 + [False] * 8
+    second_and_third, the_others = [12] * 10 + [4] * 10, [12] * 10 + [4] * 10
+    assert shown[-40:] == second_and_third + the_others  # of 8 samples each two, of 4 each four
 
 
 def test_classes_are_counted_once_and_ranked_once(planes) -> None:
