@@ -1,7 +1,8 @@
 """Attacks that take a whole batch at one epsilon, round after round.
 
 Every task starts anew here. So no sample is attacked twice at one epsilon: what the schedule has
-attacked, the audit is told; what was inferred, it attacks, in batches with others where there are.
+attacked, the audit is told; what was inferred, it attacks. While samples are bisected, it does so
+in batches with others: alone, ten samples take as many calls of the network as a hundred do.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import torch
-from torch import Tensor
 
 from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.plan import Chunk
@@ -17,12 +17,12 @@ from robustbench_cli.evaluation.recording.outcomes import Outcome, Task
 
 from .attempts import Attempt, attempts
 from .members import member_attempts
-from .schedules import Schedule
+from .schedules import Bisect, Schedule
 
 
 def run_rounds(chunk: Chunk, todo: Iterable[int], schedule: Schedule) -> None:
     """Attack the positions `todo` until the schedule has no task left."""
-    waiting: dict[int, list[Task]] = {}  # by row
+    waiting: dict[tuple[bool, int], list[Task]] = {}  # by whether they stay apart, and row
     audits: dict[int, list[Task]] = {}  # by position, until the schedule is through with it
     known: dict[tuple[int, int], Outcome] = {}  # by position and row
 
@@ -31,18 +31,19 @@ def run_rounds(chunk: Chunk, todo: Iterable[int], schedule: Schedule) -> None:
             if outcome := known.get((task.position, task.row)):
                 add(schedule.told(task, outcome))
             else:
-                waiting.setdefault(task.row, []).append(task)
+                apart = task.again and not isinstance(schedule, Bisect)
+                waiting.setdefault((apart, task.row), []).append(task)
 
-    def asked(row: int) -> tuple[int, int, int]:
-        return sum(not task.again for task in waiting[row]), len(waiting[row]), -row
+    def asked(key: tuple[bool, int]) -> tuple[int, int, int]:
+        return sum(not task.again for task in waiting[key]), len(waiting[key]), -key[1]
 
     for position in todo:
         tasks = schedule.begin(position)
         audits[position] = [task for task in tasks if task.again]
         add(task for task in tasks if not task.again)
     while waiting:
-        row = max(waiting, key=asked)
-        here = {task.position: task for task in waiting.pop(row)}
+        _, row = key = max(waiting, key=asked)
+        here = {task.position: task for task in waiting.pop(key)}
         for attempt in _attempts(chunk, here, row, schedule):
             for position, outcome in attempt.outcomes():
                 known[position, row] = outcome
