@@ -16,7 +16,8 @@ up to 1,000 images and ours 25. The distances are those of the images as found, 
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
 APGD, Square, the worst case and EOT, which Foolbox does not have, are held against themselves:
-"plain" attacks every image at each epsilon anew. "passes" is how many times as many forwards and backwards that takes.
+"plain" attacks every image at each epsilon anew. "passes" is how many times as many forwards and
+backwards that takes.
 
 What bounds a ratio. In ascending order a sample takes every step at every epsilon that it
 withstands, so passes fall by no more than 1 / (share of verdicts that are withstood): on a robust
