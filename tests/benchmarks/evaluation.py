@@ -15,8 +15,9 @@ another class, its default; in the second both start at noise, Foolbox's default
 up to 1,000 images and ours 25. The distances are those of the images as found, not clipped to a
 ball, of the samples that are classified correctly as they are; plain has one number per turn.
 
-APGD and Square, which Foolbox does not have, are held against themselves: "plain" attacks every
-image at each epsilon anew. "passes" is how many times as many forwards and backwards that takes.
+APGD, Square, the worst case and EOT, which Foolbox does not have, are held against themselves:
+"plain" attacks every image at each epsilon anew. "passes" is how many times as many forwards and
+backwards that takes.
 
 What bounds a ratio. In ascending order a sample takes every step at every epsilon that it
 withstands, so passes fall by no more than 1 / (share of verdicts that are withstood): on a robust
@@ -27,7 +28,11 @@ attacks ten samples at every epsilon, that is 10 / n of the plain passes, which 
 break cost little in the plain loop, too: where nearly all samples break at once, passes fall by a
 third. Samples at different epsilons share batches there, and those that withstand for long wait for
 each other; what keeps seconds behind passes is that of 100 samples few are left for the last
-epsilons, and that a pass in a batch of ten costs twice what it does in one of a hundred.
+epsilons, and that a pass in a batch of ten costs twice what it does in one of a hundred. The worst
+case goes in rounds, an epsilon at a time: two thirds of its passes are spent on a sample and an
+epsilon that it withstands, and a single sample that nearly broke keeps a round going for thousands
+of calls, whose number is what a robust network costs. EOT around PGD has no early end, so that only
+the number of epsilons asked about counts, four or five of ten.
 
 ``--weights`` names fast_adversarial_mnist_fgsm.pth of locuslab/fast_adversarial. The other networks
 are trained here and kept in ``--runs-dir``; ``preact`` for an epoch on half of CIFAR-10
@@ -88,6 +93,7 @@ def rows() -> list[Row]:
     noisy = "l2-boundary:steps=500,start=noise"
     wide, narrow, cifar = "0:0.5:0.025", "0:0.3:0.015", "0:16/255:1/255"
     apgd, square = "linf-apgd-ce:steps=50", "linf-square:queries=1000"
+    mean = "eot:attack=linf-pgd:steps=20,draws=4"
     return [
         Row("FGSM", "standard", "linf-fgsm", wide, 1000, 5, fb.attacks.FGSM, steps=1),
         Row("PGD-40", "standard", "linf-pgd", wide, 500, 10, pgd40, steps=40),
@@ -101,6 +107,10 @@ def rows() -> list[Row]:
         Row("APGD-50", "robust", apgd, "0:0.3:0.03", 100, 0, None, "auto"),
         Row("Square-1000", "standard", square, "0:0.5:0.05", 100, 0, None, "auto"),
         Row("Square-1000", "robust", square, "0:0.3:0.03", 100, 0, None, "auto"),
+        Row("Worst case", "standard", "worst-case", "0:0.5:0.05", 100, 0, None, "auto"),
+        Row("Worst case", "robust", "worst-case", "0:0.3:0.03", 100, 0, None, "auto"),
+        Row("EOT-4", "standard", mean, "0:0.5:0.05", 100, 0, None, "auto"),
+        Row("EOT-4", "robust", mean, "0:0.3:0.03", 100, 0, None, "auto"),
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -27,11 +27,12 @@ from .attempts import Attempt, attempts
 
 
 def member_attempts(
-    chunk: Chunk, todo: Tensor, row: int, found: Outcomes, *, again: bool
+    chunk: Chunk, todo: Tensor, row: int, found: Outcomes, again: Set[int]
 ) -> Iterator[Attempt]:
     """Each sample of `todo` once: with the member that broke it, or as the last member left it.
 
-    What every member did and cost is added to ``found.members``, unless it is done `again`.
+    What every member did and cost is added to ``found.members``. The positions that are attacked
+    `again` are not counted, only paid for; a round of nothing else is left out.
     """
     union, left = chunk.plan.attack, todo
     assert isinstance(union, Union)
@@ -41,18 +42,21 @@ def member_attempts(
     firsts: list[Tensor] = []  # what each member broke
     for place, member in enumerate(members):
         chunk.tell(_share(chunk, row, place / len(members)), f"{member.name} at eps {eps}")
-        done = _step(chunk, member, left, row, found, again=again)
-        told.append({"eps": eps, "member": member.name, **{key: done[key] for key in _COUNTS}})
+        done = _step(chunk, member, left, row, found)
         tried = _read(done, row)
+        counts = torch.tensor([position not in again for position in done["where"]])
         yield tried.only(tried.verdict.adversarial, member.name)
-        broken = torch.from_numpy(tried.verdict.adversarial).to(left.device)
-        firsts.append(left[broken])
-        left = left[~broken]
+        broken = torch.from_numpy(tried.verdict.adversarial)
+        firsts.append(left[(broken & counts).to(left.device)])
+        first = {"tried": int(counts.sum()), "broken": len(firsts[-1])}
+        cost = {key: done[key] for key in COSTS}
+        told.append({"eps": eps, "member": member.name, **first, **cost})
+        left = left[~broken.to(left.device)]
         if not len(left):
             break
     else:
         yield tried.only(~tried.verdict.adversarial, "")
-    if again:
+    if len(again) == len(todo):
         return
     if union.every_member:
         _tell_alone(chunk, members, firsts, row, found, told)
@@ -80,7 +84,7 @@ def _tell_alone(
         also = nothing
         if len(before):
             chunk.tell(_share(chunk, row, 1), f"{member.name} on what others broke at eps {eps}")
-            done = _step(chunk, member, before, row, found, again=False)
+            done = _step(chunk, member, before, row, found)
             for key in COSTS:
                 entry[key] += done[key]
             also = before[torch.tensor(done["adversarial"], device=before.device)]
@@ -95,11 +99,9 @@ def _tell_alone(
 _COUNTS = "tried", "broken", *COSTS
 
 
-def _step(
-    chunk: Chunk, member: Attack, where: Tensor, row: int, found: Outcomes, *, again: bool
-) -> Part:
+def _step(chunk: Chunk, member: Attack, where: Tensor, row: int, found: Outcomes) -> Part:
     asked = chunk.asked
-    done = chunk.step(_name(member, row, where, again), partial(_run, chunk, member, where, row))
+    done = chunk.step(_name(member, row, where), partial(_run, chunk, member, where, row))
     if chunk.asked == asked:  # it was done before a kill
         found.earlier.append({key: done[key] for key in COSTS})
     return done
@@ -110,8 +112,8 @@ def _share(chunk: Chunk, row: int, done: float) -> float:
     return (row + done) / (len(chunk.plan.epsilons) + 1)
 
 
-def _name(member: Attack, row: int, where: Tensor, again: bool) -> str:
-    text = f"{member} {row} {again} {where.tolist()}"  # an audit is no second reading of a step
+def _name(member: Attack, row: int, where: Tensor) -> str:
+    text = f"{member} {row} {where.tolist()}"
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -133,8 +135,6 @@ def _run(chunk: Chunk, member: Attack, where: Tensor, row: int) -> Part:
         **{name: values.tolist() for name, values in columns.items()},
         "rejected": _moved([v.rejected for v in verdicts], offsets),
         "failed": _moved([attempt.failed for attempt in found], offsets),
-        "tried": len(where),
-        "broken": int(columns["adversarial"].sum()),
         "forwards": forwards,
         "backwards": backwards,
         "seconds": perf_counter() - start,

@@ -23,7 +23,11 @@ from typing import Literal
 from torch import Tensor
 
 from robustbench_cli.epsilon import Eps
+from robustbench_cli.evaluation.algorithms.descent import steps_alone
+from robustbench_cli.evaluation.algorithms.union import Union
+from robustbench_cli.evaluation.algorithms.wrapping import Wrapping
 from robustbench_cli.evaluation.attack import Attack
+from robustbench_cli.evaluation.mixing import Mixing
 from robustbench_cli.evaluation.plan import Chunk
 from robustbench_cli.evaluation.recording.outcomes import Outcome, Outcomes, Task
 
@@ -113,10 +117,11 @@ class Independent(Schedule):
 class Bisect(Schedule):
     """The largest ball first, then the interval in which a sample breaks, smaller and smaller.
 
-    A ball that holds an adversarial costs few steps, since the attack starts from the one that was
-    found in a larger ball; one that holds none costs all of them. So the interval is cut near its
-    upper end. That a ball was withstood from such a start alone does not count: where the interval
-    ends on it, it is attacked from a start of its own.
+    A ball that holds an adversarial costs most attacks few steps: a sample leaves with its first
+    one, or starts from that of a larger ball. One that holds none costs all of them, so the
+    interval is cut near its upper end; in the middle where every ball costs as much. That a ball
+    was withstood from such a start alone does not count: where the interval ends on it, it is
+    attacked from a start of its own.
     """
 
     low: dict[int, int] = field(default_factory=dict)  # largest known to be withstood
@@ -149,7 +154,7 @@ class Bisect(Schedule):
                 self.floor[position] = row
         low, high = self.low[position], self.high[position]
         if high - low > 1:
-            cut = high - max(1, (high - low) // CUT)
+            cut = high - max(1, (high - low) // _parts(self.chunk.plan.attack))
             return [Task(position, self.rows[cut], start=self.nearest.get(position))]
         if low > self.floor[position]:
             return [Task(position, self.rows[low])]
@@ -157,8 +162,11 @@ class Bisect(Schedule):
         return []
 
 
-CUT = 4
-"""Bisection cuts the interval one so-many-th below its upper end."""
+def _parts(attack: Attack) -> int:
+    """Bisection cuts the interval one so-many-th below its upper end."""
+    inner = attack.inner if isinstance(attack, Wrapping) else attack
+    return 4 if steps_alone(attack) or isinstance(inner, Mixing | Union) else 2
+
 
 SCHEDULES: dict[str, type[Schedule]] = {
     "ascending": Ascending,

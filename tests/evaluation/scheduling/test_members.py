@@ -17,6 +17,7 @@ from robustbench_cli.epsilon import grid
 from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.attack import Attack, Crafted, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
+from robustbench_cli.evaluation.scheduling.schedules import ScheduleName
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import param
@@ -90,24 +91,16 @@ def test_a_killed_one_goes_on_after_the_last_member_that_ended(
     assert len(list(tmp_path.glob("chunk-*.json"))) == 1  # steps go when their chunk is whole
 
 
-def test_an_audit_is_an_attack_of_its_own_also_where_steps_are_kept(
-    cnn: nn.Module, images: Images, tmp_path: Path
+@pytest.mark.parametrize("schedule", ["ascending", "bisect"])
+def test_what_the_audit_alone_asks_for_is_no_count_of_a_member(
+    cnn: nn.Module, images: Images, schedule: ScheduleName
 ) -> None:
-    shown = []
-
-    class Counted(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            shown.append(len(x))
-            return cnn(x)  # type: ignore[no-any-return]
-
-    looks = []
-    for parts in (None, tmp_path):
-        shown.clear()
-        # every sample is audited: the first ball and its audit are of the same samples
-        some = images[:12]
-        evaluate_model(Counted(), some, QUICK, RADII, schedule="bisect", audit=12, parts=parts)
-        looks.append(sum(shown))
-    assert looks[0] == looks[1]
+    radii = grid(["0.01,0.02,0.03,0.04"])
+    found = evaluate_model(cnn, images[:12], QUICK, radii, schedule=schedule, audit=12)
+    tried = found.samples[found.samples["attacked"]].groupby("eps").size()
+    members = found.record["members"]
+    firsts = {each["eps"]: each["tried"] for each in reversed(members)}
+    assert firsts == tried.to_dict() and len(firsts) > 1
 
 
 @dataclass(kw_only=True)

@@ -165,7 +165,8 @@ def test_auto_has_nothing_to_choose_at_a_single_epsilon() -> None:
 
 def test_what_a_warm_start_alone_withstood_is_tried_from_a_start_of_its_own() -> None:
     """Each task is told whether it was broken; the interval ends only on a cold start."""
-    chunk = SimpleNamespace(plan=SimpleNamespace(epsilons=grid(["0,0.1,0.2,0.3,0.4"])), first=0)
+    plan = SimpleNamespace(attack=build(Attack, PGD), epsilons=grid(["0,0.1,0.2,0.3,0.4"]))
+    chunk = SimpleNamespace(plan=plan, first=0)
     order = Bisect(chunk, [1, 2, 3, 4], Outcomes.unattacked(np.zeros(1, int), 5))
     image, asked = torch.zeros(1), []
     tasks = order.begin(0)
@@ -176,6 +177,32 @@ def test_what_a_warm_start_alone_withstood_is_tried_from_a_start_of_its_own() ->
         broken = task.row == 4 or (task.row == 3 and cold)
         tasks = order.told(task, Outcome(broken, int(broken), 0.1, image if broken else None))
     assert asked == [(4, True), (3, False), (3, True), (2, False), (2, True)]
+
+
+@pytest.mark.parametrize(
+    ("attack", "rows"),
+    [
+        (PGD, [16, 12, 9, 7, 6, 5]),
+        ("worst-case", [16, 12, 9, 7, 6, 5]),
+        ("eot:attack=linf-apgd-ce", [16, 12, 9, 7, 6, 5]),
+        ("linf-noise", [16, 8, 4, 6, 5]),
+        ("eot:attack=linf-pgd", [16, 8, 4, 6, 5]),
+    ],
+)
+def test_the_interval_is_cut_in_the_middle_where_a_broken_ball_costs_as_much(
+    attack: str, rows: list[int]
+) -> None:
+    """A sample that breaks from the sixth of sixteen balls on."""
+    plan = SimpleNamespace(attack=build(Attack, attack), epsilons=grid(ranges=["0:0.32:0.02"]))
+    order = Bisect(
+        SimpleNamespace(plan=plan, first=0), range(1, 17), Outcomes.unattacked(np.zeros(1, int), 17)
+    )
+    asked, tasks = [], order.begin(0)
+    while tasks:
+        (task,) = tasks
+        asked.append(task.row)
+        tasks = order.told(task, Outcome(task.row >= 6))
+    assert asked == rows
 
 
 def test_one_step_and_raw_curves_need_no_audit(linear) -> None:
