@@ -7,7 +7,8 @@
 ``--autoattack`` is a checkout of github.com/fra31/auto-attack; without one, the installed package
 ``autoattack`` is used, and where there is none, the benchmark says so and stops. ``--weights`` is
 a folder with the published files named below; those that it lacks are left out. ``--run DIR@EPS``
-adds a run of your own. Several ``--ours`` show what each way of saving work brings.
+adds a run of your own. Several ``--ours`` show what each way of saving work brings, several
+``--seed`` what the luck of ours is.
 
 Both sides run in this process on one thread, on ``--samples`` test images from ``--first`` on,
 AutoAttack's standard version in batches of its default 250. Forwards and backwards are per image of
@@ -29,6 +30,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +59,11 @@ class Published:
     data: str
     normalise: str
     eps: str
+    key: str = ""  # of several sets of weights
 
 
 _SDP = "0.485,0.456,0.406:0.225,0.225,0.225"
+_BATCHWISE = "0.4914,0.4822,0.4465:0.2023,0.1994,0.2010"
 
 PUBLISHED = (
     # locuslab/fast_adversarial: MNIST/models/fgsm.pth, MNIST/models/pgd_madry.pth
@@ -72,9 +76,16 @@ PUBLISHED = (
     Published("abs_mnist_binary_cnn.net", "mnist", "none", "0.1"),
     # Verified-Intelligence/alpha-beta-CROWN, complete_verifier/models: cifar10_resnet, sdp
     Published("abcrown_cifar10_resnet2b.pth", "cifar10", "cifar", "2/255"),
+    Published("resnet4b.pth", "cifar10", "cifar", "1/255"),
     Published("mnist_cnn_a_adv.model", "mnist", "none", "0.3"),
     Published("cifar_cnn_a_adv.model", "cifar10", _SDP, "2/255"),
     Published("cifar_cnn_a_mix.model", "cifar10", _SDP, "2/255"),
+    # and bab_attack, eran
+    Published("MadryCNN_no_maxpool_tiny.pt", "mnist", "none", "0.3"),
+    Published("cifar_conv_small_pgd.pth", "cifar10", _BATCHWISE, "2/255"),
+    # locuslab/convex_adversarial: models/fashion_mnist.pth, models_scaled/mnist_small_0_3.pth
+    Published("convex_fashion_mnist.pth", "fashion-mnist", "none", "0.1"),
+    Published("convex_mnist_small_0_3.pth", "mnist", "none", "0.3", "state_dict.0"),
     # akamaster/pytorch_resnet_cifar10: pretrained_models/resnet20-12fca82f.th
     Published("akamaster_cifar10_resnet20.th", "cifar10", "imagenet", "0.5/255"),
 )
@@ -149,9 +160,11 @@ def _broken(network: nn.Module, x: Tensor, found: Tensor, labels: Tensor, eps: f
         return near & (network(found).argmax(1) != labels)
 
 
-def ours(spec: str, network: nn.Module, images: Images, eps: Eps) -> tuple[Side, list[str]]:
+def ours(
+    spec: str, network: nn.Module, images: Images, eps: Eps, seed: int
+) -> tuple[Side, list[str]]:
     start = time.process_time()
-    found = evaluate_model(network, images, spec, [eps], num_threads=1)
+    found = evaluate_model(network, images, spec, [eps], num_threads=1, seed=seed)
     seconds, cost, n = time.process_time() - start, found.record["cost"], len(images)
     left = torch.from_numpy(found.correct()[eps.text].to_numpy(copy=True))
     lines = [
@@ -159,11 +172,17 @@ def ours(spec: str, network: nn.Module, images: Images, eps: Eps) -> tuple[Side,
         f" {m['forwards'] / n:9.1f} {m['backwards'] / n:9.1f} {m['seconds']:8.1f} s of wall clock"
         for m in found.record.get("members", [])
     ]
-    return Side(spec, left, cost["forwards"], cost["backwards"], seconds), lines
+    return Side(f"{spec}, seed {seed}", left, cost["forwards"], cost["backwards"], seconds), lines
 
 
 def compare(
-    name: str, network: nn.Module, images: Images, eps: Eps, tool: Any, specs: list[str]
+    name: str,
+    network: nn.Module,
+    images: Images,
+    eps: Eps,
+    tool: Any,
+    specs: list[str],
+    seeds: list[int],
 ) -> None:
     print(f"{name}, eps {eps}, {len(images)} images", flush=True)
     network.requires_grad_(False)
@@ -174,8 +193,8 @@ def compare(
     sums = [sum(getattr(p, key) for p in parts) for key in ("forwards", "backwards", "seconds")]
     whole = Side("AutoAttack, standard", parts[-1].left, *sums)
     print(whole.line(), flush=True)
-    for spec in specs:
-        mine, lines = ours(spec, network, images, eps)
+    for spec, seed in product(specs, seeds):
+        mine, lines = ours(spec, network, images, eps, seed)
         fewer = (whole.forwards + whole.backwards) / (mine.forwards + mine.backwards)
         weaker = int((mine.left & ~whole.left).sum())
         stronger = int((whole.left & ~mine.left).sum())
@@ -201,7 +220,8 @@ def networks(
 
 def _adopted(options: argparse.Namespace, path: Path, each: Published) -> tuple[nn.Module, Images]:
     data = open_data(build(Dataset, each.data), options.data_dir)
-    run = adopt(path, options.runs_dir, data, normalise=each.normalise)
+    key = {"weights_key": each.key} if each.key else {}
+    run = adopt(path, options.runs_dir, data, normalise=each.normalise, **key)
     return load_predictor(run, CPU, "deployed").eval(), data.test[
         options.first : options.first + options.samples
     ]
@@ -234,6 +254,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="files whose names contain this")
     parser.add_argument("--run", action="append", default=[], help="DIR@EPS, a run of your own")
     parser.add_argument("--ours", action="append", default=[], help="spec; worst-case")
+    parser.add_argument("--seed", action="append", type=int, default=[], help="of ours; 0")
     parser.add_argument("--samples", type=int, default=200)
     parser.add_argument("--first", type=int, default=0, help="of the test images")
     options = parser.parse_args()
@@ -244,7 +265,7 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{'':36} {'robust':>8} {'forwards':>9} {'backw.':>9} {'CPU':>10}")
     for name, eps, get in networks(options):
-        compare(name, *get(), eps, tool, options.ours or ["worst-case"])
+        compare(name, *get(), eps, tool, options.ours or ["worst-case"], options.seed or [0])
 
 
 if __name__ == "__main__":
