@@ -533,6 +533,7 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     assert contents(Path("runs")) == before
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_the_same_file_gives_the_same_report_whatever_else_its_runs_hold(
     cli: Cli, experiment: Path
 ) -> None:
@@ -548,6 +549,7 @@ def test_the_same_file_gives_the_same_report_whatever_else_its_runs_hold(
     assert len(everything) > len(json.loads(first.out)["curves"])
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
     balls = 'attack = ["linf-fgsm", "union"]\neps = ["0.01", "linf-fgsm=0.02,l2-fgm=0.05"]'
     first = 'attack = "linf-fgsm"\neps = "0.01,0.02"'
@@ -558,7 +560,7 @@ def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
     assert [each["label"] for each in unions] == ["plain", "mixup"]
 
 
-@pytest.mark.usefixtures("runs")
+@pytest.mark.usefixtures("runs", "unsaved_pictures")
 def test_run_shows_the_transfers_of_a_file_that_only_transfers(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "transfer.toml"
     file.write_text(
@@ -579,6 +581,7 @@ def test_run_has_scales(cli: Cli, experiment: Path) -> None:
     assert refused.code == 2 and "no scale 'labtop'; there are: laptop" in refused.err
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_run_keeps_what_succeeds(
     cli: Cli, experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -600,6 +603,7 @@ def test_run_keeps_what_succeeds(
     assert "train spirals" in found.err and "ZeroDivisionError" in found.err
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_a_failed_transfer_takes_no_run_out_of_the_report(
     cli: Cli, experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
