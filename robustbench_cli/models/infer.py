@@ -56,7 +56,7 @@ def fitting(
 
 
 class _Undrawn(TorchFunctionMode):
-    """Draws no initial weights: on the meta device there are none, and to ask for them takes long."""
+    """No initial weights are drawn: on the meta device there are none, and to ask takes long."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
