@@ -25,6 +25,9 @@ def pytest_collection() -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         import foolbox  # noqa: F401
 
+    for absent in (torch.cuda, torch.xpu, torch.mtia):
+        if not absent.is_available():  # each seed would note the call stack for it, file by file
+            absent.manual_seed_all = lambda seed: None
     torch.set_num_threads(1)  # on small networks several threads are many times slower
     settings.register_profile("shared machine", deadline=None, max_examples=50)
     settings.load_profile("shared machine")
@@ -59,3 +62,10 @@ def runs(finished_runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     shutil.copytree(finished_runs, tmp_path / "runs")
     return Path("runs")
+
+
+@pytest.fixture
+def unsaved_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report draws its pictures, but their files are empty: to save them takes longest of all."""
+    place = "robustbench_cli.reporting.writing.save_figure"
+    monkeypatch.setattr(place, lambda drawing, path: path.touch())

@@ -80,20 +80,20 @@ def _rows(
     wrong: np.ndarray,
     epsilons: Sequence[Eps],
 ) -> pd.DataFrame:
-    parts = []
-    for eps in epsilons:
-        broken = (minimal > 0) & (minimal <= float(eps))
-        part = {
-            "index": np.arange(len(minimal)),
-            "label": label,
-            "clean": clean,
-            "eps": eps.text,
-            "prediction": np.where(broken, wrong, clean),
-            "distance": np.where(broken, minimal, np.nan),
+    n, times = len(minimal), len(epsilons)
+    least, before = np.tile(minimal, times), np.tile(clean, times)
+    broken = (least > 0) & (least <= np.repeat([float(eps) for eps in epsilons], n))
+    return pd.DataFrame(
+        {
+            "index": np.tile(np.arange(n), times),
+            "label": np.tile(label, times),
+            "clean": before,
+            "eps": np.repeat(np.array([eps.text for eps in epsilons], object), n),
+            "prediction": np.where(broken, np.tile(wrong, times), before),
+            "distance": np.where(broken, least, np.nan),
             "attacked": True,
         }
-        parts.append(pd.DataFrame(part))
-    return pd.concat(parts, ignore_index=True)
+    )
 
 
 METHODS = {"plain": (0.98, 0.08), "mixup": (0.985, 0.1), "pgd-at": (0.95, 0.28), "sat": (0.96, 0.2)}

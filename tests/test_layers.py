@@ -80,28 +80,37 @@ def dotted(path: Path) -> str:
 @cache
 def imports(path: Path, *, typing_only: bool = True) -> frozenset[str]:
     """Every module that a file imports, as an absolute name; also inside functions."""
-    tree = ast.parse(path.read_text("utf-8"))
-    skipped: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        checked = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        if checked and not typing_only:
-            skipped |= {child for part in node.body for child in ast.walk(part)}
     package = dotted(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if node in skipped:
+    for node, checked in statements(path):
+        if checked and not typing_only:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*above, *filter(None, [node.module])])
             found.add(module)
             if module.startswith(PACKAGE):  # `from . import runs` names a module
                 found |= {f"{module}.{alias.name}" for alias in node.names}
     return frozenset(found)
+
+
+@cache
+def statements(path: Path) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """The imports of a file, and whether each is for the type checker only."""
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = list(ast.walk(tree))
+    skipped = {
+        child
+        for node in nodes
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in node.body
+        for child in ast.walk(part)
+    }
+    return [(n, n in skipped) for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
 
 
 def room(module: str) -> str:
@@ -197,9 +206,20 @@ def test_the_import_of_the_package_is_instant() -> None:
     assert not loaded_by(f"import {PACKAGE}") & {"torch", "pandas", "numpy", "typer"}
 
 
-def test_reports_need_no_torch() -> None:
-    loaded = loaded_by(f"import {PACKAGE}.reporting.report, {PACKAGE}.runs")
-    assert "pandas" in loaded
+REPORT = f"""
+import {PACKAGE}.reporting.report, {PACKAGE}.reporting.tables.points, {PACKAGE}.runs
+heavy = {{'torch', 'torchvision', 'foolbox', 'typer', 'rich', 'matplotlib', 'scipy.stats'}}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+import {PACKAGE}.reporting.figures.decay_curve
+assert 'matplotlib' not in sys.modules
+import {PACKAGE}.reporting.figures._canvas
+assert 'matplotlib.pyplot' not in sys.modules
+"""
+
+
+def test_reports_need_no_torch_and_load_matplotlib_late() -> None:
+    loaded = loaded_by(REPORT)
+    assert {"pandas", "matplotlib"} <= loaded
     assert not loaded & {"torch", "torchvision", "foolbox", "typer", "rich"}
 
 

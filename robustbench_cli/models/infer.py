@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from robustbench_cli.errors import RunError, UsageError
 from robustbench_cli.spec import build, find, names
@@ -53,11 +55,25 @@ def fitting(
     )
 
 
+class _Undrawn(TorchFunctionMode):
+    """No initial weights are drawn: on the meta device there are none, and to ask takes long."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if args and (func in _DRAWS or getattr(func, "__module__", "") == nn.init.__name__):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWS = (Tensor.normal_, Tensor.uniform_)
+
+
 @cache
 def _outline(spec: str, shape: tuple[int, int, int], classes: int) -> nn.Module | None:
     """The network on the meta device, or None where it is not for images of this size."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             return build(Architecture, spec).build(shape, classes)
     except UsageError:
         return None

@@ -45,8 +45,9 @@ def _nearest(
     colours: NDArray[np.int16], palette: NDArray[np.int16]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """(n,), which of the palette is nearest to each colour, and by how much it is off."""
-    index = np.empty(len(colours), np.uint8)
-    for i in range(0, len(colours), 4096):
-        apart = colours[i : i + 4096, None].astype(np.int32) - palette
-        index[i : i + 4096] = (apart**2).sum(2).argmin(1)
+    index, exact = np.empty(len(colours), np.uint8), palette.astype(float)
+    square = (exact**2).sum(1)
+    for i in range(0, len(colours), 4096):  # |p|² - 2 c·p, of whole numbers: exact
+        apart = square - 2 * colours[i : i + 4096].astype(float) @ exact.T
+        index[i : i + 4096] = apart.argmin(1)
     return index, np.abs(palette[index] - colours).max(1)

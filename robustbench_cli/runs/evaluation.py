@@ -14,6 +14,7 @@ from math import nan
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from robustbench_cli.epsilon import Eps
@@ -79,9 +80,16 @@ class Evaluation:
 
     @cached_property
     def _correct(self) -> pd.DataFrame:
-        right = self.samples.assign(right=self.samples["prediction"] == self.samples["label"])
-        wide = right.pivot(index="index", columns="eps", values="right")
-        return wide[[eps.text for eps in self.epsilons]].astype(bool)
+        # by hand: a pivot of pandas takes longer than all else about a small evaluation
+        epsilons = pd.Index([eps.text for eps in self.epsilons], name="eps")
+        index, sample = np.unique(self.samples["index"].to_numpy(), return_inverse=True)
+        place = sample, epsilons.get_indexer(pd.Index(self.samples["eps"]))
+        there, right = np.zeros((2, len(index), len(epsilons)), bool)
+        there[place] = True
+        if len(self.samples) != there.size or not there.all():
+            raise ValueError("not every sample has one row at each epsilon")
+        right[place] = (self.samples["prediction"] == self.samples["label"]).to_numpy()
+        return pd.DataFrame(right, pd.Index(index, name="index"), epsilons)
 
     def accuracy(self) -> pd.DataFrame:
         """eps, eps_value, accuracy, low, high (Wilson, 95 %), n; one row per epsilon."""

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from math import isnan, nan
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -83,23 +85,30 @@ def count(samples: pd.DataFrame, correct: pd.DataFrame, zero: Sequence[str]) -> 
 
     zero: those epsilons that are 0, as text.
     """
-    first = samples.drop_duplicates("index")
-    medians = samples.groupby("eps")["distance"].median()
+    column = correct.columns.get_indexer(pd.Index(samples["eps"]))
+    _, first = np.unique(samples["index"].to_numpy(), return_index=True)
+    clean, label = samples["clean"].to_numpy(), samples["label"].to_numpy()
+    distance = samples["distance"].to_numpy()
+    moved = samples["prediction"].to_numpy() != clean
     aimed, reached = reach(samples, list(correct.columns))
-    at_zero = samples[samples["eps"].isin(zero)]
     return Tally(
-        n=int(samples["index"].nunique()),
+        n=len(first),
         images=_mark(correct.index),
-        clean=int((first["clean"] == first["label"]).sum()),
-        answers=int(first["clean"].nunique()),
-        right=tuple(int(right) for right in correct.sum()),
-        distance=tuple(float(medians[eps]) for eps in correct.columns),
-        moved=bool((at_zero["prediction"] != at_zero["clean"]).any()),
+        clean=int((clean[first] == label[first]).sum()),
+        answers=len(np.unique(clean[first])),
+        right=tuple(correct.to_numpy().sum(0).tolist()),
+        distance=tuple(_median(distance[column == k]) for k in range(len(correct.columns))),
+        moved=bool(moved[np.isin(column, correct.columns.get_indexer(pd.Index(zero)))].any()),
         targeted="target" in samples,
         aimed=aimed,
         reached=reached,
-        transferred=_transferred(samples, list(correct.columns)),
+        transferred=_transferred(samples, column, len(correct.columns)),
     )
+
+
+def _median(distance: NDArray[Any]) -> float:
+    found = distance[~np.isnan(distance)]
+    return float(np.median(found)) if len(found) else nan
 
 
 def reach(samples: pd.DataFrame, epsilons: Sequence[str]) -> tuple[int, tuple[int, ...]]:
@@ -120,17 +129,17 @@ def _mark(index: pd.Index) -> str:
 
 
 def _transferred(
-    samples: pd.DataFrame, epsilons: Sequence[str]
+    samples: pd.DataFrame, column: NDArray[np.intp], epsilons: int
 ) -> tuple[tuple[int, int, int, int], ...]:
     if "source_clean" not in samples:
         return ()
-    right = samples["prediction"] == samples["label"]
-    clean = samples["clean"] == samples["label"]
-    both = clean & (samples["source_clean"] == samples["label"])
-    table = pd.DataFrame({"eps": samples["eps"], "right": right, "both": both})
+    label = samples["label"].to_numpy()
+    right = samples["prediction"].to_numpy() == label
+    both = (samples["clean"].to_numpy() == label) & (samples["source_clean"].to_numpy() == label)
     found = []
-    for eps in epsilons:
-        here = table[table["eps"] == eps]
-        kept = here.loc[here["both"], "right"]
-        found.append((len(here), int(here["right"].sum()), len(kept), int(kept.sum())))
+    for k in range(epsilons):
+        here = column == k
+        parts = here, here & right, here & both, here & both & right
+        rows, kept, among, kept_among = (int(part.sum()) for part in parts)
+        found.append((rows, kept, among, kept_among))
     return tuple(found)

@@ -15,9 +15,11 @@ from console import Cli
 from tiny import OPTIONS, contents
 
 from robustbench_cli.cli import show
-from robustbench_cli.models.model import make
+from robustbench_cli.models import infer
+from robustbench_cli.models.model import Architecture, make
 from robustbench_cli.models.own import open_architecture
 from robustbench_cli.runs.run import Run, load_runs
+from robustbench_cli.spec import build
 
 PLAIN = "spirals-samples=40-mlp-width=16-plain-epochs=2-s0"
 MIXUP = PLAIN.replace("plain", "mixup")
@@ -272,6 +274,13 @@ def test_a_damaged_result_is_named_and_force_mends_it(cli: Cli, attacked: Path) 
 # --- somebody else's weights ---
 
 
+@pytest.fixture
+def few_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights may be an MLP's alone: to lay out every known network for new images takes long."""
+    known = [build(Architecture, name) for name in ("mlp", "mlp:width=100")]
+    monkeypatch.setattr(infer, "candidates", lambda: known)
+
+
 def weights_of(name: str, path: Path) -> Path:
     torch.manual_seed(0)
     model = make(open_architecture(name), (1, 1, 2), 2)
@@ -294,6 +303,7 @@ def test_a_checkpoint_is_attacked_like_a_run(
     assert [run.name for run in load_runs("runs")] == ["spirals-samples=40-theirs-none"]
 
 
+@pytest.mark.usefixtures("few_networks")
 def test_two_checkpoints_of_one_name_stay_apart(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,6 +372,7 @@ def test_a_hugging_face_folder_is_no_run_until_it_is_attacked(cli: Cli, runs: Pa
     assert found.code == 2 and "which data set was it trained on? type --data mnist" in found.line
 
 
+@pytest.mark.usefixtures("few_networks")
 def test_a_checkpoint_without_its_data_set(cli: Cli, runs: Path) -> None:
     weights_of("mlp", Path("weights.pt"))
     found = cli("attack", "weights.pt")
@@ -509,6 +520,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return Path("experiment.toml")
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     planned = cli("run", experiment, "--dry-run")
     assert planned.code == 0 and planned.err == "" and not Path("runs").exists()
@@ -533,6 +545,7 @@ def test_run_does_a_whole_experiment_once(cli: Cli, experiment: Path) -> None:
     assert contents(Path("runs")) == before
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_the_same_file_gives_the_same_report_whatever_else_its_runs_hold(
     cli: Cli, experiment: Path
 ) -> None:
@@ -548,6 +561,7 @@ def test_the_same_file_gives_the_same_report_whatever_else_its_runs_hold(
     assert len(everything) > len(json.loads(first.out)["curves"])
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
     balls = 'attack = ["linf-fgsm", "union"]\neps = ["0.01", "linf-fgsm=0.02,l2-fgm=0.05"]'
     first = 'attack = "linf-fgsm"\neps = "0.01,0.02"'
@@ -558,7 +572,7 @@ def test_run_reports_a_union_over_norms(cli: Cli, experiment: Path) -> None:
     assert [each["label"] for each in unions] == ["plain", "mixup"]
 
 
-@pytest.mark.usefixtures("runs")
+@pytest.mark.usefixtures("runs", "unsaved_pictures")
 def test_run_shows_the_transfers_of_a_file_that_only_transfers(cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "transfer.toml"
     file.write_text(
@@ -579,6 +593,7 @@ def test_run_has_scales(cli: Cli, experiment: Path) -> None:
     assert refused.code == 2 and "no scale 'labtop'; there are: laptop" in refused.err
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_run_keeps_what_succeeds(
     cli: Cli, experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -600,6 +615,7 @@ def test_run_keeps_what_succeeds(
     assert "train spirals" in found.err and "ZeroDivisionError" in found.err
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_a_failed_transfer_takes_no_run_out_of_the_report(
     cli: Cli, experiment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,6 +90,7 @@ def test_csv_has_a_row_for_each_statement(study: list[Run], document: dict[str, 
     assert rows[3]["runs_first"] == "3" and rows[0]["images"] == "60"
 
 
+@pytest.mark.usefixtures("unsaved_pictures")
 def test_a_report_has_both_in_every_format_and_a_picture(study: list[Run], tmp_path: Path) -> None:
     made, written = write_report(study, tmp_path, statements=SAID)
     names = {path.name for path in written}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,21 @@ def test_accuracy_is_the_share_still_right_with_its_interval() -> None:
     assert (accuracy["n"] == 4).all() and evaluation.n == 4
     assert evaluation.clean_accuracy == 1.0
     assert evaluation.correct().loc[2].tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("rows", [slice(1, None), [*range(16), 15], [*range(15), 14]])
+def test_of_every_sample_one_row_is_needed_at_each_epsilon(rows: slice | list[int]) -> None:
+    whole = make()
+    other = replace(whole, samples=whole.samples.iloc[rows])
+    with pytest.raises(ValueError, match="not every sample has one row at each epsilon"):
+        other.correct()
+
+
+def test_the_order_of_rows_decides_nothing() -> None:
+    whole = make()
+    other = replace(whole, samples=whole.samples.iloc[::-1])
+    pd.testing.assert_frame_equal(other.correct(), whole.correct())
+    assert other.tally.document == whole.tally.document
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:

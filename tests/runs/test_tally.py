@@ -52,6 +52,15 @@ def test_the_counts_are_those_of_the_rows(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(loaded.accuracy(), evaluation.accuracy())
 
 
+def test_transfers_are_counted_among_all_and_among_what_both_networks_classify(
+    tmp_path: Path,
+) -> None:
+    source, target = make_run(tmp_path, "plain"), make_run(tmp_path, "pgd-at")
+    made = make_transfer([0, 0.15, 0.25, 0.9], source, target, "0.1,0.3")
+    made.samples.loc[made.samples["index"] == 1, "source_clean"] += 1  # only the target is right
+    assert made.tally.transferred == ((4, 3, 2, 2), (4, 1, 2, 1))
+
+
 def test_a_table_reads_no_rows(study: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("rows were read")

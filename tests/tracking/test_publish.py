@@ -33,6 +33,7 @@ def test_epochs_results_and_pictures_of_a_finished_run(attacked_run: Path) -> No
     assert picture == {"call": "picture", "name": "decay-curve", "signature": PNG}
 
 
+@pytest.mark.usefixtures("signed_pictures")
 def test_only_what_is_new_is_told(attacked_run: Path) -> None:
     publish(attacked_run, RECORDER)
     before = told(attacked_run)
@@ -59,6 +60,7 @@ def test_transfers_and_analyses_too(tmp_path: Path) -> None:
     assert analyses["numbers"] == {"loss-landscape/height": 0.5}  # NaN is no number to tell
 
 
+@pytest.mark.usefixtures("signed_pictures")
 def test_behind_a_defence_is_another_number(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     for defence in (None, "jpeg"):
@@ -72,6 +74,7 @@ def test_behind_a_defence_is_another_number(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.usefixtures("signed_pictures")
 def test_a_failure_is_an_error_here_and_a_warning_after_other_work(
     attacked_run: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

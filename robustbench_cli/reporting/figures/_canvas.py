@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -84,6 +85,7 @@ def legend_shape(labels: Sequence[str], inches: float) -> tuple[int, int]:
     return len(labels), 1
 
 
+@lru_cache(maxsize=1024)  # outlines of letters take long, and pictures repeat their labels
 def _inches(label: str) -> float:
     lines = label.split("\n")
     return (
