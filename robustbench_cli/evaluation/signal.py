@@ -20,6 +20,7 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin
 
+from .algorithms.apgd_t import SURE
 from .algorithms.union import Union
 from .attack import Attack
 from .network import logits
@@ -147,8 +148,8 @@ def stronger(attack: Attack) -> Attack | None:
 def passes(attack: Attack) -> int:
     """About how many forwards and backwards an attack takes per sample and epsilon; 0: unknown.
 
-    With patience, most samples are given up before a fourth of the work; restarts for what is near
-    are few.
+    With patience, most samples are given up before a fourth of the work; what is for samples that
+    are near, restarts and targets after the third, is little.
     """
     if isinstance(attack, Union):
         return sum(map(passes, attack.members(classes=10)))
@@ -157,7 +158,10 @@ def passes(attack: Attack) -> int:
     if isinstance(inner, Attack):
         return passes(inner) * given.get("draws", 1)
     both = 2 if attack.access == "gradient" else 1
-    steps = given.get("steps", 0) * both * (1 + given.get("targets", 0))
+    targets = given.get("targets", 0)
+    if attack.settings.get("far") is not None:
+        targets = min(targets, SURE)
+    steps = given.get("steps", 0) * both * (1 + targets)
     asked = given.get("queries", 0) or (0 if steps else given.get("draws", 0))
     starts = given.get("restarts", 1) if attack.settings.get("near") is None else 1
     whole = (steps + asked) * starts

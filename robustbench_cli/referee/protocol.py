@@ -31,7 +31,7 @@ class Level:
     `fewest` and `most` are for a budget: weaker attacks are worth no more images than `most`, which
     are the fewest of the next level; so a larger budget never has fewer. `patient`: which share of
     the longest worst case a sample takes that withstands it, where patience gives most of them up
-    early; it does not in few steps. What nearly broke is so little that its restarts do not show.
+    early; of few steps it saves little. What nearly broke is so little that its restarts do not show.
     As much as was measured on two robust networks of MNIST, in L∞ and L2, and a little more.
     """
 
@@ -75,10 +75,10 @@ class Level:
 
 
 LEVELS = (
-    Level("quick", 20, 1, "steps=20,targets=3,queries=300", 20, "quick", 50, 200, 1.0),
-    Level("light", 20, 1, "steps=20,targets=3,queries=300", 20, "full", 200, 500, 1.0),
-    Level("medium", 50, 2, "steps=50,targets=5,queries=1000", 50, "full", 500, 1000, 0.45),
-    Level("full", 50, 10, "steps=100,targets=9,queries=5000", 100, "full", 1000, None, 0.25),
+    Level("quick", 20, 1, "steps=20,targets=3,queries=300", 20, "quick", 50, 200, 0.85),
+    Level("light", 20, 1, "steps=20,targets=3,queries=300", 20, "full", 200, 500, 0.85),
+    Level("medium", 50, 2, "steps=50,targets=5,queries=1000", 50, "full", 500, 1000, 0.35),
+    Level("full", 50, 10, "steps=100,targets=9,queries=5000", 100, "full", 1000, None, 0.22),
 )
 """Weakest first. The last has PGD-50-10, and in its worst case as much as AutoAttack has."""
 FULL = LEVELS[-1]

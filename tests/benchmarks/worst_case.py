@@ -8,7 +8,7 @@
 ``autoattack`` is used, and where there is none, the benchmark says so and stops. ``--weights`` is
 a folder with the published files named below; those that it lacks are left out. ``--run DIR@EPS``
 adds a run of your own. Several ``--ours`` show what each way of saving work brings, several
-``--seed`` what the luck of ours is.
+``--seed`` what the luck of ours is. ``--norm l2 --eps 1.5`` attacks all of them in that ball.
 
 Both sides run in this process on one thread, on ``--samples`` test images from ``--first`` on,
 AutoAttack's standard version in batches of its default 250. Forwards and backwards are per image of
@@ -43,12 +43,13 @@ from robustbench_cli.adopt import adopt  # noqa: E402
 from robustbench_cli.data.dataset import Dataset, Images, open_data  # noqa: E402
 from robustbench_cli.epsilon import Eps  # noqa: E402
 from robustbench_cli.evaluation.evaluate import evaluate_model  # noqa: E402
+from robustbench_cli.evaluation.verification.ball import Norm, distance  # noqa: E402
 from robustbench_cli.runs.run import Run  # noqa: E402
 from robustbench_cli.spec import build  # noqa: E402
 from robustbench_cli.training.deploy import load_predictor  # noqa: E402
 
 CPU = torch.device("cpu")
-SLACK = 1e-5
+SLACK = 1e-4
 
 
 @dataclass(frozen=True)
@@ -129,14 +130,15 @@ class Side:
         )
 
 
-def theirs(tool: Any, network: nn.Module, images: Images, eps: float) -> Iterator[Side]:
+def theirs(tool: Any, network: nn.Module, images: Images, eps: float, norm: Norm) -> Iterator[Side]:
     """AutoAttack, member by member; the last one is what all of them left."""
     counted, n = Counted(network).eval(), len(images)
     x, labels = images.x, images.labels
     with torch.no_grad():
         left = network(x).argmax(1) == labels
     for member in ("apgd-ce", "apgd-t", "fab-t", "square"):
-        whole = tool(counted, norm="Linf", eps=eps, device="cpu", seed=0, verbose=False)
+        name = norm.capitalize()
+        whole = tool(counted, norm=name, eps=eps, device="cpu", seed=0, verbose=False)
         whole.attacks_to_run = [member]
         forwards, backwards, start = counted.forwards, counted.backwards, time.process_time()
         places = left.nonzero()[:, 0]
@@ -144,7 +146,7 @@ def theirs(tool: Any, network: nn.Module, images: Images, eps: float) -> Iterato
             with contextlib.redirect_stdout(io.StringIO()):
                 found = whole.run_standard_evaluation(x[places], labels[places], bs=250)
             left = left.clone()
-            left[places] = ~_broken(network, x[places], found, labels[places], eps)
+            left[places] = ~_broken(network, x[places], found, labels[places], eps, norm)
         yield Side(
             member,
             left,
@@ -154,8 +156,10 @@ def theirs(tool: Any, network: nn.Module, images: Images, eps: float) -> Iterato
         )
 
 
-def _broken(network: nn.Module, x: Tensor, found: Tensor, labels: Tensor, eps: float) -> Tensor:
-    near = (found - x).abs().flatten(1).amax(1) <= eps + SLACK
+def _broken(
+    network: nn.Module, x: Tensor, found: Tensor, labels: Tensor, eps: float, norm: Norm
+) -> Tensor:
+    near = distance(x, found, norm) <= eps * (1 + SLACK)
     with torch.no_grad():
         return near & (network(found).argmax(1) != labels)
 
@@ -180,14 +184,15 @@ def compare(
     network: nn.Module,
     images: Images,
     eps: Eps,
+    norm: Norm,
     tool: Any,
     specs: list[str],
     seeds: list[int],
 ) -> None:
-    print(f"{name}, eps {eps}, {len(images)} images", flush=True)
+    print(f"{name}, {norm} {eps}, {len(images)} images", flush=True)
     network.requires_grad_(False)
     parts = []
-    for part in theirs(tool, network, images, float(eps)):
+    for part in theirs(tool, network, images, float(eps), norm):
         parts.append(part)
         print(part.line(), flush=True)
     sums = [sum(getattr(p, key) for p in parts) for key in ("forwards", "backwards", "seconds")]
@@ -253,6 +258,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="a folder of published weights")
     parser.add_argument("--only", default="", help="files whose names contain this")
     parser.add_argument("--run", action="append", default=[], help="DIR@EPS, a run of your own")
+    parser.add_argument("--norm", choices=("linf", "l2", "l1"), default="linf")
+    parser.add_argument("--eps", type=Eps.parse, help="instead of those of the files, in pixels")
     parser.add_argument("--ours", action="append", default=[], help="spec; worst-case")
     parser.add_argument("--seed", action="append", type=int, default=[], help="of ours; 0")
     parser.add_argument("--samples", type=int, default=200)
@@ -265,7 +272,9 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"{'':36} {'robust':>8} {'forwards':>9} {'backw.':>9} {'CPU':>10}")
     for name, eps, get in networks(options):
-        compare(name, *get(), eps, tool, options.ours or ["worst-case"], options.seed or [0])
+        eps, norm = options.eps or eps, options.norm
+        specs = options.ours or [f"worst-case:{norm}"]
+        compare(name, *get(), eps, norm, tool, specs, options.seed or [0])
 
 
 if __name__ == "__main__":

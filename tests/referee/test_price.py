@@ -59,7 +59,7 @@ def test_an_attack_costs_what_it_counts(role: str, spec: str, images: Images) ->
     assert told == pytest.approx(1.1 * spent, rel=0.1), "with a tenth for quick checks"
 
 
-def test_a_short_worst_case_knows_no_patience(images: Images) -> None:
+def test_a_short_worst_case_knows_little_patience(images: Images) -> None:
     spec = QUICK.attacks("linf")[WORST]
     told = attack_seconds(WORST, spec, QUICK, withstood(), "linf", N)
     found = evaluate_model(Far(), images, spec, [Eps.parse("0.0001")], audit=0)

@@ -36,7 +36,7 @@ from .geometry import dual_length
 from .losses import Loss, targeted_dlr
 
 _TINY = 1e-12
-_SURE = 3
+SURE = 3
 """Targets that are for all: of what only others would break, next to nothing is far off."""
 
 
@@ -59,10 +59,10 @@ class TargetedAutoPGD(AutoPGD):
 
     def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
         found = super().rounds(tries)
-        if self.far is None or tries <= _SURE:
+        if self.far is None or tries <= SURE:
             return found
-        first, restarts = range(_SURE), found[tries:]
-        return [((0,), None), (first[1:], None), (range(_SURE, tries), self.far), *restarts]
+        first, restarts = range(SURE), found[tries:]
+        return [((0,), None), (first[1:], None), (range(SURE, tries), self.far), *restarts]
 
     @property
     def alone(self) -> bool:
