@@ -20,7 +20,7 @@ from robustbench_cli.epsilon import Eps
 from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.spec import Plugin
 
-from .algorithms.apgd_t import SURE
+from .algorithms.aiming import SURE
 from .algorithms.union import Union
 from .attack import Attack
 from .network import logits

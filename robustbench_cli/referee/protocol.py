@@ -31,8 +31,8 @@ class Level:
     `fewest` and `most` are for a budget: weaker attacks are worth no more images than `most`, which
     are the fewest of the next level; so a larger budget never has fewer. `patient`: which share of
     the longest worst case a sample takes that withstands it, where patience gives most of them up
-    early; of few steps it saves little. What nearly broke is so little that its restarts do not show.
-    As much as was measured on two robust networks of MNIST, in L∞ and L2, and a little more.
+    early; of few steps it saves little. What nearly broke is so little that its restarts do not
+    show. As much as was measured on two robust networks of MNIST, in L∞ and L2, and a little more.
     """
 
     name: str

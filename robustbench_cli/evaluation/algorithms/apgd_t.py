@@ -1,103 +1,34 @@
-"""Targets in turn: the ascent is repeated for each of the classes that the network finds likeliest.
+"""Targets in turn: the ascent is repeated for each of the classes that are aimed at.
 
 From the paper of Auto-PGD; the strongest gradient attack of its AutoAttack.
 
     loss = (z_t - z_y) / (z_(1) - (z_(3) + z_(4)) / 2),   z_(k) the k-th largest logit
 
-for the `targets` classes t that are likeliest after the label y; any wrong class counts. With
-`order=nearest` they are those that a linear network would reach first,
-
-    smallest (z_y - z_t) / ||grad z_y - grad z_t||,   in the dual norm, at the image
-
-as MALT chooses them (Melamed et al. 2024, arXiv:2407.02240), among the likeliest, four times as
-many. With `far`, three targets are for all samples, and the others only for those that would break
-in a ball larger by this share, if the label's lead went on falling with the radius as it fell up to
-there; the second and the third are aimed at together, and so are the others.
 Needs four classes or more. Cost besides the ascents: one forward per restart, target and epsilon,
-or one forward and a backward for each class that is compared.
+and what it takes to choose the classes (`aiming`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
-from robustbench_cli.evaluation.verification.ball import Norm
-from robustbench_cli.spec import param
 
+from .aiming import Aiming
 from .apgd import AutoPGD
-from .geometry import dual_length
 from .losses import Loss, targeted_dlr
-
-_TINY = 1e-12
-SURE = 3
-"""Targets that are for all: of what only others would break, next to nothing is far off."""
 
 
 @dataclass(kw_only=True)
-class TargetedAutoPGD(AutoPGD):
-    """Aims at other classes in turn; any wrong class counts."""
+class TargetedAutoPGD(Aiming, AutoPGD):
+    """Its variants differ by norm."""
 
     loss: ClassVar[Loss] = targeted_dlr
     classes: ClassVar[int] = 4
 
-    targets: int = param(9, "classes aimed at", low=1)
-    order: Literal["likeliest", "nearest"] = param("likeliest", "which classes come first")
-
-    far: float | None = param(
-        None,
-        "targets after the third are for what a ball larger by this share would break;"
-        " none: for all that is left",
-        low=0,
-    )
-
-    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
-        found = super().rounds(tries)
-        if self.far is None or tries <= SURE:
-            return found
-        first, restarts = range(SURE), found[tries:]
-        return [((0,), None), (first[1:], None), (range(SURE, tries), self.far), *restarts]
-
-    @property
-    def alone(self) -> bool:
-        return super().alone and self.far is None
-
     def goals(self, model: Model, samples: Samples) -> Tensor:
-        """(n, targets) classes, in the order in which they are aimed at."""
-        others = self.count_classes(model, samples) - 1
-        if self.order == "nearest":
-            found = nearest_classes(model, samples, self.norm, min(others, 4 * self.targets))
-        else:
-            with torch.no_grad():
-                found = _likeliest(model(samples.x), samples.labels)[:, :others]
-        return found[:, : self.targets]
-
-
-def nearest_classes(model: Model, samples: Samples, norm: Norm, compared: int) -> Tensor:
-    """(n, compared) of the likeliest classes, those first whose plane is nearest to the image.
-
-    One forward, and a backward for each class that is compared.
-    """
-    with torch.enable_grad():
-        x = samples.x.detach().requires_grad_()
-        logits = model(x)
-        classes = _likeliest(logits.detach(), samples.labels)[:, :compared]
-        own = logits.gather(1, samples.labels[:, None])
-        leads = own - logits.gather(1, classes)
-        slopes = [
-            dual_length(torch.autograd.grad(lead.sum(), x, retain_graph=True)[0], norm)
-            for lead in leads.unbind(1)
-        ]
-    distances = leads.detach() / (torch.stack(slopes, 1) + _TINY)
-    return classes.gather(1, distances.argsort(dim=1, stable=True))
-
-
-def _likeliest(logits: Tensor, labels: Tensor) -> Tensor:
-    """(n, classes), the largest logit first; the label, which comes last, is no target."""
-    return logits.scatter(1, labels[:, None], -torch.inf).argsort(1, descending=True)
+        return self.chosen(model, samples, self.count_classes(model, samples) - 1)

@@ -4,22 +4,25 @@ The habit of AutoAttack (Croce & Hein 2020, arXiv:2003.01690): a sample is robus
 withstands every member. Each sees what the earlier ones left:
 
     linf    fgsm, apgd-ce, apgd-t, square
-    l2      fgm, apgd-ce, apgd-t, square
-    l1      apgd-ce, apgd-t, square
+    l2      fgm, apgd-ce, fab, apgd-t, square
+    l1      apgd-ce, fab, apgd-t, square
     l0      sigma-zero, fmn
 
-apgd-t aims at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer than
-four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in L1).
+apgd-t and fab aim at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer
+than four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in
+L1). In Linf, fab breaks nothing that the others leave, and is left out.
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD gives those up early, and so does Square, with a third as much of
-it because there the pace since the start counts in full; each sample by its own pace alone. Whether
-a sample that nearly broke is broken is the luck of the draws: it has `restarts` starts of each of
-these members, if a ball larger by the share `near` would do, should the label's lead go on falling
-with the radius as it fell up to there. `norm` chooses the set; norms are never mixed.
+close; with `patience`, Auto-PGD and fab give those up early, and so does Square, with a third as
+much of it because there the pace since the start counts in full; each sample by its own pace alone.
+After three targets, apgd-t goes on with samples that a ball larger by the share `far` would break,
+should the label's lead go on falling with the radius as it fell up to there. Whether a sample that
+nearly broke is broken is the luck of the draws: it has `restarts` starts of each member that draws,
+if a ball larger by the share `near` would do. `norm` chooses the set; norms are never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
-forwards and backwards, and `queries` forwards; with the default patience well under half of the
-steps and a fourth of the queries; for the few that nearly broke, all of it `restarts` times. In L0,
-where `steps` alone counts, 2 · `steps` forwards and backwards, and some forty forwards. The column
+forwards and backwards (in L2 and L1 `targets` · `steps` more), and `queries` forwards; with the
+default patience a fifth of the steps and an eighth of the queries, or less; for the few that nearly
+broke, all of it `restarts` times. In L0, where `steps` alone counts, 2 · `steps` forwards and
+backwards, and some forty forwards. The column
 `member` says which of them broke a sample first, the record's `members` what each of them broke and
 cost. What a member breaks alone cannot be seen from that, since later ones are not shown it: with
 `every-member` all are shown every broken sample, at their own cost, and no accuracy changes.
@@ -40,15 +43,17 @@ class WorstCase(Union):
     positional: ClassVar[str | None] = "norm"
     norm: Literal["linf", "l2", "l1", "l0"] = param("linf", "norm of every member")  # type: ignore[misc]
 
-    steps: int = param(100, "gradient steps, of apgd-t per target", low=1)
-    targets: int = param(9, "classes that apgd-t aims at", low=1)
+    steps: int = param(100, "gradient steps, of apgd-t and fab per target", low=1)
+    targets: int = param(9, "classes that apgd-t and fab aim at", low=1)
     queries: int = param(5000, "images that square shows per sample", low=1)
     patience: float | None = param(
-        3.0, "apgd and square give up what would not break at so many times its pace", low=0
+        3.0, "apgd, fab and square give up what would not break at so many times its pace", low=0
     )
     restarts: int = param(3, "starts of apgd and square for what nearly broke", low=1)
     near: float = param(0.05, "nearly broke: in a ball larger by this share, it would", low=0)
-    far: float = param(0.5, "the same of apgd-t after three targets, for the others", low=0)
+    far: float = param(
+        0.5, "more than three targets only where a ball larger by this share would do", low=0
+    )
     every_member: bool = param(
         False, "show each what others broke, too: what does it break that no other does"
     )
@@ -62,11 +67,14 @@ class WorstCase(Union):
 
     def _in_a_ball(self, classes: int) -> list[str]:
         again = f"restarts={self.restarts},near={self.near}"
-        ascent = f"steps={self.steps},patience={self.patience or 'none'},{again}"
+        patient = f"steps={self.steps},patience={self.patience or 'none'}"
+        ascent = f"{patient},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
-        aimed = [f"apgd-t:{ascent},targets={self.targets},order=nearest,far={self.far}"]
+        nearest = f"targets={self.targets},order=nearest"
+        leaps = [] if self.norm == "linf" else [f"fab:{patient},{nearest}"]
+        aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
         third = self.patience / 3 if self.patience else "none"
         search = f"square:queries={self.queries},patience={third},{again},together=64"
-        return [*first, f"apgd-ce:{ascent}", *aimed, search]
+        return [*first, f"apgd-ce:{ascent}", *leaps, *aimed, search]

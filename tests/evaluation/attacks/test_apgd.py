@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
 from robustbench_cli.errors import UsageError
+from robustbench_cli.evaluation.algorithms.aiming import nearest_classes
 from robustbench_cli.evaluation.algorithms.apgd import Lanes, checkpoints
-from robustbench_cli.evaluation.algorithms.apgd_t import nearest_classes
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
 from robustbench_cli.evaluation.mixing import Mixing
