@@ -47,10 +47,10 @@ class WorstCase(Union):
     targets: int = param(9, "classes that apgd-t and fab aim at", low=1)
     queries: int = param(5000, "images that square shows per sample", low=1)
     patience: float | None = param(
-        3.0, "apgd, fab and square give up what would not break at so many times its pace", low=0
+        4.5, "apgd, fab and square give up what would not break at so many times its pace", low=0
     )
     restarts: int = param(3, "starts of apgd and square for what nearly broke", low=1)
-    near: float = param(0.05, "nearly broke: in a ball larger by this share, it would", low=0)
+    near: float = param(0.1, "nearly broke: in a ball larger by this share, it would", low=0)
     far: float = param(
         0.5, "more than three targets only where a ball larger by this share would do", low=0
     )
