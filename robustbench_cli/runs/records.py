@@ -50,6 +50,7 @@ _SIGNALS = {
     "forward-pass": _numbers("changed", "training", "gradients"),
     "gradients": _numbers("zero_ce", "zero_margin", "nan", "lead", "predicted"),
     "input-scale": (*_numbers("as_is", "best", "won", "lost", "high"), Entry("better", "text", "")),
+    "leaps": (*_numbers("tried", "broken", "n"), _EPS, Entry("attack", "text", "")),
     "loss-jumps": _numbers("change"),
     "rivals": (*_numbers("tried", "noise"), *_numbers("search", optional=True), _EPS),
     "unbounded": _numbers("accuracy", "eps", "n"),

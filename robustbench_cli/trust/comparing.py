@@ -149,3 +149,14 @@ def _weights(evaluation: Evaluation) -> str | None:
     if isinstance(weights, dict):  # of a transfer, by name
         weights = weights.get(evaluation.record.get("target"))
     return weights if isinstance(weights, str) else None
+
+
+def twice_as_strong(evaluation: Evaluation, tried: float) -> float:
+    """How many of so many survivors fall to the attack itself when it is twice as strong.
+
+    Both signals begin with the most doubtful ones; where this one looked at fewer, the rest is
+    taken to fall as often.
+    """
+    seen = evaluation.record["signals"].get("convergence", {})
+    broken, of = seen.get("broken", 0), seen.get("tried", 0)
+    return float(broken * max(1.0, tried / of)) if of else 0.0

@@ -70,7 +70,29 @@ def test_a_convolutional_network_passes_everything(cnn: nn.Module, images: Image
     assert cnn.training and all(p.requires_grad for p in cnn.parameters())
     assert all(torch.equal(before[k], v) for k, v in cnn.state_dict().items())
     fired = findings(found, classes=4)
-    assert fired.keys() <= {"not-converged"}, fired  # untrained, its loss is rugged
+    rugged = {"not-converged", "leaps-beat-steps"}  # it is untrained, and the steps are eight
+    assert fired.keys() <= rugged, fired
+
+
+def test_leaps_show_that_steps_led_nowhere(linear: Any) -> None:
+    """Twice as many of these steps lead nowhere, too."""
+    found = attacked(
+        linear.model, linear.images, "l2-pgd:steps=5,step-size=1e-6,random-start=false"
+    )
+    signals = found.record["signals"]
+    assert signals["convergence"]["broken"] <= 1
+    assert signals["leaps"]["broken"] > 0.05 * signals["leaps"]["n"]
+    assert findings(found)["leaps-beat-steps"].level == "failure"
+    honest = attacked(linear.model, linear.images, "l2-pgd:steps=20")
+    assert honest.record["signals"]["leaps"]["broken"] <= 1
+    assert "leaps-beat-steps" not in findings(honest)
+
+
+@pytest.mark.parametrize(
+    "attack", ["l2-fab", "worst-case:l2", "linf-fgsm", "linf-square:queries=5", "linf-pgd:target=0"]
+)
+def test_leaps_are_for_gradient_attacks_that_step(linear: Any, attack: str) -> None:
+    assert "leaps" not in attacked(linear.model, linear.images, attack).record["signals"]
 
 
 def test_measuring_twice_gives_the_same_and_draws_nothing(linear: Any) -> None:

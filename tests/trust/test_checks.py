@@ -93,6 +93,20 @@ def test_a_planted_fault_makes_the_check_fire(name: str) -> None:
     assert set(levels(name, *FAULTS[name])) & {"warning", "failure"}
 
 
+@pytest.mark.parametrize(
+    ("broken", "again", "level"), [(60, 4, "failure"), (20, 4, "warning"), (20, 16, "pass")]
+)
+def test_leaps_that_break_more_than_twice_the_steps(broken: int, again: int, level: str) -> None:
+    """In points of the accuracy of a thousand images: 5.6, 1.6, and 0.4, which is haste."""
+    seen = {"eps": "0.1", "tried": 64, "n": 1000}
+    signals = {
+        "convergence": {**seen, "attack": "linf-pgd:steps=80", "broken": again},
+        "leaps": {**seen, "attack": "linf-fab", "broken": broken},
+    }
+    made = evaluation("linf-pgd", signals=signals)
+    assert levels("leaps-beat-steps", made) == [level]
+
+
 def test_the_curve_of_the_audit_may_not_rise_either() -> None:
     most, none = "1" * 12, "0" * 12
     assert levels("rising-curve", audited(most, most, none, none, most, most)) == ["warning"]

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.runs.evaluation import Evaluation
 from robustbench_cli.trust.check import About, Check, Evidence, Finding, blind
-from robustbench_cli.trust.comparing import blindly, hasty, lead, shared
+from robustbench_cli.trust.comparing import blindly, hasty, lead, shared, twice_as_strong
 
 
 @dataclass(kw_only=True)
@@ -58,7 +57,7 @@ class BlackBoxBeatsWhiteBox(Check):
         """What was tried beside each gradient attack."""
         for evaluation, seen in evidence.signals("rivals"):
             how, fell = max(((k, seen.get(k, 0)) for k in ("noise", "search")), key=lambda f: f[1])
-            again = _again(evaluation, seen["tried"])
+            again = twice_as_strong(evaluation, seen["tried"])
             if (fell - again) / seen["n"] > 0.005:
                 what = {"noise": "noise", "search": "a random search"}[how]
                 yield self.found(
@@ -71,14 +70,3 @@ class BlackBoxBeatsWhiteBox(Check):
             else:
                 text = f"noise breaks nothing that {evaluation.attack} left"
                 yield self.found("pass", text, of=[evaluation])
-
-
-def _again(evaluation: Evaluation, tried: float) -> float:
-    """How many of so many survivors fall to the attack itself when it is twice as strong.
-
-    Both signals begin with the most doubtful ones; where this one looked at fewer, the rest is
-    taken to fall as often.
-    """
-    seen = evaluation.record["signals"].get("convergence", {})
-    broken, of = seen.get("broken", 0), seen.get("tried", 0)
-    return float(broken * max(1.0, tried / of)) if of else 0.0
