@@ -1,9 +1,9 @@
 """Does FAB break what a gradient attack left?
 
 Steps of a fixed length can stand still where gradients are flat or point elsewhere, and twice as
-many of them do, too; FAB leaps as far as the network's linear approximation says. Tried, in full
-only: the most doubtful of the samples that the attack left unbroken, at the epsilon that breaks
-half. n: the images that they were chosen from.
+many of them do, too; FAB leaps as far as the network's linear approximation says. Tried: the most
+doubtful of the samples that the attack left unbroken, at the epsilon that breaks half. broken: how
+many of the `tried` fall now; n: the images that they were chosen from.
 Croce & Hein 2020, arXiv:1907.02044.
 Cost: `fab` with three targets and patience, per sample.
 """
@@ -27,7 +27,7 @@ class Leaps(Signal):
 
     def calls(self, scene: Scene, effort: Effort) -> int:
         attack, leaping = scene.attack, _fab(scene)
-        if effort != "full" or leaping is None or attack.access != "gradient" or attack.one_step:
+        if leaping is None or attack.access != "gradient" or attack.one_step:
             return 0
         if isinstance(attack, FastAdaptiveBoundary | Union) or attack.aims:
             return 0
