@@ -82,6 +82,8 @@ class Evaluation:
     def _correct(self) -> pd.DataFrame:
         # by hand: a pivot of pandas takes longer than all else about a small evaluation
         epsilons = pd.Index([eps.text for eps in self.epsilons], name="eps")
+        if not epsilons.is_unique:
+            raise ValueError("an epsilon is named twice")
         index, sample = np.unique(self.samples["index"].to_numpy(), return_inverse=True)
         place = sample, epsilons.get_indexer(pd.Index(self.samples["eps"]))
         there, right = np.zeros((2, len(index), len(epsilons)), bool)

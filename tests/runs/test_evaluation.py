@@ -39,6 +39,18 @@ def test_of_every_sample_one_row_is_needed_at_each_epsilon(rows: slice | list[in
         other.correct()
 
 
+def test_an_epsilon_named_twice_is_one_line(tmp_path: Path) -> None:
+    path = make().save(tmp_path)
+    record = json.loads(path.read_text())
+    rows = tmp_path / record["rows"]
+    head, *lines = gzip.decompress(rows.read_bytes()).decode().splitlines(keepends=True)
+    rows.write_bytes(gzip.compress("".join([head, *lines, *lines]).encode()))
+    twice = {"epsilons": 2 * record["epsilons"], "rows_digest": digest(rows)}
+    path.write_text(json.dumps({**record, **twice}))
+    with pytest.raises(RunError, match="an epsilon is named twice"):
+        Evaluation.load(path)
+
+
 def test_the_order_of_rows_decides_nothing() -> None:
     whole = make()
     other = replace(whole, samples=whole.samples.iloc[::-1])

@@ -27,6 +27,7 @@ import torch
 from foolbox.models.base import Model
 from torch import Tensor
 
+from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.mixing import Held
 from robustbench_cli.evaluation.verification.ball import distance
@@ -54,7 +55,13 @@ class FastAdaptiveBoundary(Aiming):
     )
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        return self.chosen(model, samples, count_classes(model, samples) - 1)
+        """
+        Raises:
+            UsageError: there is no other class.
+        """
+        if not (others := count_classes(model, samples) - 1):
+            raise UsageError(f"{self.name} needs 2 classes or more, and this network has 1")
+        return self.chosen(model, samples, others)
 
     @property
     def length(self) -> int:

@@ -1,4 +1,4 @@
-"""Does FAB break much that a gradient attack left? Then its steps do not follow these gradients.
+"""Does FAB break much that a gradient attack left? Then its steps do not get there.
 
 Counted is what FAB breaks of the most doubtful samples beyond what the attack itself breaks of them
 when it is twice as strong, as a share of all images that they were chosen from. More than half a
@@ -34,7 +34,7 @@ class LeapsBeatSteps(Check):
             yield self.found(
                 "failure" if drop > 0.05 else "warning",
                 f"{name}: FAB breaks {seen['broken']} of {seen['tried']} samples that it left at "
-                f"eps {seen['eps']}, so its steps do not follow these gradients",
+                f"eps {seen['eps']}, where its steps do not get",
                 f"{suggest(f'{norm}-fab')} or -a {worst}",
                 of=[evaluation],
             )

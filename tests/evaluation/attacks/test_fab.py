@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from robustbench_cli.data.dataset import Images
 from robustbench_cli.epsilon import grid
+from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.algorithms.fab import FastAdaptiveBoundary, Leaping, doublings
 from robustbench_cli.evaluation.attack import Attack, Samples
 from robustbench_cli.evaluation.evaluate import evaluate_model
@@ -27,6 +28,14 @@ def test_curve_of_a_linear_network(planes, norm: str, dual: float) -> None:
     right = [float((planes.distance(dual) > float(e)).double().mean()) for e in RADII[norm]]
     assert found.accuracy()["accuracy"].tolist() == pytest.approx(right, abs=1e-9)
     assert not found.record["rejected"]
+
+
+@pytest.mark.parametrize("order", ["likeliest", "nearest"])
+def test_there_must_be_another_class(order: str) -> None:
+    alone = nn.Sequential(nn.Flatten(), nn.Linear(4, 1))
+    images = Images(torch.zeros(2, 1, 2, 2), torch.zeros(2, dtype=torch.long))
+    with pytest.raises(UsageError, match="l2-fab needs 2 classes or more"):
+        evaluate_model(alone, images, f"l2-fab:order={order}", grid(["1"]))
 
 
 class Flat(nn.Module):
