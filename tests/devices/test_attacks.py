@@ -167,7 +167,12 @@ def test_steps_that_break_nothing_make_nobody_wait(attack: str) -> None:
 
 @pytest.mark.parametrize(
     ("attack", "more", "bound"),
-    [("linf-apgd-ce:steps={}", 4, 1), ("linf-square:queries={}", 4, 1), ("l1-pgd:steps={}", 4, 2)],
+    [
+        ("linf-apgd-ce:steps={}", 4, 1),
+        ("linf-square:queries={}", 4, 1),
+        ("l2-fab:steps={},patience=1", 4, 1),
+        ("l1-pgd:steps={}", 4, 2),
+    ],
 )
 def test_attacks_of_whole_batches_wait_once_a_step(attack: str, more: int, bound: int) -> None:
     """Foolbox's step of L1 sorts in NumPy, which is one more way there and back."""
@@ -176,7 +181,7 @@ def test_attacks_of_whole_batches_wait_once_a_step(attack: str, more: int, bound
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
-@pytest.mark.parametrize("attack", ["apgd-ce:steps={}", "square:queries={}"])
+@pytest.mark.parametrize("attack", ["apgd-ce:steps={}", "square:queries={}", "fab:steps={}"])
 def test_batches_of_mixed_epsilons_wait_once_a_step(norm: str, attack: str) -> None:
     """As batches of one epsilon do; bisection asks for the larger of two alone."""
     waits = [robust_waits(f"{norm}-{attack.format(n)}", schedule="bisect") for n in (60, 100)]
