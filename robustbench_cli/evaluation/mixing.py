@@ -89,6 +89,11 @@ class Mixing(Attack):
         return [((number,), None) for number in range(tries)]
 
     @property
+    def starts(self) -> int:
+        """How often the tries go through all that they aim at."""
+        return 1
+
+    @property
     def alone(self) -> bool:
         """Whether what comes of a sample, at its own radius, depends on no other of its batch.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -48,11 +49,14 @@ class Aiming(Mixing):
     )
 
     def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
-        found = super().rounds(tries)
-        if self.far is None or tries <= SURE:
+        found, targets = super().rounds(tries), tries // self.starts
+        if self.far is None or targets <= SURE:
             return found
-        first, restarts = range(SURE), found[tries:]
-        return [((0,), None), (first[1:], None), (range(SURE, tries), self.far), *restarts]
+        turns = [range(tries)[first : first + targets] for first in range(0, tries, targets)]
+        aimed = [
+            [(turn[:1], None), (turn[1:SURE], None), (turn[SURE:], self.far)] for turn in turns
+        ]
+        return [*chain.from_iterable(aimed), *found[tries:]]
 
     @property
     def alone(self) -> bool:

@@ -59,7 +59,11 @@ class AutoPGD(Mixing):
     )
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        return self.goals(model, samples).repeat(1, self.restarts if self.near is None else 1)
+        return self.goals(model, samples).repeat(1, self.starts)
+
+    @property
+    def starts(self) -> int:
+        return self.restarts if self.near is None else 1
 
     def goals(self, model: Model, samples: Samples) -> Tensor:
         """(n, ascents) classes to aim at, for a loss that aims; an ascent for each column.

@@ -222,3 +222,14 @@ def test_classes_are_counted_once_and_ranked_once(planes) -> None:
     assert shown == [1, 5]
     assert aims.shape == (5, 2 * 2) and not (aims == samples.labels[:, None]).any()
     assert torch.equal(aims[:, :2], aims[:, 2:])
+
+
+def test_what_is_for_those_that_are_not_far_off_are_targets_and_no_restarts() -> None:
+    """Every start has three targets for all; one and the same target is never far off."""
+    several = build(Attack, "linf-apgd-t:restarts=2,targets=5,far=0.5")
+    single = build(Attack, "linf-apgd-t:restarts=5,targets=1,far=0.5")
+    assert isinstance(several, Mixing) and isinstance(single, Mixing)
+    found = [([*tries], near) for tries, near in several.rounds(10)]
+    first = [([0], None), ([1, 2], None), ([3, 4], 0.5)]
+    assert found == [*first, ([5], None), ([6, 7], None), ([8, 9], 0.5)]
+    assert single.rounds(5) == [((number,), None) for number in range(5)]
