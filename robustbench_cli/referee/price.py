@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from robustbench_cli.evaluation.algorithms.fab import FastAdaptiveBoundary
 from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.evaluation.signal import POOL, Signal, passes
@@ -15,7 +16,7 @@ from robustbench_cli.reporting.card.parts import NOISE, STEP
 from robustbench_cli.spec import build
 
 from .pilot import Glance, Pilot
-from .protocol import Level
+from .protocol import FULL, Level
 
 EARLY = 0.1
 """Of the work of an attack, what a sample takes that does not withstand it."""
@@ -72,6 +73,8 @@ def _withstanding(attack: Attack, glance: Glance, classes: int, level: Level) ->
 
 def _patience(attack: Attack, level: Level) -> float:
     """What to make of the passes that `passes` counts."""
+    if isinstance(attack, FastAdaptiveBoundary):  # with as many steps at every level
+        level = FULL
     patient = isinstance(attack, Union) or attack.settings.get("patience") is not None
     return _PATIENT * level.patient if patient else 1.0
 

@@ -10,7 +10,8 @@ withstands every member. Each sees what the earlier ones left:
 
 apgd-t and fab aim at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer
 than four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in
-L1). In Linf, fab breaks nothing that the others leave, and is left out.
+L1). In Linf, fab breaks nothing that the others leave, and is left out; elsewhere it has 100 steps
+at least, since each brings it nearer by a share of the way only.
 Nearly all of the work goes into samples that withstand everything, most of which are not even
 close; with `patience`, Auto-PGD and fab give those up early, and so does Square, with a third as
 much of it because there the pace since the start counts in full; each sample by its own pace alone.
@@ -20,12 +21,13 @@ nearly broke is broken is the luck of the draws: it has `restarts` starts of eac
 if a ball larger by the share `near` would do. `norm` chooses the set; norms are never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
 forwards and backwards (in L2 and L1 `targets` · `steps` more), and `queries` forwards; with the
-default patience a fifth of the steps and an eighth of the queries, or less; for the few that nearly
+default patience a fifth of the steps and a sixth of the queries, or less; for the few that nearly
 broke, all of it `restarts` times. In L0, where `steps` alone counts, 2 · `steps` forwards and
-backwards, and some forty forwards. The column
-`member` says which of them broke a sample first, the record's `members` what each of them broke and
-cost. What a member breaks alone cannot be seen from that, since later ones are not shown it: with
-`every-member` all are shown every broken sample, at their own cost, and no accuracy changes.
+backwards, and some forty forwards.
+The column `member` says which of them broke a sample first, the record's `members` what each of
+them broke and cost. What a member breaks alone cannot be seen from that, since later ones are not
+shown it: with `every-member` all are shown every broken sample, at their own cost, and no accuracy
+changes.
 """
 
 from __future__ import annotations
@@ -37,13 +39,16 @@ from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.spec import build, param
 
+_ARRIVED = 100
+"""Steps after which FAB's adversarials come hardly nearer."""
+
 
 @dataclass(kw_only=True)
 class WorstCase(Union):
     positional: ClassVar[str | None] = "norm"
     norm: Literal["linf", "l2", "l1", "l0"] = param("linf", "norm of every member")  # type: ignore[misc]
 
-    steps: int = param(100, "gradient steps, of apgd-t and fab per target", low=1)
+    steps: int = param(100, "gradient steps, of apgd-t per target", low=1)
     targets: int = param(9, "classes that apgd-t and fab aim at", low=1)
     queries: int = param(5000, "images that square shows per sample", low=1)
     patience: float | None = param(
@@ -67,11 +72,12 @@ class WorstCase(Union):
 
     def _in_a_ball(self, classes: int) -> list[str]:
         again = f"restarts={self.restarts},near={self.near}"
-        patient = f"steps={self.steps},patience={self.patience or 'none'}"
-        ascent = f"{patient},{again}"
+        patience = self.patience or "none"
+        ascent = f"steps={self.steps},patience={patience},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
         nearest = f"targets={self.targets},order=nearest"
-        leaps = [] if self.norm == "linf" else [f"fab:{patient},{nearest}"]
+        looks = f"steps={max(self.steps, _ARRIVED)},patience={patience}"
+        leaps = [] if self.norm == "linf" else [f"fab:{looks},{nearest}"]
         aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
