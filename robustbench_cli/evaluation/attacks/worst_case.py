@@ -13,8 +13,9 @@ than four classes, where the targeted ratio is not defined, pgd-margin stands fo
 L1). In Linf, fab breaks nothing that the others leave, and is left out; elsewhere it has 100 steps
 at least, since each brings it nearer by a share of the way only.
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD and fab give those up early, and so does Square, with a third as
-much of it because there the pace since the start counts in full; each sample by its own pace alone.
+close; with `patience`, Auto-PGD gives those up early, and so do fab, with two thirds of it, and
+Square, with a third because there the pace since the start counts in full; each sample by its own
+pace alone.
 After three targets, apgd-t goes on with samples that a ball larger by the share `far` would break,
 should the label's lead go on falling with the radius as it fell up to there. Whether a sample that
 nearly broke is broken is the luck of the draws: it has `restarts` starts of each member that draws,
@@ -76,7 +77,8 @@ class WorstCase(Union):
         ascent = f"steps={self.steps},patience={patience},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
         nearest = f"targets={self.targets},order=nearest"
-        looks = f"steps={max(self.steps, _ARRIVED)},patience={patience}"
+        two_thirds = 2 * self.patience / 3 if self.patience else "none"
+        looks = f"steps={max(self.steps, _ARRIVED)},patience={two_thirds}"
         leaps = [] if self.norm == "linf" else [f"fab:{looks},{nearest}"]
         aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
         if classes < 4:
