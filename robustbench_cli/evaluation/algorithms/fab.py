@@ -15,7 +15,8 @@ With `patience`, a sample is also given up, whenever the number of looks has dou
 adversarial would still be outside the ball at the end, came it nearer at `patience` times the pace
 since the last doubling (distances shrink by a share per step); and where none is found in 40 looks.
 Cost per epsilon and target: `steps` forwards and backwards, and a forward. Where the paper looks
-whether a leap has arrived and then for the gradient, one look does both here.
+whether a leap has arrived and then for the gradient, one look does both here; so 200 of them are
+as many as its 100 iterations, each of which leaps and may step back.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class FastAdaptiveBoundary(Aiming):
 
     pauses: ClassVar[tuple[float, ...]] = (0.1,)
 
-    steps: int = param(100, "leaps, and looks at where they arrived", low=1)
+    steps: int = param(200, "leaps and steps back, each with a look at where it arrived", low=1)
     patience: float | None = param(
         None, "give up what would not come near at so many times its pace; none: never", low=0
     )

@@ -10,18 +10,18 @@ withstands every member. Each sees what the earlier ones left:
 
 apgd-t and fab aim at the nearest classes first (Melamed et al. 2024, arXiv:2407.02240). With fewer
 than four classes, where the targeted ratio is not defined, pgd-margin stands for it (nothing in
-L1). In Linf, fab breaks nothing that the others leave, and is left out; elsewhere it has 100 steps
+L1). In Linf, fab breaks nothing that the others leave, and is left out; elsewhere it has 200 steps
 at least, since each brings it nearer by a share of the way only.
 Nearly all of the work goes into samples that withstand everything, most of which are not even
-close; with `patience`, Auto-PGD gives those up early, and so do fab, with two thirds of it, and
-Square, with a third because there the pace since the start counts in full; each sample by its own
-pace alone.
+close; with `patience`, Auto-PGD gives those up early, and so do Square, with a third of it because
+there the pace since the start counts in full, and fab, with a quarter; each sample by its own pace
+alone.
 After three targets, apgd-t goes on with samples that a ball larger by the share `far` would break,
 should the label's lead go on falling with the radius as it fell up to there. Whether a sample that
 nearly broke is broken is the luck of the draws: it has `restarts` starts of each member that draws,
 if a ball larger by the share `near` would do. `norm` chooses the set; norms are never mixed.
 Cost per epsilon for a sample that withstands all of it: at most 1 + `steps` · (1 + `targets`)
-forwards and backwards (in L2 and L1 `targets` · `steps` more), and `queries` forwards; with the
+forwards and backwards (in L2 and L1 200 · `targets` more), and `queries` forwards; with the
 default patience a fifth of the steps and a sixth of the queries, or less; for the few that nearly
 broke, all of it `restarts` times. In L0, where `steps` alone counts, 2 · `steps` forwards and
 backwards, and some forty forwards.
@@ -40,7 +40,7 @@ from robustbench_cli.evaluation.algorithms.union import Union
 from robustbench_cli.evaluation.attack import Attack
 from robustbench_cli.spec import build, param
 
-_ARRIVED = 100
+_ARRIVED = 200
 """Steps after which FAB's adversarials come hardly nearer."""
 
 
@@ -77,8 +77,8 @@ class WorstCase(Union):
         ascent = f"steps={self.steps},patience={patience},{again}"
         first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
         nearest = f"targets={self.targets},order=nearest"
-        two_thirds = 2 * self.patience / 3 if self.patience else "none"
-        looks = f"steps={max(self.steps, _ARRIVED)},patience={two_thirds}"
+        quarter = self.patience / 4 if self.patience else "none"
+        looks = f"steps={max(self.steps, _ARRIVED)},patience={quarter}"
         leaps = [] if self.norm == "linf" else [f"fab:{looks},{nearest}"]
         aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
         if classes < 4:

@@ -54,4 +54,4 @@ def _fab(scene: Scene) -> Attack | None:
     name = f"{scene.attack.norm}-fab"
     if name not in names("attacks"):
         return None
-    return build(Attack, f"{name}:targets=3,order=nearest,patience=3")
+    return build(Attack, f"{name}:steps=100,targets=3,order=nearest,patience=3")

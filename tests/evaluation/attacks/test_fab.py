@@ -77,8 +77,8 @@ def test_patience_leaves_what_comes_no_nearer_and_nothing_else(planes) -> None:
 
 
 def test_the_pace_of_distances_decides() -> None:
-    """At 20 of 100 looks: halved in the last ten, hardly nearer, standing still, none found yet."""
-    attack = build(Attack, "l2-fab:patience=1")
+    """At 20 of 100 steps: halved in the last ten, hardly nearer, standing still, none found yet."""
+    attack = build(Attack, "l2-fab:steps=100,patience=1")
     assert isinstance(attack, FastAdaptiveBoundary)
     samples = Samples(torch.zeros(4, 1, 1, 1), torch.zeros(4, dtype=torch.long))
     now: Leaping = attack.begin(samples, samples.labels, 1.0)

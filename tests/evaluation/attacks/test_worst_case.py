@@ -110,6 +110,6 @@ def test_fab_has_its_steps_however_few_the_others_take() -> None:
     for norm in ("l2", "l1"):
         members = build(Attack, f"worst-case:{norm},steps=20,targets=3").members(classes=10)
         steps = {member.name: member.settings.get("steps") for member in members}
-        assert steps[f"{norm}-fab"] == 100 and steps[f"{norm}-apgd-ce"] == 20
+        assert steps[f"{norm}-fab"] == 200 and steps[f"{norm}-apgd-ce"] == 20
     names = [member.name for member in build(Attack, "worst-case").members(classes=10)]
     assert names == ["linf-fgsm", "linf-apgd-ce", "linf-apgd-t", "linf-square"]
