@@ -50,6 +50,8 @@ def in_a_process(
     *command: str, cwd: Path, start_new_session: bool = False, **environment: str
 ) -> Iterator[subprocess.Popen[str]]:
     """A Python of its own, with one thread and pipes for its streams; a test that fails ends it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's job in the background: so
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # would be all that it starts
     with subprocess.Popen(
         [sys.executable, *command],
         cwd=cwd,
