@@ -14,8 +14,9 @@ L1). In Linf, fab breaks nothing that the others leave, and is left out; elsewhe
 at least, since each brings it nearer by a share of the way only.
 Nearly all of the work goes into samples that withstand everything, most of which are not even
 close; with `patience`, Auto-PGD gives those up early, and so do Square, with a third of it because
-there the pace since the start counts in full, and fab, with a quarter; each sample by its own pace
-alone.
+there the pace since the start counts in full (in L2 and L1, where it is slower, with two thirds),
+and fab, with a quarter; each sample by its own pace alone. Square begins with squares of 80 % of
+the image in every norm, as in AutoAttack: smaller ones find less where gradients are flat.
 After three targets, apgd-t goes on with samples that a ball larger by the share `far` would break,
 should the label's lead go on falling with the radius as it fell up to there. Whether a sample that
 nearly broke is broken is the luck of the draws: it has `restarts` starts of each member that draws,
@@ -83,6 +84,7 @@ class WorstCase(Union):
         aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
         if classes < 4:
             aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
-        third = self.patience / 3 if self.patience else "none"
-        search = f"square:queries={self.queries},patience={third},{again},together=64"
+        share = 1 / 3 if self.norm == "linf" else 2 / 3
+        patience = self.patience * share if self.patience else "none"
+        search = f"square:queries={self.queries},p-init=0.8,patience={patience},{again},together=64"
         return [*first, f"apgd-ce:{ascent}", *leaps, *aimed, search]
