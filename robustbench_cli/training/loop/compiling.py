@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from importlib import import_module
 from types import FunctionType
 from typing import Any
 
@@ -25,8 +26,8 @@ def compile_blocks(model: Model, backend: str = "inductor") -> int:
     Raises:
         UsageError: the network has no such blocks.
     """
-    # methods differentiate one forward several times
-    torch._functorch.config.donated_buffer = False
+    # methods differentiate one forward several times; nobody else need have loaded the module
+    import_module("torch._functorch.config").donated_buffer = False  # type: ignore[attr-defined]
     joints = {*model.stages, model.head}
     blocks = _blocks(model.network, joints, model.head)
     for block in blocks:
