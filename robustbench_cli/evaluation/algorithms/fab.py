@@ -14,9 +14,12 @@ looks for the nearest adversarial; a sample leaves with the first one in the bal
 With `patience`, a sample is also given up, whenever the number of looks has doubled, if its nearest
 adversarial would still be outside the ball at the end, came it nearer at `patience` times the pace
 since the last doubling (distances shrink by a share per step); and where none is found in 40 looks.
-Cost per epsilon and target: `steps` forwards and backwards, and a forward. Where the paper looks
-whether a leap has arrived and then for the gradient, one look does both here; so 200 of them are
-as many as its 100 iterations, each of which leaps and may step back.
+Two things differ from the paper. Where it looks whether a leap has arrived and then for the
+gradient, one look does both; so 200 of them are as many as its 100 iterations, each of which leaps
+and may step back. And it leaps again after a single step back, here steps go back as long as x' is
+adversarial: of 150 images on robust networks of MNIST, in L2 and L1, that left 3, 3 and 12 fewer in
+three cases and 2 more in two.
+Cost per epsilon and target: `steps` forwards, a backward less, and a forward.
 """
 
 from __future__ import annotations
@@ -78,6 +81,9 @@ class FastAdaptiveBoundary(Aiming):
             radius=eps,
             point=samples.x,
             best=samples.x,
+            lead=torch.zeros(n, device=device),
+            slope=torch.zeros_like(samples.x),
+            arrived=torch.zeros(n, dtype=torch.bool, device=device),
             nearest=torch.full((n,), torch.inf, device=device),
             before=torch.full((n,), torch.inf, device=device),
         )
@@ -86,15 +92,11 @@ class FastAdaptiveBoundary(Aiming):
         now: Leaping = held
         images, marks = now.x.clone(), doublings(self.steps)
         for look in range(first, last):
-            lead, slope, broken = self._look(model, now)
+            self._look(model, now, slope=look + 1 < self.steps)
             away = distance(now.x, now.point, self.norm).to(now.nearest)
-            better = broken & (away < now.nearest)
+            better = now.arrived & (away < now.nearest)
             now.best = torch.where(better[:, None, None, None], now.point, now.best)
             now.nearest = torch.where(better, away, now.nearest)
-            if look + 1 < self.length:
-                back = now.x + _BACK * (now.point - now.x)
-                ahead = self._leap(now, lead, slope)
-                now.point = torch.where(broken[:, None, None, None], back, ahead)
             excess = now.nearest / (
                 now.radius.flatten() if isinstance(now.radius, Tensor) else now.radius
             )
@@ -106,6 +108,8 @@ class FastAdaptiveBoundary(Aiming):
             now.leave(images, leaves, now.best)
             if not len(now.where):
                 break
+            back = now.x + _BACK * (now.point - now.x)
+            now.point = torch.where(now.arrived[:, None, None, None], back, self._leap(now))
         images[now.where] = now.best
         return images
 
@@ -117,17 +121,20 @@ class FastAdaptiveBoundary(Aiming):
         pace = pace.where(~pace.isnan(), 0.0 if looks >= _LATE else torch.inf)
         return excess.log() > self.patience * (self.steps - looks) * pace
 
-    def _look(self, model: Model, now: Leaping) -> tuple[Tensor, Tensor, Tensor]:
-        """By how much the class aimed at leads the label, its slope, and what is adversarial."""
-        with torch.enable_grad():
-            point = now.point.detach().requires_grad_()
+    def _look(self, model: Model, now: Leaping, *, slope: bool) -> None:
+        """Take in what is at `point`, the slope only if asked."""
+        with torch.set_grad_enabled(slope):
+            point = now.point.detach().requires_grad_(slope)
             logits = model(point)
             places = torch.stack([now.aims, now.labels], 1)
             aimed, own = logits.gather(1, places).unbind(1)
-            (slope,) = torch.autograd.grad((aimed - own).sum(), point)
-        return (aimed - own).detach(), slope, logits.detach().argmax(1) != now.labels
+            if slope:
+                (now.slope,) = torch.autograd.grad((aimed - own).sum(), point)
+        now.lead = (aimed - own).detach()
+        now.arrived = logits.detach().argmax(1) != now.labels
 
-    def _leap(self, now: Leaping, lead: Tensor, slope: Tensor) -> Tensor:
+    def _leap(self, now: Leaping) -> Tensor:
+        lead, slope = now.lead, now.slope
         at_x = lead + (slope * (now.x - now.point)).flatten(1).sum(1)
         both = onto_plane(
             torch.cat([now.point, now.x]),
@@ -153,6 +160,9 @@ class Leaping(Held):
     aims: Tensor
     radius: Radius
     point: Tensor
+    lead: Tensor  # there, of the class aimed at over the label
+    slope: Tensor  # of that lead
+    arrived: Tensor  # whether the point is adversarial
     best: Tensor  # the nearest adversarial, or the image
     nearest: Tensor  # how far away that is, in pixels; infinite before there is one
     before: Tensor  # the same when the looks had last doubled
