@@ -22,6 +22,9 @@ from .algorithms.restarts import Round, until_broken
 from .attack import Attack, Crafted, Samples
 from .chance import Chance
 
+Turns = list[tuple[Sequence[int], float | None]]
+"""Numbers of the tries that are made at once, and for whom: `Round.near`."""
+
 
 @dataclass
 class Held:
@@ -84,8 +87,8 @@ class Mixing(Attack):
         ]
         return until_broken(model, samples, eps, self.norm, rounds)
 
-    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
-        """Which of them are made at once, and for whom: `Round.near`."""
+    def rounds(self, tries: int) -> Turns:
+        """Of so many tries, in which order they are made."""
         return [((number,), None) for number in range(tries)]
 
     @property

@@ -14,7 +14,6 @@ Cost: one forward, or with `order=nearest` one and a backward for each class tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
@@ -24,7 +23,7 @@ from foolbox.models.base import Model
 from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
-from robustbench_cli.evaluation.mixing import Mixing
+from robustbench_cli.evaluation.mixing import Mixing, Turns
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
@@ -48,7 +47,7 @@ class Aiming(Mixing):
         low=0,
     )
 
-    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+    def rounds(self, tries: int) -> Turns:
         found, targets = super().rounds(tries), tries // self.starts
         if self.far is None or targets <= SURE:
             return found

@@ -23,7 +23,7 @@ forwards; with `near` of a restart for the few that get one, and a forward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -33,7 +33,7 @@ from torch import Tensor
 
 from robustbench_cli.errors import UsageError
 from robustbench_cli.evaluation.attack import Samples
-from robustbench_cli.evaluation.mixing import Mixing
+from robustbench_cli.evaluation.mixing import Mixing, Turns
 from robustbench_cli.evaluation.verification.ball import Norm
 from robustbench_cli.spec import param
 
@@ -74,7 +74,7 @@ class AutoPGD(Mixing):
         self.count_classes(model, samples)
         return samples.labels[:, None]
 
-    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+    def rounds(self, tries: int) -> Turns:
         found = super().rounds(tries)
         if self.near is not None and self.restarts > 1:
             found.append(([*range(tries)] * (self.restarts - 1), self.near))

@@ -22,7 +22,6 @@ on falling with the radius as it fell up to there.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2, sqrt
 from typing import Any, ClassVar, Literal
@@ -33,7 +32,7 @@ from torch import Tensor
 
 from robustbench_cli.evaluation.attack import Samples
 from robustbench_cli.evaluation.chance import Chance
-from robustbench_cli.evaluation.mixing import Held, Mixing
+from robustbench_cli.evaluation.mixing import Held, Mixing, Turns
 from robustbench_cli.spec import param
 
 from .geometry import Radius
@@ -87,9 +86,13 @@ class SquareSearch(Mixing):
         return torch.cat([self.propose(x, images, eps, side, chance) for _ in range(times)])
 
     def aims_of(self, model: Model, samples: Samples) -> Tensor:
-        return samples.labels[:, None].expand(-1, self.restarts if self.near is None else 1)
+        return samples.labels[:, None].expand(-1, self.starts)
 
-    def rounds(self, tries: int) -> list[tuple[Sequence[int], float | None]]:
+    @property
+    def starts(self) -> int:
+        return self.restarts if self.near is None else 1
+
+    def rounds(self, tries: int) -> Turns:
         found = super().rounds(tries)
         if self.near is not None and self.restarts > 1:
             found.append(([0] * (self.restarts - 1), self.near))

@@ -74,17 +74,20 @@ class WorstCase(Union):
 
     def _in_a_ball(self, classes: int) -> list[str]:
         again = f"restarts={self.restarts},near={self.near}"
-        patience = self.patience or "none"
-        ascent = f"steps={self.steps},patience={patience},{again}"
-        first = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
+        ascent = f"steps={self.steps},patience={self._patience()},{again}"
         nearest = f"targets={self.targets},order=nearest"
-        quarter = self.patience / 4 if self.patience else "none"
-        looks = f"steps={max(self.steps, _ARRIVED)},patience={quarter}"
-        leaps = [] if self.norm == "linf" else [f"fab:{looks},{nearest}"]
-        aimed = [f"apgd-t:{ascent},{nearest},far={self.far}"]
-        if classes < 4:
-            aimed = [f"pgd-margin:steps={self.steps}"] if self.norm != "l1" else []
-        share = 1 / 3 if self.norm == "linf" else 2 / 3
-        patience = self.patience * share if self.patience else "none"
-        search = f"square:queries={self.queries},p-init=0.8,patience={patience},{again},together=64"
-        return [*first, f"apgd-ce:{ascent}", *leaps, *aimed, search]
+        found = {"linf": ["fgsm"], "l2": ["fgm"]}.get(self.norm, [])
+        found += [f"apgd-ce:{ascent}"]
+        if self.norm != "linf":
+            steps = max(self.steps, _ARRIVED)
+            found += [f"fab:steps={steps},patience={self._patience(1 / 4)},{nearest}"]
+        if classes >= 4:
+            found += [f"apgd-t:{ascent},{nearest},far={self.far}"]
+        elif self.norm != "l1":
+            found += [f"pgd-margin:steps={self.steps}"]
+        patience = self._patience(1 / 3 if self.norm == "linf" else 2 / 3)
+        square = f"queries={self.queries},p-init=0.8,patience={patience},{again},together=64"
+        return [*found, f"square:{square}"]
+
+    def _patience(self, share: float = 1.0) -> float | str:
+        return self.patience * share if self.patience else "none"

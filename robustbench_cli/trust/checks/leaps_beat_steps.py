@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from robustbench_cli.trust.check import About, Check, Evidence, Finding, suggest
+from robustbench_cli.trust.check import About, Check, Evidence, Finding
 from robustbench_cli.trust.comparing import twice_as_strong
 
 
@@ -35,6 +35,6 @@ class LeapsBeatSteps(Check):
                 "failure" if drop > 0.05 else "warning",
                 f"{name}: FAB breaks {seen['broken']} of {seen['tried']} samples that it left at "
                 f"eps {seen['eps']}, where its steps do not get",
-                f"{suggest(f'{norm}-fab')} or -a {worst}",
+                f"-a {norm}-fab or -a {worst}",
                 of=[evaluation],
             )
