@@ -30,11 +30,11 @@ def bars(found: Sequence[Bar], title: str, chance: float | None = None) -> Eleme
         x = f"{_x(percent / 100):.1f}"
         made.append(el("line", x1=x, x2=x, y1=0, y2=end, class_="grid"))
         made.append(el("text", str(percent), x=x, y=end + 14, class_="tick x"))
-    for i, bar in enumerate(found):
-        made.append(_bar(bar, i * _ROW))
-    if chance is not None:
+    if chance is not None:  # below the bars, so that it crosses out no number beside a short one
         x, about = f"{_x(chance):.1f}", el("title", f"chance: {100 * chance:.3g} %")
         made.append(el("line", about, x1=x, x2=x, y1=0, y2=end, class_="chance"))
+    for i, bar in enumerate(found):
+        made.append(_bar(bar, i * _ROW))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     made.append(el("text", "accuracy (%)", x=middle, y=end + _BOTTOM - 4, class_="name"))
     return el(
